@@ -1,0 +1,43 @@
+# Every target runs on the Node 24 that package-lock.json names, whatever the machine has.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help setup demo test test-kube check fmt generate build bench add clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: npm packages, Debian packages (as root or with sudo)
+	@tools/setup.sh
+
+demo: setup build ## one launch on this machine, from sign-up to a verified answer (KEEP=1 stays up)
+	@node tools/demo/main.ts $(if $(KEEP),--keep)
+
+test: setup build ## every suite that needs no Kubernetes
+	@node tools/run-tests.ts
+
+test-kube: setup build ## the API-server suites on a real kube-apiserver (needs Go)
+	@tools/kubernetes/test.sh
+
+check: setup ## types, lint, format, protos and generated code
+	@tools/check.sh
+
+fmt: setup ## format and mend what can be mended
+	@biome check --write --log-level=warn .
+
+generate: setup ## TypeScript from proto/
+	@tools/generate.sh
+
+build: setup ## dist/: one bundle a component
+	@node tools/build.ts
+
+bench: setup build ## measure the budgets
+	@node bench/main.ts
+
+add: setup ## add a dependency with npm under Node 24: make add PKG=name@version [DEV=1]
+	@tools/add.sh "$(PKG)" "$(DEV)"
+
+clean: ## remove what was built and installed
+	@rm -rf dist .setup .demo coverage node_modules

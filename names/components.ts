@@ -1,0 +1,29 @@
+/** Components and the DNS names in their certificates. */
+export const COMPONENTS = ['agent', 'webhook', 'certs', 'front', 'launcher'] as const;
+export type Component = (typeof COMPONENTS)[number];
+
+export const INTERNAL_DOMAIN = 'enclave-licensing.internal';
+export const DEFAULT_ENCLAVE_DOMAIN = `enclaves.${INTERNAL_DOMAIN}`;
+export const DEFAULT_TRUST_DOMAIN = INTERNAL_DOMAIN;
+export const DEFAULT_RELEASE_NAMESPACE = 'enclave-licensing';
+
+/** Service, service account and binary have one name: `enclave-certs`. */
+export function binaryName(component: Component | 'sidecar'): string {
+  return `enclave-${component}`;
+}
+
+export function agentDnsName(node: string): string {
+  return `agent.${node}.${INTERNAL_DOMAIN}`;
+}
+
+export function componentDnsName(component: Exclude<Component, 'agent'>): string {
+  return `${component}.${INTERNAL_DOMAIN}`;
+}
+
+export function serviceDnsName(component: Component, releaseNamespace: string): string {
+  return `${binaryName(component)}.${releaseNamespace}.svc`;
+}
+
+/** The ConfigMap that the certificate service writes and every component mounts, and its one key. */
+export const ROOTS_CONFIG_MAP = 'enclave-licensing-roots';
+export const ROOTS_KEY = 'roots.json';

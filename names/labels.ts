@@ -1,0 +1,33 @@
+/** Labels and annotations. The prefix is reserved: only the webhook, the launcher and (for some) workload authors set them. */
+export const LABEL_PREFIX = 'enclave-licensing.dev/';
+
+/** On a namespace: `enabled` makes the webhook look at its pods. */
+export const INJECTION_LABEL = `${LABEL_PREFIX}injection`;
+/** On a launched pod: the enclave's id. Only the launcher's service account may set it. */
+export const ENCLAVE_LABEL = `${LABEL_PREFIX}enclave`;
+/** On a self-deployed pod: `enabled`. */
+export const INJECT_LABEL = `${LABEL_PREFIX}inject`;
+export const ENABLED = 'enabled';
+
+export const ANNOTATIONS = {
+  upstream: `${LABEL_PREFIX}upstream`,
+  mode: `${LABEL_PREFIX}mode`,
+  alpn: `${LABEL_PREFIX}alpn`,
+  auth: `${LABEL_PREFIX}auth`,
+  keyType: `${LABEL_PREFIX}key-type`,
+  certificateLifetime: `${LABEL_PREFIX}certificate-lifetime`,
+  sidecarCpu: `${LABEL_PREFIX}sidecar-cpu`,
+  sidecarMemory: `${LABEL_PREFIX}sidecar-memory`,
+  ownerKey: `${LABEL_PREFIX}owner-key`,
+} as const;
+
+/** Written by the webhook for people to read; never believed. */
+export const INJECTED_ANNOTATION = `${LABEL_PREFIX}injected`;
+
+/** On the CSR object for a user's certificate, set by the launcher. */
+export const CSR_ANNOTATIONS = {
+  enclave: `${LABEL_PREFIX}enclave`,
+  user: `${LABEL_PREFIX}user`,
+  grant: `${LABEL_PREFIX}grant`,
+  grantSignature: `${LABEL_PREFIX}grant-signature`,
+} as const;

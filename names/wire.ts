@@ -1,0 +1,36 @@
+/** What the parts agree on when they talk: ports, protocols, audiences, media types. */
+export const PORTS = {
+  sidecar: 8443,
+  agent: 8444,
+  webhook: 8445,
+  certs: 8446,
+  front: 8447,
+  launcher: 8448,
+  health: 9464,
+} as const;
+
+/** ALPN of the evidence endpoint. Only exactly this protocol is served without a client certificate. */
+export const EVIDENCE_ALPN = 'enclave-evidence/1';
+export const DEFAULT_ALPN = 'http/1.1';
+
+/** Audience of the sidecar's projected token; only a kubelet may request one. */
+export const AGENT_AUDIENCE = 'enclave-licensing.dev/agent';
+/** Audience of the agent's projected token, with which it enrols. */
+export const ENROLMENT_AUDIENCE = 'enclave-licensing.dev/enrolment';
+
+export const AGENT_PATHS = {
+  prove: '/v1/prove',
+  certify: '/v1/certify',
+  quote: '/v1/quote',
+  trust: '/v1/trust',
+} as const;
+export const EVIDENCE_PATHS = { evidence: '/v1/evidence', accessDecision: '/v1/access-decision' } as const;
+
+export const MEDIA_TYPES = {
+  protobuf: 'application/x-protobuf',
+  json: 'application/json',
+  problem: 'application/problem+json',
+} as const;
+
+/** `ErrorInfo.domain` of every refusal over gRPC. */
+export const ERROR_DOMAIN = 'enclave-licensing.dev';

@@ -1,0 +1,69 @@
+/**
+ * One ESM bundle a component in dist/<component>/main.js, native modules external. Skipped when nothing that goes into
+ * a bundle is newer than the last build.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { rolldown } from 'rolldown';
+
+const COMPONENTS = [
+  ['agent', 'agent/main.ts'],
+  ['certs', 'certs/main.ts'],
+  ['webhook', 'webhook/main.ts'],
+  ['sidecar', 'sidecar/main.ts'],
+  ['front', 'licensing/front/main.ts'],
+  ['launcher', 'licensing/launcher/main.ts'],
+  ['enclavectl', 'client/command/main.ts'],
+  ['demo-app', 'tools/demo/app/main.ts'],
+] as const;
+const NATIVE = ['better-sqlite3', 'pkcs11js', 'pg', 'pg-native'];
+/** Before anything is imported, so that an old Node says what to do instead of a syntax error. */
+const NODE_CHECK =
+  "if (Number(process.versions.node.split('.')[0]) < 24) { console.error('enclavectl needs Node.js 24 or later; this is ' + process.version + '.'); process.exit(2); }";
+
+const sources = execFileSync(
+  'git',
+  ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.json', '*.sql', 'tools/build.ts'],
+  {
+    encoding: 'utf8',
+  },
+)
+  .split('\n')
+  .filter((file) => file !== '' && !file.startsWith('test/') && existsSync(file));
+const stamp = createHash('sha256');
+for (const file of sources) stamp.update(`${file}\0${statSync(file).size}\0`).update(readFileSync(file));
+const digest = stamp.digest('hex');
+
+if (!existsSync('dist/stamp') || readFileSync('dist/stamp', 'utf8') !== digest) {
+  rmSync('dist', { recursive: true, force: true });
+  for (const [name, input] of COMPONENTS) {
+    if (!existsSync(input)) continue;
+    const bundle = await rolldown({
+      input,
+      platform: 'node',
+      external: (id) => NATIVE.some((native) => id === native || id.startsWith(`${native}/`)),
+      onLog: (level, log, handler) => {
+        if (level === 'warn' && log.code !== 'EVAL') handler(level, log);
+      },
+    });
+    await bundle.write({
+      dir: `dist/${name}`,
+      format: 'esm',
+      entryFileNames: 'main.js',
+      minify: false,
+      sourcemap: false,
+    });
+    await bundle.close();
+  }
+  if (existsSync('dist/enclavectl')) {
+    mkdirSync('dist', { recursive: true });
+    writeFileSync(
+      'dist/enclavectl.js',
+      `#!/usr/bin/env node\n${NODE_CHECK}\nawait import('./enclavectl/main.js');\n`,
+      { mode: 0o755 },
+    );
+  }
+  mkdirSync('dist', { recursive: true });
+  writeFileSync('dist/stamp', digest);
+}

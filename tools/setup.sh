@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Brings a machine that has Node >= 20, npm, git and make to where every target runs. A second run does nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The stamp holds the lock file's hash, so that a changed lock (and nothing else) installs again.
+stamp=.setup/npm
+want=$(sha256sum package-lock.json)
+if [ "$(cat "$stamp" 2>/dev/null)" != "$want" ] || [ ! -x node_modules/.bin/node ]; then
+  command -v npm >/dev/null || { echo 'setup: npm is missing: install Node.js 20 or later with npm' >&2; exit 1; }
+  echo 'setup: npm ci'
+  # npm may be an older Node's and warn of engines; nothing it installs runs on that Node.
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  if [ ! -x node_modules/.bin/node ] || ! node_modules/.bin/node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 24 ? 0 : 1)'; then
+    echo "setup: no Node 24 package for $(uname -sm): install Node.js 24 and link it as node_modules/.bin/node" >&2
+    exit 1
+  fi
+  mkdir -p .setup
+  echo "$want" >"$stamp"
+fi
+
+# command:package
+missing=()
+for pair in swtpm:swtpm swtpm_setup:swtpm-tools tpm2_checkquote:tpm2-tools openssl:openssl curl:curl; do
+  command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  sudo=()
+  if [ "$(id -u)" != 0 ]; then
+    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo=(sudo -n)
+    else echo "setup: missing Debian packages; run: sudo apt-get install ${missing[*]}" >&2; exit 1; fi
+  fi
+  command -v apt-get >/dev/null || { echo "setup: install these by hand: ${missing[*]}" >&2; exit 1; }
+  echo "setup: apt-get install ${missing[*]}"
+  log=$(mktemp)
+  if ! { "${sudo[@]}" apt-get update && DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    echo "setup: apt-get failed; run: apt-get update && apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  rm -f "$log"
+fi
