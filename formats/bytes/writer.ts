@@ -1,0 +1,75 @@
+/**
+ * Builds a byte string. Integers are big-endian. A value that does not fit its field is a defect of the caller
+ * and throws RangeError: nothing is ever cut off silently.
+ */
+export class Writer {
+  #buffer = new Uint8Array(256);
+  #length = 0;
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  bytes(value: Uint8Array): this {
+    this.#reserve(value.length);
+    this.#buffer.set(value, this.#length);
+    this.#length += value.length;
+    return this;
+  }
+
+  u8(value: number): this {
+    return this.#uint(value, 1);
+  }
+
+  u16(value: number): this {
+    return this.#uint(value, 2);
+  }
+
+  u24(value: number): this {
+    return this.#uint(value, 3);
+  }
+
+  u32(value: number): this {
+    return this.#uint(value, 4);
+  }
+
+  u64(value: bigint): this {
+    if (value < 0n || value > 0xffffffffffffffffn) throw new RangeError(`${value} does not fit 64 bits`);
+    return this.u32(Number(value >> 32n)).u32(Number(value & 0xffffffffn));
+  }
+
+  /** A byte string behind its length in 16 bits. */
+  sized16(value: Uint8Array): this {
+    return this.u16(value.length).bytes(value);
+  }
+
+  /** A byte string behind its length in 32 bits. */
+  sized32(value: Uint8Array): this {
+    return this.u32(value.length).bytes(value);
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#buffer.slice(0, this.#length);
+  }
+
+  #uint(value: number, width: number): this {
+    if (!Number.isInteger(value) || value < 0 || value >= 256 ** width)
+      throw new RangeError(`${value} does not fit ${8 * width} bits`);
+    this.#reserve(width);
+    for (let i = width - 1; i >= 0; i--) {
+      this.#buffer[this.#length + i] = value % 256;
+      value = Math.floor(value / 256);
+    }
+    this.#length += width;
+    return this;
+  }
+
+  #reserve(more: number): void {
+    if (this.#length + more <= this.#buffer.length) return;
+    const grown = new Uint8Array(Math.max(2 * this.#buffer.length, this.#length + more));
+    grown.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = grown;
+  }
+}

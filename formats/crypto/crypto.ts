@@ -1,0 +1,29 @@
+export type HashAlgorithm = 'sha256' | 'sha384';
+
+/** Signature algorithms of certificates, requests and TPM signatures, hash included. RSA-PSS: MGF1 and salt as long as the hash. */
+export type SignatureScheme =
+  | 'rsassa-sha256'
+  | 'rsassa-sha384'
+  | 'rsapss-sha256'
+  | 'rsapss-sha384'
+  | 'ecdsa-sha256'
+  | 'ecdsa-sha384';
+
+/**
+ * The seam between pure rooms and a platform's primitives; the other side is `platform/crypto`. Both calls are
+ * synchronous and never throw on bad input: what is no key or no signature does not verify.
+ */
+export interface Crypto {
+  hash(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array;
+  /**
+   * @param spki SubjectPublicKeyInfo, DER (RFC 5280, 4.1.2.7)
+   * @param message what was signed, not its hash
+   * @param signature for ECDSA the DER of Ecdsa-Sig-Value (RFC 3279, 2.2.3); for RSA as long as the modulus
+   */
+  verifySignature(
+    spki: Uint8Array,
+    scheme: SignatureScheme,
+    message: Uint8Array,
+    signature: Uint8Array,
+  ): boolean;
+}

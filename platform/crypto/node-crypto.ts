@@ -1,0 +1,57 @@
+import { constants, createPublicKey, hash, type KeyObject, verify } from 'node:crypto';
+import type { Crypto, HashAlgorithm, SignatureScheme } from '../../formats/crypto/crypto.ts';
+
+interface SchemeParameters {
+  readonly keyType: 'ec' | 'rsa';
+  readonly hash: HashAlgorithm;
+  readonly padding?: number;
+}
+
+const PSS = constants.RSA_PKCS1_PSS_PADDING;
+const PKCS1 = constants.RSA_PKCS1_PADDING;
+const SCHEMES: Readonly<Record<SignatureScheme, SchemeParameters>> = Object.assign(Object.create(null), {
+  'rsassa-sha256': { keyType: 'rsa', hash: 'sha256', padding: PKCS1 },
+  'rsassa-sha384': { keyType: 'rsa', hash: 'sha384', padding: PKCS1 },
+  'rsapss-sha256': { keyType: 'rsa', hash: 'sha256', padding: PSS },
+  'rsapss-sha384': { keyType: 'rsa', hash: 'sha384', padding: PSS },
+  'ecdsa-sha256': { keyType: 'ec', hash: 'sha256' },
+  'ecdsa-sha384': { keyType: 'ec', hash: 'sha384' },
+});
+
+const CURVES: readonly (string | undefined)[] = ['prime256v1', 'secp384r1'];
+const MINIMUM_RSA_BITS = 2048;
+
+/** The key, if it is one that this project accepts: P-256, P-384, or RSA of 2,048 bits or more. */
+function acceptedKey(spki: Uint8Array, parameters: SchemeParameters): KeyObject | undefined {
+  const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  if (key.asymmetricKeyType !== parameters.keyType) return undefined;
+  const details = key.asymmetricKeyDetails;
+  if (parameters.keyType === 'ec') return CURVES.includes(details?.namedCurve) ? key : undefined;
+  return (details?.modulusLength ?? 0) >= MINIMUM_RSA_BITS ? key : undefined;
+}
+
+/** Node's side of the seam (`formats/crypto`): OpenSSL through node:crypto. */
+export const nodeCrypto: Crypto = {
+  hash(algorithm, bytes) {
+    return new Uint8Array(hash(algorithm, bytes, 'buffer'));
+  },
+  verifySignature(spki, scheme, message, signature) {
+    const parameters = SCHEMES[scheme];
+    if (parameters === undefined) return false;
+    try {
+      const key = acceptedKey(spki, parameters);
+      if (key === undefined) return false;
+      const { padding } = parameters;
+      const options =
+        padding === undefined
+          ? { key, dsaEncoding: 'der' as const }
+          : padding === PSS
+            ? { key, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+            : { key, padding };
+      return verify(parameters.hash, message, options, signature);
+    } catch {
+      // A key or signature that OpenSSL cannot read is one that does not verify.
+      return false;
+    }
+  },
+};
