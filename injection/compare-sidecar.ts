@@ -1,0 +1,67 @@
+import { type Result, success } from '../formats/bytes/result.ts';
+import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../names/sidecar.ts';
+import { type InjectionCode, refusePod } from './code.ts';
+import { enclaveOf } from './enclave-of.ts';
+import { differences, tokenVolumeIsOurs } from './equality.ts';
+import type { Pod } from './pod.ts';
+import { breachOfPodRules, isPinned } from './pod-rules.ts';
+import { type InjectedSidecar, readSidecar } from './read-sidecar.ts';
+import { findSocketMount } from './socket-mount.ts';
+import { sidecarContainer } from './template.ts';
+
+export interface ComparisonConfig {
+  /** Images that a sidecar may run, each `name@sha256:...`: this release's and its predecessor's. Empty refuses. */
+  readonly sidecarImages: readonly string[];
+  readonly enclaveDomain: string;
+  /** Whether the text in the sidecar's environment is a set of roots that a trust document has named. */
+  readonly acceptsRoots: (roots: string) => boolean;
+}
+
+/** Why a pod of the stored kind cannot be believed. */
+const AGAIN = 'Delete the pod and create it again, so that the webhook injects its sidecar.';
+
+/**
+ * Whether a stored pod carries exactly the sidecar that this release (or its predecessor) injects: first init container,
+ * image from the operator's list, environment, mounts, probes, security context, resources in bounds, token volume; and
+ * keeps the rules of enclave pods. Returns what the sidecar was told.
+ */
+export function compareSidecar(pod: Pod, config: ComparisonConfig): Result<InjectedSidecar, InjectionCode> {
+  const spec = pod.spec ?? {};
+  const enclave = enclaveOf(pod, pod.metadata?.namespace ?? '');
+  if (!enclave.ok) return enclave;
+  if (enclave.value === undefined)
+    return refusePod(
+      'sidecar-missing',
+      'the pod has no label of an enclave',
+      'Label it before it is created.',
+    );
+  const breach = breachOfPodRules(spec);
+  if (breach !== undefined) return breach;
+  const read = readSidecar(pod);
+  if (!read.ok) return read;
+  const sidecar = read.value;
+  const differs = (what: string) =>
+    refusePod('sidecar-differs', `the pod's ${SIDECAR_CONTAINER} is not what is injected: ${what}`, AGAIN);
+  if (spec.initContainers?.[0] !== sidecar.container) return differs('it is not the first init container');
+  if (spec.initContainers.filter((each) => each.name === SIDECAR_CONTAINER).length !== 1)
+    return differs('it is there twice');
+  if (!isPinned(sidecar.image) || !config.sidecarImages.includes(sidecar.image))
+    return differs(`image ${JSON.stringify(sidecar.image)} is not in the operator's list`);
+  if (sidecar.enclave !== enclave.value.id)
+    return differs(`it speaks for ${JSON.stringify(sidecar.enclave)}`);
+  if (sidecar.enclaveDomain !== config.enclaveDomain) return differs('its enclave domain is another');
+  if (!config.acceptsRoots(sidecar.roots))
+    return refusePod(
+      'roots-unknown',
+      'no trust document has named the roots in the sidecar’s environment',
+      AGAIN,
+    );
+  const socket = findSocketMount(spec, sidecar.upstream);
+  if (!socket.ok) return socket;
+  // Resources are judged by their bounds, so those of the container stand in for the annotations'.
+  const wanted = sidecarContainer(sidecar.image, sidecar, { cpu: '', memory: '' }, socket.value);
+  const differing = differences(sidecar.container, wanted, spec);
+  if (differing.length > 0) return differs(differing.join(', '));
+  if (tokenVolumeIsOurs(spec) !== true) return differs(`volume ${TOKEN_VOLUME}`);
+  return success(sidecar);
+}

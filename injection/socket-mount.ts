@@ -1,0 +1,27 @@
+import { type Result, success } from '../formats/bytes/result.ts';
+import { ANNOTATIONS } from '../names/labels.ts';
+import { type InjectionCode, refusePod } from './code.ts';
+import type { PodSpec } from './pod.ts';
+import type { SocketMount } from './template.ts';
+import { parseUpstream } from './upstream.ts';
+
+/** The app's own emptyDir at the folder of a `unix:` upstream; undefined for a TCP upstream. */
+export function findSocketMount(
+  spec: PodSpec,
+  upstream: string,
+): Result<SocketMount | undefined, InjectionCode> {
+  const parsed = parseUpstream(upstream);
+  if (parsed?.kind !== 'unix') return success(undefined);
+  for (const container of spec.containers ?? [])
+    for (const mount of container.volumeMounts ?? []) {
+      if (mount.mountPath.replace(/\/+$/, '') !== parsed.folder) continue;
+      if (mount.subPath || mount.subPathExpr || mount.readOnly === true) continue;
+      if (spec.volumes?.some((volume) => volume.name === mount.name && volume.emptyDir !== undefined))
+        return success({ volume: mount.name, folder: parsed.folder });
+    }
+  return refusePod(
+    'volume-missing',
+    `annotation ${ANNOTATIONS.upstream} is ${JSON.stringify(upstream)}, but no container mounts an emptyDir volume at ${parsed.folder}`,
+    `Add an emptyDir volume and mount it, writable and without subPath, at ${parsed.folder} in the app's container.`,
+  );
+}
