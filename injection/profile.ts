@@ -96,8 +96,14 @@ export function parseProfile(spec: unknown): Result<EnclaveProfile, InjectionCod
     if (spec[name] === undefined) return no(`spec.${name} is missing`, `Write ${FIELDS[name][1]}.`);
   for (const [name, [check, allowed]] of Object.entries(FIELDS))
     if (spec[name] !== undefined && !check(spec[name]))
-      return no(`spec.${name} is ${JSON.stringify(spec[name]).slice(0, 200)}, which is not allowed`, `Write ${allowed}.`);
+      return no(
+        `spec.${name} is ${JSON.stringify(spec[name]).slice(0, 200)}, which is not allowed`,
+        `Write ${allowed}.`,
+      );
   if (spec['auth'] === 'jwt' && spec['mode'] !== 'http')
-    return no(`spec.auth is "jwt" (${ANNOTATIONS.auth}), which needs spec.mode "http"`, 'Set spec.mode to http.');
+    return no(
+      `spec.auth is "jwt" (${ANNOTATIONS.auth}), which needs spec.mode "http"`,
+      'Set spec.mode to http.',
+    );
   return isProfile(spec) ? success(spec) : no('the spec is malformed', 'Compare it with docs/injection.md.');
 }
