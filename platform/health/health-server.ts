@@ -1,0 +1,70 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Health, HealthReport } from './health.ts';
+
+export interface HealthServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves /livez, /readyz and /metrics, and nothing else, over plain HTTP for kubelet and Prometheus.
+ * @throws when the port cannot be had.
+ */
+export async function serveHealth(
+  host: string,
+  port: number,
+  health: Health,
+  metrics: Metrics,
+): Promise<HealthServer> {
+  const server = createServer(
+    { maxHeaderSize: 8192, requestTimeout: 5000, headersTimeout: 5000 },
+    (request, response) => {
+      const path = request.url?.split('?')[0];
+      if (request.method !== 'GET' && request.method !== 'HEAD')
+        return end(response, 405, 'GET or HEAD only\n');
+      if (path === '/livez') return report(response, health.live());
+      if (path === '/readyz') return report(response, health.ready());
+      if (path === '/metrics')
+        return void metrics.render().then(
+          (text) => end(response, 200, text, 'text/plain; version=0.0.4; charset=utf-8'),
+          () => end(response, 500, 'metrics failed\n'),
+        );
+      return end(response, 404, '/livez, /readyz, /metrics\n');
+    },
+  );
+  server.maxConnections = 64;
+  await listening(server, host, port);
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listening(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+}
+
+function report(response: ServerResponse, { ok, lines }: HealthReport): void {
+  end(response, ok ? 200 : 503, `${[...lines, ok ? 'ok' : 'not ok'].join('\n')}\n`);
+}
+
+function end(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  type = 'text/plain; charset=utf-8',
+): void {
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
+}

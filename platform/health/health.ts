@@ -1,0 +1,50 @@
+export interface HealthReport {
+  readonly ok: boolean;
+  /** One line a check: `name: ok` or `name: reason`. */
+  readonly lines: readonly string[];
+}
+
+export interface HealthCheck {
+  ok(): void;
+  /** Why not, in one line without secrets: the page is readable by whoever reaches the port. */
+  fail(reason: string): void;
+}
+
+/** What /livez and /readyz answer. A check starts as failed, so nothing is ready before each part has said so. */
+export interface Health {
+  /** Part of readiness, by name: `identity`, `trust-document`. */
+  check(name: string): HealthCheck;
+  /** Readiness ends at once and for good: the process drains. */
+  drain(): void;
+  /** Something that only a restart mends. */
+  dead(reason: string): void;
+  ready(): HealthReport;
+  live(): HealthReport;
+}
+
+export function createHealth(): Health {
+  const checks = new Map<string, string | undefined>();
+  let draining = false;
+  let death: string | undefined;
+  return {
+    check: (name) => {
+      checks.set(name, 'starting');
+      return { ok: () => void checks.set(name, undefined), fail: (reason) => void checks.set(name, reason) };
+    },
+    drain: () => {
+      draining = true;
+    },
+    dead: (reason) => {
+      death ??= reason;
+    },
+    ready: () => ({
+      ok: !draining && death === undefined && [...checks.values()].every((reason) => reason === undefined),
+      lines: [
+        ...[...checks].map(([name, reason]) => `${name}: ${reason ?? 'ok'}`),
+        ...(draining ? ['process: draining'] : []),
+        ...(death === undefined ? [] : [`process: ${death}`]),
+      ],
+    }),
+    live: () => ({ ok: death === undefined, lines: [`process: ${death ?? 'ok'}`] }),
+  };
+}

@@ -1,0 +1,114 @@
+import { randomInt } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { createBackoff } from '../run/backoff.ts';
+import type { WatchHandle, WatchOptions } from './kube.ts';
+import { KubeError } from './kube-error.ts';
+import type { Transport } from './transport.ts';
+import { readWatchEvents, type WatchEvent } from './watch-events.ts';
+import { WatchStore } from './watch-store.ts';
+import type { KubeObject, Resource } from './wire.ts';
+
+const PAGE = 500;
+
+/**
+ * List, then watch from that version; a broken watch resumes from the last version seen, bookmarks included. The server says that a version is too
+ * old either as HTTP 410 or as an ERROR event inside a 200: both list anew, and what changed meanwhile comes as callbacks.
+ */
+export function startWatch<T extends KubeObject>(
+  transport: Transport,
+  resource: Resource<T>,
+  path: string,
+  query: Readonly<Record<string, string | undefined>>,
+  options: WatchOptions<T>,
+): WatchHandle<T> {
+  const store = new WatchStore<T>(resource, options);
+  const synced = Promise.withResolvers<void>();
+  const backoff = createBackoff(100, 10_000);
+  let isCurrent = false;
+  let version: string | undefined;
+
+  const listAll = async (): Promise<void> => {
+    const items: T[] = [];
+    let next: string | undefined;
+    do {
+      const text = await transport.send({
+        method: 'GET',
+        path,
+        query: { ...query, limit: String(PAGE), continue: next },
+        signal: options.signal,
+      });
+      const page = JSON.parse(text) as {
+        items?: T[];
+        metadata?: { resourceVersion?: string; continue?: string };
+      };
+      items.push(...(page.items ?? []));
+      next = page.metadata?.continue || undefined;
+      version = page.metadata?.resourceVersion ?? '0';
+    } while (next !== undefined);
+    store.replaceAll(items);
+    isCurrent = true;
+    synced.resolve();
+  };
+
+  const apply = (event: WatchEvent<T>): void => {
+    if (event.type === 'ERROR') throw new KubeError(event.code, event.reason, event.message);
+    if (event.type !== 'BOOKMARK') store.apply(event.type, event.object);
+    version = event.object.metadata?.resourceVersion ?? version;
+    backoff.reset();
+  };
+
+  const follow = async (): Promise<void> => {
+    // The server ends the watch after this time; ours is a little longer, for a server that died without a word.
+    const seconds = 240 + randomInt(120);
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout((seconds + 30) * 1000)]);
+    const response: IncomingMessage = await transport.open({
+      method: 'GET',
+      path,
+      query: {
+        ...query,
+        watch: 'true',
+        allowWatchBookmarks: 'true',
+        resourceVersion: version,
+        timeoutSeconds: String(seconds),
+      },
+      signal,
+    });
+    response.socket?.setKeepAlive(true, 10_000);
+    isCurrent = true;
+    for await (const event of readWatchEvents<T>(response)) apply(event);
+  };
+
+  const loop = async (): Promise<void> => {
+    while (!options.signal.aborted) {
+      try {
+        if (version === undefined) await listAll();
+        await follow();
+        // Ended by the server: resume, but not in a tight loop when it ends each at once.
+        await backoff.wait(options.signal);
+      } catch (error) {
+        if (options.signal.aborted) break;
+        isCurrent = false;
+        if (isExpired(error)) version = undefined;
+        else options.onTrouble?.(error);
+        await backoff.wait(options.signal);
+      }
+    }
+    isCurrent = false;
+    synced.resolve();
+  };
+
+  return {
+    synced: synced.promise,
+    current: () => isCurrent,
+    get: (ref) => store.get(ref),
+    list: () => store.list(),
+    ended: loop(),
+  };
+}
+
+function isExpired(error: unknown): boolean {
+  return (
+    error instanceof KubeError &&
+    (error.status === 410 || error.reason === 'Expired' || error.reason === 'Gone')
+  );
+}
