@@ -7,16 +7,17 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 
-const COMPONENTS = [
+/** Name, entry, and what the entry starts in a thread of its own: bundles beside its main.js. */
+const COMPONENTS: readonly (readonly [string, string, Readonly<Record<string, string>>?])[] = [
   ['agent', 'agent/main.ts'],
   ['certs', 'certs/main.ts'],
   ['webhook', 'webhook/main.ts'],
   ['sidecar', 'sidecar/main.ts'],
-  ['front', 'licensing/front/main.ts'],
+  ['front', 'licensing/front/main.ts', { 'password-worker': 'licensing/front/passwords/password-worker.ts' }],
   ['launcher', 'licensing/launcher/main.ts'],
   ['enclavectl', 'client/command/main.ts'],
   ['demo-app', 'tools/demo/app/main.ts'],
-] as const;
+];
 const NATIVE = ['better-sqlite3', 'pkcs11js', 'pg', 'pg-native'];
 /** Before anything is imported, so that an old Node says what to do instead of a syntax error. */
 const NODE_CHECK =
@@ -37,10 +38,13 @@ const digest = stamp.digest('hex');
 
 if (!existsSync('dist/stamp') || readFileSync('dist/stamp', 'utf8') !== digest) {
   rmSync('dist', { recursive: true, force: true });
-  for (const [name, input] of COMPONENTS) {
-    if (!existsSync(input)) continue;
+  const bundles = COMPONENTS.flatMap(([name, input, threads]) =>
+    Object.entries({ main: input, ...threads }).map(([file, entry]) => ({ name, file, entry })),
+  );
+  for (const { name, file, entry } of bundles) {
+    if (!existsSync(entry)) continue;
     const bundle = await rolldown({
-      input,
+      input: entry,
       platform: 'node',
       external: (id) => NATIVE.some((native) => id === native || id.startsWith(`${native}/`)),
       onLog: (level, log, handler) => {
@@ -50,7 +54,7 @@ if (!existsSync('dist/stamp') || readFileSync('dist/stamp', 'utf8') !== digest) 
     await bundle.write({
       dir: `dist/${name}`,
       format: 'esm',
-      entryFileNames: 'main.js',
+      entryFileNames: `${file}.js`,
       minify: false,
       sourcemap: false,
     });

@@ -110,6 +110,8 @@ export const EnclaveState = {
   ENCLAVE_STATE_READY: 2,
   ENCLAVE_STATE_STOPPED: 3,
   ENCLAVE_STATE_FAILED: 4,
+  /** ENCLAVE_STATE_STOPPING - Being removed from the cluster, after which it is stopped or (when a reason is given) failed; it holds its seat until then. */
+  ENCLAVE_STATE_STOPPING: 5,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -121,6 +123,7 @@ export namespace EnclaveState {
   export type ENCLAVE_STATE_READY = typeof EnclaveState.ENCLAVE_STATE_READY;
   export type ENCLAVE_STATE_STOPPED = typeof EnclaveState.ENCLAVE_STATE_STOPPED;
   export type ENCLAVE_STATE_FAILED = typeof EnclaveState.ENCLAVE_STATE_FAILED;
+  export type ENCLAVE_STATE_STOPPING = typeof EnclaveState.ENCLAVE_STATE_STOPPING;
   export type UNRECOGNIZED = typeof EnclaveState.UNRECOGNIZED;
 }
 
@@ -141,6 +144,9 @@ export function enclaveStateFromJSON(object: any): EnclaveState {
     case 4:
     case "ENCLAVE_STATE_FAILED":
       return EnclaveState.ENCLAVE_STATE_FAILED;
+    case 5:
+    case "ENCLAVE_STATE_STOPPING":
+      return EnclaveState.ENCLAVE_STATE_STOPPING;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -160,6 +166,8 @@ export function enclaveStateToJSON(object: EnclaveState): string {
       return "ENCLAVE_STATE_STOPPED";
     case EnclaveState.ENCLAVE_STATE_FAILED:
       return "ENCLAVE_STATE_FAILED";
+    case EnclaveState.ENCLAVE_STATE_STOPPING:
+      return "ENCLAVE_STATE_STOPPING";
     case EnclaveState.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
