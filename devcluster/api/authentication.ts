@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { ApiError } from './api-error.ts';
+import type { User } from './call.ts';
+import type { Cluster } from './cluster.ts';
+
+function unauthorized(): ApiError {
+  return new ApiError(401, 'Unauthorized', 'Unauthorized');
+}
+
+/** Who asks: by client certificate (CN, and each O a group) or bearer token. Nobody else: there is no anonymous user. */
+export async function authenticate(_cluster: Cluster, request: IncomingMessage): Promise<User> {
+  const byCertificate = fromCertificate(request);
+  if (byCertificate !== undefined) return withAuthenticated(byCertificate);
+  throw unauthorized();
+}
+
+function withAuthenticated(user: User): User {
+  return { ...user, groups: [...new Set([...user.groups, 'system:authenticated'])] };
+}
+
+function fromCertificate(request: IncomingMessage): User | undefined {
+  const { socket } = request;
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const peer = socket.getPeerCertificate();
+  if (peer.raw === undefined) return undefined;
+  // A certificate of another CA, or one that has expired, is no certificate: whoever shows it is told 401.
+  if (!socket.authorized) throw unauthorized();
+  const names = [peer.subject.CN].flat();
+  const username = names[0];
+  if (username === undefined || username === '') throw unauthorized();
+  return {
+    username,
+    groups: [peer.subject.O ?? []].flat(),
+    extra: {
+      'authentication.kubernetes.io/credential-id': [
+        `X509SHA256=${createHash('sha256').update(peer.raw).digest('hex')}`,
+      ],
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import 'reflect-metadata';
+import { webcrypto } from 'node:crypto';
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsageExtension,
+  type Extension,
+  type JsonGeneralNames,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  PemConverter,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  X509Certificate,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const DAY = 24 * 60 * 60 * 1000;
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+
+export interface KeyPairPem {
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** The cluster's own CA: it issues the API server's certificate and the certificates of its clients. Lives as long as the process. */
+export interface CertificateAuthority {
+  readonly caPem: string;
+  /** Client certificate: CN is the user, each O a group. */
+  issueClient(user: string, groups: readonly string[]): Promise<KeyPairPem>;
+  issueServer(names: JsonGeneralNames): Promise<KeyPairPem>;
+}
+
+async function keyPem(key: webcrypto.CryptoKey): Promise<string> {
+  return PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), PemConverter.PrivateKeyTag);
+}
+
+export async function createCertificateAuthority(name: string): Promise<CertificateAuthority> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  const notBefore = new Date(Date.now() - 60_000);
+  const ca = await X509CertificateGenerator.createSelfSigned({
+    name: [{ CN: [name] }],
+    keys,
+    signingAlgorithm: ALGORITHM,
+    notBefore,
+    notAfter: new Date(notBefore.getTime() + 365 * DAY),
+    extensions: [
+      new BasicConstraintsExtension(true, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.digitalSignature, true),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+
+  async function issue(
+    subject: { CN: string[]; O?: string[] },
+    usage: string,
+    more: Extension[],
+  ): Promise<KeyPairPem> {
+    const own = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+    const certificate = await X509CertificateGenerator.create({
+      // One group a relative distinguished name, as kube-apiserver reads them.
+      subject: [...(subject.O ?? []).map((group) => ({ O: [group] })), { CN: subject.CN }],
+      issuer: ca.subject,
+      publicKey: own.publicKey,
+      signingKey: keys.privateKey,
+      signingAlgorithm: ALGORITHM,
+      notBefore,
+      notAfter: new Date(notBefore.getTime() + 365 * DAY),
+      extensions: [
+        new BasicConstraintsExtension(false, undefined, true),
+        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+        new ExtendedKeyUsageExtension([usage]),
+        await AuthorityKeyIdentifierExtension.create(new X509Certificate(ca.rawData)),
+        ...more,
+      ],
+    });
+    return { certPem: certificate.toString('pem'), keyPem: await keyPem(own.privateKey) };
+  }
+
+  return {
+    caPem: ca.toString('pem'),
+    issueClient: (user, groups) => issue({ CN: [user], O: [...groups] }, CLIENT_AUTH, []),
+    issueServer: (names) =>
+      issue({ CN: ['kube-apiserver'] }, SERVER_AUTH, [new SubjectAlternativeNameExtension(names)]),
+  };
+}
