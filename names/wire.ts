@@ -18,6 +18,12 @@ export const AGENT_AUDIENCE = 'enclave-licensing.dev/agent';
 /** Audience of the agent's projected token, with which it enrols. */
 export const ENROLMENT_AUDIENCE = 'enclave-licensing.dev/enrolment';
 
+/**
+ * The agent's HTTP/1.1 for sidecars. `POST` with messages of agent.v1; `GET trust?version=<held, 0 for none>` is a long poll: 200 with
+ * a SignedTrustDocument (evidence.v1, protobuf) that is newer, or 204 after at most 30 s; ask again at once. The first request on
+ * a connection has `authorization: Bearer <token>`, later ones may. Refusals are problems (RFC 9457) with `code`; 401 and
+ * 403 end the connection, 429 and 503 mean "try again".
+ */
 export const AGENT_PATHS = {
   prove: '/v1/prove',
   certify: '/v1/certify',
