@@ -1,0 +1,39 @@
+import { concat } from '../bytes/bytes.ts';
+import { type Result, refuse, success } from '../bytes/result.ts';
+import type { SignatureScheme } from '../crypto/crypto.ts';
+import { derInteger, derSequence } from './der.ts';
+import { SIGNATURE } from './structures.ts';
+import { decode, encode, type TpmFormatCode } from './walk.ts';
+import type { ValueOf } from './wire.ts';
+
+/** TPMT_SIGNATURE (part 2, 11.3.4): `kind` is `rsassa`, `rsapss` or `ecdsa`. */
+export type Signature = ValueOf<typeof SIGNATURE>;
+
+export function decodeSignature(bytes: Uint8Array): Result<Signature, TpmFormatCode> {
+  return decode(SIGNATURE, bytes);
+}
+
+export function encodeSignature(signature: Signature): Uint8Array {
+  return encode(SIGNATURE, signature);
+}
+
+/**
+ * A TPM signature in the form of the crypto seam: scheme, and for ECDSA the DER of Ecdsa-Sig-Value (RFC 3279, 2.2.3).
+ * Refuses hash algorithms other than SHA-256 and SHA-384.
+ */
+export function signatureToScheme(
+  signature: Signature,
+): Result<{ scheme: SignatureScheme; bytes: Uint8Array }, 'tpm-unsupported-signature'> {
+  const { kind, hash } = signature;
+  if (hash !== 'sha256' && hash !== 'sha384')
+    return refuse(
+      'tpm-unsupported-signature',
+      `the signature uses ${hash}`,
+      'use a key whose scheme has SHA-256 or SHA-384',
+    );
+  const bytes =
+    signature.kind === 'ecdsa'
+      ? derSequence(concat(derInteger(signature.r), derInteger(signature.s)))
+      : signature.signature;
+  return success({ scheme: `${kind}-${hash}` as const, bytes });
+}

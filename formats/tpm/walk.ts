@@ -1,0 +1,302 @@
+import { Reader } from '../bytes/reader.ts';
+import { type Result, refuse, success } from '../bytes/result.ts';
+import { Writer } from '../bytes/writer.ts';
+import type { Arms, Fields, Names, Shape, Wire } from './wire.ts';
+
+export type TpmFormatCode =
+  /** The input ends inside a field. */
+  | 'tpm-truncated'
+  /** Bytes follow the structure, or a TPM2B is longer than what it holds. */
+  | 'tpm-left-over'
+  /** A value that its field does not allow: an unknown algorithm, a reserved bit, a wrong magic. */
+  | 'tpm-bad-value'
+  /** A length or a count above its field's bound. */
+  | 'tpm-too-large';
+
+class Malformed extends Error {
+  readonly code: TpmFormatCode;
+  readonly path: string[] = [];
+  constructor(code: TpmFormatCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What a structure's fields know of each other while it is read or written: selectors. */
+type Scope = Map<string, number>;
+type Value = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads one value that fills `bytes` exactly. Total: bad input is a refusal whose message names the field.
+ * What it accepts, `encode` turns back into the same bytes.
+ */
+export function decode<T>(wire: Wire<T>, bytes: Uint8Array): Result<T, TpmFormatCode> {
+  const reader = new Reader(bytes);
+  try {
+    const value = read(reader, wire.shape, new Map());
+    if (!reader.done) throw new Malformed('tpm-left-over', `${reader.remaining} bytes follow the structure`);
+    return success(value as T);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    const at = error.path.length > 0 ? ` in ${error.path.join('.')}` : '';
+    return refuse(error.code, `${error.message}${at}`, 'send the bytes exactly as the TPM made them');
+  }
+}
+
+/** Writes a value. Throws RangeError for a value that its wire type cannot hold: a defect of the caller. */
+export function encode<T>(wire: Wire<T>, value: T): Uint8Array {
+  const writer = new Writer();
+  write(writer, wire.shape, value, new Map());
+  return writer.finish();
+}
+
+/** Reads fields without the wrapping: handles and parameters of a response. Throws nothing; see `decode`. */
+export function decodeFields(fields: Fields, bytes: Uint8Array): Result<Value, TpmFormatCode> {
+  return decode({ shape: { kind: 'structure', name: 'parameters', section: '', fields } }, bytes) as Result<
+    Value,
+    TpmFormatCode
+  >;
+}
+
+export function encodeFields(fields: Fields, value: Value): Uint8Array {
+  return encode({ shape: { kind: 'structure', name: 'parameters', section: '', fields } }, value);
+}
+
+function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new Malformed('tpm-truncated', 'the input ends too early');
+  return value;
+}
+
+function readUint(reader: Reader, width: 1 | 2 | 4): number {
+  return present(width === 1 ? reader.u8() : width === 2 ? reader.u16() : reader.u32());
+}
+
+function writeUint(writer: Writer, width: 1 | 2 | 4, value: number): void {
+  if (width === 1) writer.u8(value);
+  else if (width === 2) writer.u16(value);
+  else writer.u32(value);
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}
+
+function read(reader: Reader, shape: Shape, scope: Scope): unknown {
+  switch (shape.kind) {
+    case 'uint': {
+      const value = readUint(reader, shape.width);
+      if (value < shape.min || value > shape.max)
+        throw new Malformed('tpm-bad-value', `${hex(value)} is not allowed`);
+      return value;
+    }
+    case 'uint64':
+      return present(reader.u64());
+    case 'yes-no': {
+      const value = present(reader.u8());
+      if (value > 1) throw new Malformed('tpm-bad-value', `${hex(value)} is neither YES nor NO`);
+      return value === 1;
+    }
+    case 'constant': {
+      const value = readUint(reader, shape.width);
+      if (value !== shape.value)
+        throw new Malformed('tpm-bad-value', `${hex(value)} is not ${hex(shape.value)}`);
+      return undefined;
+    }
+    case 'name': {
+      const value = readUint(reader, shape.width);
+      return nameOf(shape.names, value) ?? unknownValue(value);
+    }
+    case 'flags':
+      return readFlags(readUint(reader, shape.width), shape.bits);
+    case 'buffer': {
+      const length = readUint(reader, shape.width);
+      if (length > shape.max)
+        throw new Malformed('tpm-too-large', `${length} bytes where ${shape.max} are allowed`);
+      if (length < shape.min)
+        throw new Malformed('tpm-bad-value', `${length} bytes where ${shape.min} are needed`);
+      return present(reader.take(length));
+    }
+    case 'fixed':
+      return present(reader.take(shape.length));
+    case 'rest':
+      if (reader.remaining > shape.max)
+        throw new Malformed('tpm-too-large', `${reader.remaining} bytes where ${shape.max} are allowed`);
+      return present(reader.take(reader.remaining));
+    case 'sized': {
+      const inner = new Reader(present(reader.sized16()));
+      const value = read(inner, shape.inner, new Map());
+      if (!inner.done) throw new Malformed('tpm-left-over', `${inner.remaining} bytes are left in a TPM2B`);
+      return value;
+    }
+    case 'list': {
+      const count = readUint(reader, 4);
+      if (count > shape.max)
+        throw new Malformed('tpm-too-large', `${count} items where ${shape.max} are allowed`);
+      return Array.from({ length: count }, () => read(reader, shape.item, new Map()));
+    }
+    case 'structure':
+      return readFields(reader, shape.fields, {});
+    case 'union': {
+      const tag = readUint(reader, shape.width);
+      return readArm(reader, shape.arms, tag);
+    }
+    case 'selector': {
+      const tag = readUint(reader, shape.width);
+      if (nameOf(shape.tags, tag) === undefined) unknownValue(tag);
+      return tag;
+    }
+    case 'arm':
+      return readArm(reader, shape.arms, scope.get(shape.by) ?? -1);
+  }
+}
+
+function unknownValue(value: number): never {
+  throw new Malformed('tpm-bad-value', `${hex(value)} is not known here`);
+}
+
+function nameOf(names: Names, value: number): string | undefined {
+  for (const name in names) if (names[name] === value) return name;
+  return undefined;
+}
+
+function readFlags(value: number, bits: Names): Record<string, boolean> {
+  const set: Record<string, boolean> = {};
+  let known = 0;
+  for (const name in bits) {
+    const mask = 2 ** (bits[name] ?? 0);
+    set[name] = Math.floor(value / mask) % 2 === 1;
+    if (set[name]) known += mask;
+  }
+  if (known !== value) throw new Malformed('tpm-bad-value', `reserved bits are set in ${hex(value)}`);
+  return set;
+}
+
+function readFields(reader: Reader, fields: Fields, value: Record<string, unknown>): Record<string, unknown> {
+  const scope: Scope = new Map();
+  for (const name in fields) {
+    const field = fields[name];
+    if (field === undefined) continue;
+    try {
+      const found = read(reader, field.shape, scope);
+      if (field.shape.kind === 'selector') scope.set(name, found as number);
+      else if (!('hidden' in field)) value[name] = found;
+    } catch (error) {
+      if (error instanceof Malformed) error.path.unshift(name);
+      throw error;
+    }
+  }
+  return value;
+}
+
+function readArm(reader: Reader, arms: Arms, tag: number): Record<string, unknown> {
+  for (const kind in arms) {
+    const found = arms[kind];
+    if (found?.tag === tag) return readFields(reader, found.fields, { kind });
+  }
+  return unknownValue(tag);
+}
+
+function write(writer: Writer, shape: Shape, value: unknown, scope: Scope): void {
+  switch (shape.kind) {
+    case 'uint': {
+      const number = value as number;
+      if (!(number >= shape.min && number <= shape.max)) throw new RangeError(`${number} is not allowed`);
+      writeUint(writer, shape.width, number);
+      return;
+    }
+    case 'uint64':
+      writer.u64(value as bigint);
+      return;
+    case 'yes-no':
+      writer.u8(value === true ? 1 : 0);
+      return;
+    case 'constant':
+      writeUint(writer, shape.width, shape.value);
+      return;
+    case 'name':
+      writeUint(writer, shape.width, shape.names[value as string] ?? impossible(`${value} has no number`));
+      return;
+    case 'flags':
+      writeUint(writer, shape.width, flagBits(value as Value, shape.bits));
+      return;
+    case 'fixed':
+    case 'buffer':
+    case 'rest': {
+      const bytes = value as Uint8Array;
+      const { min, max } = bounds(shape);
+      if (bytes.length < min || bytes.length > max) throw new RangeError(`${bytes.length} bytes do not fit`);
+      if (shape.kind === 'buffer') writeUint(writer, shape.width, bytes.length);
+      writer.bytes(bytes);
+      return;
+    }
+    case 'sized': {
+      const inner = new Writer();
+      write(inner, shape.inner, value, new Map());
+      writer.sized16(inner.finish());
+      return;
+    }
+    case 'list': {
+      const items = value as readonly unknown[];
+      if (items.length > shape.max)
+        throw new RangeError(`${items.length} items where ${shape.max} are allowed`);
+      writer.u32(items.length);
+      for (const item of items) write(writer, shape.item, item, new Map());
+      return;
+    }
+    case 'structure':
+      writeFields(writer, shape.fields, value as Value);
+      return;
+    case 'union': {
+      const tag = tagOf(shape.arms, value as Value);
+      writeUint(writer, shape.width, tag);
+      writeArm(writer, shape.arms, tag, value as Value);
+      return;
+    }
+    case 'selector':
+      writeUint(writer, shape.width, value as number);
+      return;
+    case 'arm':
+      writeArm(writer, shape.arms, scope.get(shape.by) ?? -1, value as Value);
+      return;
+  }
+}
+
+function bounds(shape: Shape & { kind: 'fixed' | 'buffer' | 'rest' }): { min: number; max: number } {
+  if (shape.kind === 'fixed') return { min: shape.length, max: shape.length };
+  return { min: shape.kind === 'buffer' ? shape.min : 0, max: shape.max };
+}
+
+function impossible(message: string): never {
+  throw new RangeError(message);
+}
+
+function flagBits(value: Value, bits: Names): number {
+  let number = 0;
+  for (const name in bits) if (value[name] === true) number += 2 ** (bits[name] ?? 0);
+  return number;
+}
+
+function tagOf(arms: Arms, value: Value): number {
+  return arms[value['kind'] as string]?.tag ?? impossible(`no union arm ${value['kind']}`);
+}
+
+function writeFields(writer: Writer, fields: Fields, value: Value): void {
+  const scope: Scope = new Map();
+  for (const name in fields) {
+    const field = fields[name];
+    if (field === undefined) continue;
+    const { shape } = field;
+    if (shape.kind === 'selector') {
+      const kind = (value[shape.of[0] ?? ''] as Value | undefined)?.['kind'] as string;
+      const tag = shape.tags[kind] ?? impossible(`no union arm ${kind}`);
+      scope.set(name, tag);
+      write(writer, shape, tag, scope);
+    } else write(writer, shape, value[name], scope);
+  }
+}
+
+function writeArm(writer: Writer, arms: Arms, tag: number, value: Value): void {
+  const found = arms[value['kind'] as string];
+  if (found?.tag !== tag) throw new RangeError('unions of one selector differ in kind');
+  writeFields(writer, found.fields, value);
+}
