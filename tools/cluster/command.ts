@@ -17,7 +17,11 @@ export interface CommandOptions {
 }
 
 /** Runs to the end; never rejects because of the exit code. Killed after `timeoutMs` (default 60 s): then the code is 124. */
-export function command(program: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+export function command(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       env: { PATH: process.execPath.replace(/\/[^/]+$/, ':/usr/sbin:/usr/bin:/sbin:/bin'), ...options.env },
@@ -63,7 +67,11 @@ export function command(program: string, args: readonly string[], options: Comma
 }
 
 /** As `command`, but a code other than 0 is an error that holds what the program said. */
-export async function mustRun(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
+export async function mustRun(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<string> {
   const result = await command(program, args, options);
   if (result.code !== 0)
     throw new Error(`${program} ${args.join(' ')}: exit ${result.code}\n${result.stderr || result.stdout}`);

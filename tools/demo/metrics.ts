@@ -11,7 +11,9 @@ export function scrape(address: string, path = '/metrics'): Promise<string> {
         text += chunk;
       });
       response.on('end', () =>
-        response.statusCode === 200 ? resolve(text) : reject(new Error(`${address}${path}: ${response.statusCode}`)),
+        response.statusCode === 200
+          ? resolve(text)
+          : reject(new Error(`${address}${path}: ${response.statusCode}`)),
       );
     });
     request.on('timeout', () => request.destroy(new Error(`${address}${path}: no answer`)));

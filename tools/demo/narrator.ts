@@ -18,6 +18,7 @@ export function narrator(write: (line: string) => void = (line) => console.log(l
     output: (text) => {
       for (const line of text.replace(/\n+$/, '').split('\n')) if (line !== '') write(`   ${line}`);
     },
-    refusal: (what, code, reason) => write(`   ${paint(33, 'refused')} ${what}: ${paint(1, code)}: ${reason}`),
+    refusal: (what, code, reason) =>
+      write(`   ${paint(33, 'refused')} ${what}: ${paint(1, code)}: ${reason}`),
   };
 }
