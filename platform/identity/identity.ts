@@ -1,0 +1,21 @@
+import type { Component } from '../../names/components.ts';
+import type { Kube } from '../kube/kube.ts';
+import type { Logger } from '../log/logger.ts';
+import type { Clock } from '../run/clock.ts';
+import type { Live } from '../run/live.ts';
+import type { Credential } from './credential.ts';
+
+/** A component's own key and certificate, renewed before they end. */
+export type Identity = Live<Credential>;
+
+export interface IdentityOptions {
+  readonly kube: Kube;
+  readonly component: Component;
+  /** Names to ask for; they must be the ones that the certificate service derives. Empty: it writes the derived ones. */
+  readonly dnsNames?: readonly string[];
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly clock?: Clock;
+  /** Called when renewal fails and when it succeeds again, for readiness. */
+  onRenewal?(state: { readonly ok: boolean; readonly notAfter: number }): void;
+}

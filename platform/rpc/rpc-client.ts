@@ -1,0 +1,78 @@
+import { checkServerIdentity, createSecureContext } from 'node:tls';
+import { ChannelCredentials, Client, type ClientOptions } from '@grpc/grpc-js';
+import type { Address } from '../config/option.ts';
+import type { Credential } from '../identity/credential.ts';
+import type { Live } from '../run/live.ts';
+import { clientTlsOptions } from '../tls/dial.ts';
+import { callMethod } from './call-method.ts';
+import type { RpcMethods, Service } from './service.ts';
+
+export interface RpcClientOptions {
+  readonly address: Address;
+  /** DNS name that the server's certificate must have, whatever the address is. */
+  readonly serverName: string;
+  /** DER; never empty. New connections follow a change. */
+  readonly roots: Live<readonly Uint8Array[]>;
+  /** Client certificate; new connections follow a renewal. */
+  readonly credential?: Live<Credential>;
+  /** Largest answer. */
+  readonly maxResponseBytes: number;
+  /** Milliseconds for a call without a response stream; default 30,000. */
+  readonly timeoutMs?: number;
+  /** Judges the server's certificate (DER) beyond chain and name: its role. Returns a reason to refuse. */
+  judgeServer?(certificate: Uint8Array): string | undefined;
+}
+
+export type RpcClient<S extends Service> = RpcMethods<S> & { close(): void };
+
+/** A client of one service: TLS 1.3, the server's name checked, its failures as RpcRefusal and RpcError. */
+export function createRpcClient<S extends Service>(service: S, options: RpcClientOptions): RpcClient<S> {
+  let channel = connect(options);
+  const renew = (): void => {
+    const old = channel;
+    channel = connect(options);
+    // Calls under way keep the old connection until they end.
+    old.close();
+  };
+  const unsubscribe = [options.roots.onChange(renew), options.credential?.onChange(renew)];
+  const methods: Record<string, unknown> = {};
+  for (const [name, method] of Object.entries(service))
+    methods[name] = callMethod(method, () => channel, options.timeoutMs ?? 30_000);
+  const close = (): void => {
+    for (const each of unsubscribe) each?.();
+    channel.close();
+  };
+  return { ...methods, close } as unknown as RpcClient<S>;
+}
+
+function connect(options: RpcClientOptions): Client {
+  const { address, serverName } = options;
+  const credential = options.credential?.current();
+  const context = createSecureContext(
+    clientTlsOptions({ roots: options.roots.current(), ...(credential && { credential }) }),
+  );
+  const credentials = ChannelCredentials.createFromSecureContext(context, {
+    checkServerIdentity: (_host, certificate) => {
+      const wrongName = checkServerIdentity(serverName, certificate);
+      if (wrongName) return wrongName;
+      const reason = options.judgeServer?.(new Uint8Array(certificate.raw));
+      return reason === undefined ? undefined : new Error(reason);
+    },
+  });
+  const settings: ClientOptions = {
+    'grpc.ssl_target_name_override': serverName,
+    'grpc.default_authority': serverName,
+    'grpc.max_receive_message_length': options.maxResponseBytes,
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.min_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 5_000,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    // One process has few channels, each with its own certificate: none is shared.
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.enable_http_proxy': 0,
+    'grpc.service_config_disable_resolution': 1,
+  };
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return new Client(`${host}:${address.port}`, credentials, settings);
+}

@@ -1,0 +1,83 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
+import { type Credential, chainPem, privateKeyPem } from '../identity/credential.ts';
+import { trustAnchors } from './trust-anchors.ts';
+
+export interface Dial {
+  readonly host: string;
+  readonly port: number;
+  /** The DNS name that the server's certificate must have: the name counts, not the address. Also sent as SNI. */
+  readonly serverName: string;
+  /** DER; never empty. */
+  readonly roots: readonly Uint8Array[];
+  readonly credential?: Credential;
+  readonly alpn?: readonly string[];
+  readonly localAddress?: string;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A TLS 1.3 connection whose peer is authenticated: chain to the roots given, name. Never resumes a session. When ALPN is offered, the server must have chosen one of it.
+ * @throws when the peer cannot be reached or is not who it should be
+ */
+export function dialTls(options: Dial): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const { serverName } = options;
+    const socket = connect({
+      host: options.host,
+      port: options.port,
+      ...clientTlsOptions(options),
+      ...(isIP(serverName) === 0 && { servername: serverName }),
+      checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
+      ...(options.alpn && { ALPNProtocols: [...options.alpn] }),
+      ...(options.localAddress && { localAddress: options.localAddress }),
+    });
+    const fail = (error: Error): void => {
+      cleanUp();
+      socket.destroy();
+      reject(error);
+    };
+    const onAbort = (): void => fail(new DOMException('aborted', 'AbortError'));
+    const timer = setTimeout(
+      () =>
+        fail(
+          Object.assign(new Error(`${options.host}:${options.port} does not answer`), { code: 'ETIMEDOUT' }),
+        ),
+      options.timeoutMs ?? 10_000,
+    );
+    const cleanUp = (): void => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', onAbort);
+      socket.removeListener('error', fail);
+    };
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    if (options.signal?.aborted) onAbort();
+    socket.once('error', fail);
+    socket.once('secureConnect', () => {
+      if (options.alpn && !options.alpn.includes(socket.alpnProtocol || ''))
+        return fail(new Error(`the server speaks none of ${options.alpn.join(', ')}`));
+      cleanUp();
+      resolve(socket);
+    });
+  });
+}
+
+/** What every TLS client here has in common, for `node:https` agents as well. @throws on an empty trust set */
+export function clientTlsOptions(settings: { roots: readonly Uint8Array[]; credential?: Credential }): {
+  minVersion: 'TLSv1.3';
+  ca: string[];
+  rejectUnauthorized: true;
+  cert?: string;
+  key?: string;
+} {
+  return {
+    minVersion: 'TLSv1.3',
+    ca: trustAnchors(settings.roots),
+    rejectUnauthorized: true,
+    ...(settings.credential && {
+      cert: chainPem(settings.credential),
+      key: privateKeyPem(settings.credential.privateKey),
+    }),
+  };
+}
