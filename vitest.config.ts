@@ -1,10 +1,32 @@
 import { defineConfig } from 'vitest/config';
 
+/** Suites that start nodes share the machine's loopback addresses, so they run one file at a time, after the others. */
+const cluster = ['test/e2e/**/*.test.ts', 'test/devcluster/node*.test.ts', 'test/devcluster/kubectl*.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: 'rooms',
+          include: ['test/**/*.test.ts'],
+          exclude: cluster,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'cluster',
+          include: cluster,
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });
