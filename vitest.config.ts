@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 /** Suites that start nodes share the machine's loopback addresses, so they run one file at a time, after the others. */
-const cluster = ['test/e2e/**/*.test.ts', 'test/devcluster/node*.test.ts', 'test/devcluster/kubectl*.test.ts'];
+const cluster = [
+  'test/e2e/**/*.test.ts',
+  'test/devcluster/node*.test.ts',
+  'test/devcluster/kubectl*.test.ts',
+];
 
 export default defineConfig({
   test: {
