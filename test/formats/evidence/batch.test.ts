@@ -1,0 +1,50 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  leafHash,
+  merklePath,
+  merkleRoot,
+  pathLength,
+  qualifyingData,
+  rootFromPath,
+} from '../../../formats/evidence/batch.ts';
+import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
+
+const leaves = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), { minLength: 1, maxLength: 70 });
+
+describe('batch tree', () => {
+  test('every path leads to the root and to no other', () => {
+    fc.assert(
+      fc.property(leaves, fc.nat(), fc.nat(), (all, pick, other) => {
+        const index = pick % all.length;
+        const leaf = all[index] ?? new Uint8Array();
+        const path = merklePath(nodeCrypto, all, index);
+        const root = merkleRoot(nodeCrypto, all);
+        expect(path).toHaveLength(pathLength(index, all.length));
+        expect(rootFromPath(nodeCrypto, leaf, index, all.length, path)).toEqual(root);
+        const wrong = other % all.length;
+        if (wrong !== index && pathLength(wrong, all.length) === path.length)
+          expect(rootFromPath(nodeCrypto, leaf, wrong, all.length, path)).not.toEqual(root);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('index beyond n, a path too short or too long and other node sizes are refused', () => {
+    const all = Array.from({ length: 5 }, (_, i) => new Uint8Array(32).fill(i));
+    const [leaf = new Uint8Array()] = all;
+    const path = merklePath(nodeCrypto, all, 0);
+    expect(rootFromPath(nodeCrypto, leaf, 5, 5, path)).toBeUndefined();
+    expect(rootFromPath(nodeCrypto, leaf, 0, 5, path.slice(1))).toBeUndefined();
+    expect(rootFromPath(nodeCrypto, leaf, 0, 5, [...path, leaf])).toBeUndefined();
+    expect(rootFromPath(nodeCrypto, leaf, 0, 5, [new Uint8Array(31), ...path.slice(1)])).toBeUndefined();
+    expect(rootFromPath(nodeCrypto, leaf, 0, 65_537, path)).toBeUndefined();
+    expect(() => merkleRoot(nodeCrypto, [])).toThrow(RangeError);
+  });
+
+  test('a batch of one is no special case, and n is part of what is signed', () => {
+    const leaf = leafHash(nodeCrypto, Uint8Array.of(1), new Uint8Array(32));
+    expect(merkleRoot(nodeCrypto, [leaf])).toEqual(leaf);
+    expect(qualifyingData(nodeCrypto, 1, leaf)).not.toEqual(qualifyingData(nodeCrypto, 2, leaf));
+  });
+});
