@@ -1,0 +1,28 @@
+import { DEFAULT_ENCLAVE_DOMAIN, DEFAULT_RELEASE_NAMESPACE } from '../names/components.ts';
+import { PORTS } from '../names/wire.ts';
+import type { Options } from '../platform/config/option.ts';
+import { KUBE_OPTIONS } from '../platform/kube/kube-options.ts';
+
+export const WEBHOOK_OPTIONS = {
+  ...KUBE_OPTIONS,
+  sidecarImage: { kind: 'string', required: true, help: 'the sidecar’s image, name@sha256:<digest>' },
+  rootsFile: { kind: 'path', required: true, help: 'roots.json of the ConfigMap enclave-licensing-roots' },
+  enclaveDomain: { kind: 'string', default: DEFAULT_ENCLAVE_DOMAIN, help: 'domain of the enclaves’ names' },
+  releaseNamespace: {
+    kind: 'string',
+    default: DEFAULT_RELEASE_NAMESPACE,
+    help: 'namespace of this release, never injected',
+  },
+  excludedNamespaces: {
+    kind: 'list',
+    default: ['kube-system'],
+    help: 'more namespaces that are never injected',
+  },
+  port: {
+    kind: 'integer',
+    default: PORTS.webhook,
+    min: 0,
+    max: 65_535,
+    help: 'port of /mutate and /validate',
+  },
+} as const satisfies Options;

@@ -1,0 +1,51 @@
+import { readFile } from 'node:fs/promises';
+import type { Logger } from '../platform/log/logger.ts';
+import { explain } from '../platform/run/explain.ts';
+import { type Live, liveValue } from '../platform/run/live.ts';
+import { sleep } from '../platform/run/sleep.ts';
+import { ROOTS_BOUND, rootsAreGood } from './roots-text.ts';
+
+const EVERY_MS = 2000;
+
+/**
+ * The text of roots.json, followed: the kubelet replaces a mounted ConfigMap by renaming a folder, which file watchers lose, so it is read
+ * every two seconds. What cannot be read or parsed leaves the last good text standing. Waits until there is one.
+ */
+export async function followRoots(path: string, log: Logger, signal: AbortSignal): Promise<Live<string>> {
+  let trouble = '';
+  const read = async (): Promise<string | undefined> => {
+    try {
+      const text = await readFile(path, 'utf8');
+      const fault = text.length > ROOTS_BOUND ? 'it is too large' : rootsAreGood(text);
+      if (fault === undefined) {
+        trouble = '';
+        return text;
+      }
+      complain(`${path}: ${fault}`);
+    } catch (error) {
+      complain(explain(error));
+    }
+    return undefined;
+  };
+  const complain = (reason: string): void => {
+    if (reason !== trouble) log.warn({ path, reason }, 'no good roots in the file');
+    trouble = reason;
+  };
+  let first = await read();
+  while (first === undefined) {
+    if (!(await sleep(EVERY_MS, signal)))
+      throw new DOMException('stopped while waiting for roots', 'AbortError');
+    first = await read();
+  }
+  const roots = liveValue(first);
+  void (async () => {
+    while (await sleep(EVERY_MS, signal)) {
+      const text = await read();
+      if (text !== undefined && text !== roots.current()) {
+        log.info({ path }, 'roots changed');
+        roots.set(text);
+      }
+    }
+  })();
+  return roots;
+}
