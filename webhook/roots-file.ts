@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { parseRoots } from '../formats/evidence/roots.ts';
 import type { Logger } from '../platform/log/logger.ts';
 import { explain } from '../platform/run/explain.ts';
 import { type Live, liveValue } from '../platform/run/live.ts';
 import { sleep } from '../platform/run/sleep.ts';
-import { ROOTS_BOUND, rootsAreGood } from './roots-text.ts';
 
 const EVERY_MS = 2000;
 
@@ -16,12 +16,12 @@ export async function followRoots(path: string, log: Logger, signal: AbortSignal
   const read = async (): Promise<string | undefined> => {
     try {
       const text = await readFile(path, 'utf8');
-      const fault = text.length > ROOTS_BOUND ? 'it is too large' : rootsAreGood(text);
-      if (fault === undefined) {
+      const roots = parseRoots(text);
+      if (roots.ok) {
         trouble = '';
         return text;
       }
-      complain(`${path}: ${fault}`);
+      complain(roots.message);
     } catch (error) {
       complain(explain(error));
     }
