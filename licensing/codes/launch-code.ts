@@ -42,7 +42,8 @@ export const LAUNCH_REMEDIES: Readonly<Record<LaunchCode, string>> = {
   'pod-ended': 'launch again',
   'pod-gone': 'launch again',
   'certificate-denied': 'ask the operator: the certificate service refused the enclave',
-  'not-isolated': 'let the app listen on 127.0.0.1 or a unix: socket, or ask the operator for a network policy',
+  'not-isolated':
+    'let the app listen on 127.0.0.1 or a unix: socket, or ask the operator for a network policy',
   'evidence-refused': 'launch again; ask the operator when it happens each time',
   'user-certificate-denied': 'use the owner key of this enclave, or a grant signed by it',
   'launch-timeout': 'launch again; ask the operator when it happens each time',

@@ -1,4 +1,4 @@
-import { type LaunchCode } from '../../codes/launch-code.ts';
+import type { LaunchCode } from '../../codes/launch-code.ts';
 import { phaseName } from '../../codes/phase-name.ts';
 import type { EnclaveRecord } from '../../store/enclave-record.ts';
 

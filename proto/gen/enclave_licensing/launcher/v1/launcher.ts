@@ -20,6 +20,8 @@ export interface LaunchRequest {
   profile: string;
   nonce: Uint8Array;
   certificateRequest: Uint8Array;
+  /** What is left of the launch's time, in milliseconds: when it is over the launcher says where it stands and why. */
+  timeoutMs: number;
 }
 
 /** Size: at most 320 KiB. */
@@ -90,7 +92,14 @@ export interface IssueUserCertificateResponse {
 }
 
 function createBaseLaunchRequest(): LaunchRequest {
-  return { enclave: "", user: "", profile: "", nonce: new Uint8Array(0), certificateRequest: new Uint8Array(0) };
+  return {
+    enclave: "",
+    user: "",
+    profile: "",
+    nonce: new Uint8Array(0),
+    certificateRequest: new Uint8Array(0),
+    timeoutMs: 0,
+  };
 }
 
 export const LaunchRequest: MessageFns<LaunchRequest> = {
@@ -109,6 +118,9 @@ export const LaunchRequest: MessageFns<LaunchRequest> = {
     }
     if (message.certificateRequest.length !== 0) {
       writer.uint32(42).bytes(message.certificateRequest);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(48).uint32(message.timeoutMs);
     }
     return writer;
   },
@@ -166,6 +178,14 @@ export const LaunchRequest: MessageFns<LaunchRequest> = {
             message.certificateRequest = reader.bytes();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.timeoutMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -189,6 +209,11 @@ export const LaunchRequest: MessageFns<LaunchRequest> = {
         : isSet(object.certificate_request)
         ? bytesFromBase64(object.certificate_request)
         : new Uint8Array(0),
+      timeoutMs: isSet(object.timeoutMs)
+        ? globalThis.Number(object.timeoutMs)
+        : isSet(object.timeout_ms)
+        ? globalThis.Number(object.timeout_ms)
+        : 0,
     };
   },
 
@@ -209,6 +234,9 @@ export const LaunchRequest: MessageFns<LaunchRequest> = {
     if (message.certificateRequest.length !== 0) {
       obj.certificateRequest = base64FromBytes(message.certificateRequest);
     }
+    if (message.timeoutMs !== 0) {
+      obj.timeoutMs = Math.round(message.timeoutMs);
+    }
     return obj;
   },
 
@@ -222,6 +250,7 @@ export const LaunchRequest: MessageFns<LaunchRequest> = {
     message.profile = object.profile ?? "";
     message.nonce = object.nonce ?? new Uint8Array(0);
     message.certificateRequest = object.certificateRequest ?? new Uint8Array(0);
+    message.timeoutMs = object.timeoutMs ?? 0;
     return message;
   },
 };
