@@ -88,7 +88,7 @@ export class LaunchRun {
         await this.#launch(record, step.until, signal);
         return false;
       case 'remove':
-        await this.#remove(record, step.then, signal);
+        await this.#remove(record, step.outcome, signal);
         return false;
     }
   }
@@ -171,11 +171,11 @@ export class LaunchRun {
     );
   }
 
-  async #remove(record: EnclaveRecord, then: 'stopped' | 'failed', signal: AbortSignal): Promise<void> {
+  async #remove(record: EnclaveRecord, outcome: 'stopped' | 'failed', signal: AbortSignal): Promise<void> {
     const { launcher, store, clock, log } = this.#world;
     await launcher.stop({ enclave: this.#id }, { signal, timeoutMs: 60_000, requestId: this.#id });
-    const ended = await store.updateEnclave(this.#id, [record.state], { state: then }, clock.now());
-    if (ended !== undefined) log.info({ enclave: this.#id, state: then }, 'enclave removed');
+    const ended = await store.updateEnclave(this.#id, [record.state], { state: outcome }, clock.now());
+    if (ended !== undefined) log.info({ enclave: this.#id, state: outcome }, 'enclave removed');
   }
 
   #publish(phase: number, message: string): void {

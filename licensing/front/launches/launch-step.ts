@@ -23,7 +23,7 @@ export type LaunchStep =
   /** It is to end with this reason. */
   | { readonly do: 'fail'; readonly code: LaunchCode; readonly reason: string }
   /** Ask the launcher to remove everything of it; when nothing is left it is in this state, and its seat is free. */
-  | { readonly do: 'remove'; readonly then: 'stopped' | 'failed' }
+  | { readonly do: 'remove'; readonly outcome: 'stopped' | 'failed' }
   | { readonly do: 'rest' };
 
 export function nextStep(
@@ -41,9 +41,9 @@ export function nextStep(
     case 'ready':
       return isAbandoned(record, attention, limits, now) ? abandoned(limits) : { do: 'rest' };
     case 'stopping':
-      return { do: 'remove', then: 'stopped' };
+      return { do: 'remove', outcome: 'stopped' };
     case 'failing':
-      return { do: 'remove', then: 'failed' };
+      return { do: 'remove', outcome: 'failed' };
     case 'stopped':
     case 'failed':
       return { do: 'rest' };
