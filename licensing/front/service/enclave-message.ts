@@ -3,7 +3,6 @@ import {
   EnclaveState,
   type LaunchResponse,
 } from '../../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
-import type { Timestamp } from '../../../proto/gen/google/protobuf/timestamp.ts';
 import { phaseOf } from '../../codes/phase-name.ts';
 import type { EnclaveRecord, EnclaveState as RecordState } from '../../store/enclave-record.ts';
 
@@ -26,18 +25,12 @@ export function enclaveMessage(record: EnclaveRecord): Enclave {
     reason: record.reason,
     endpoint: record.endpoint,
     serverName: record.serverName,
-    createdAt: timestamp(record.createdAt),
+    createdAt: new Date(record.createdAt),
     ownerKeySha256: record.ownerKeySha256,
   };
 }
 
 export function progressMessage(enclave: string, phase: number, message: string, at: number): LaunchResponse {
-  const value = { enclave, phase: phaseOf(phase), message: message.slice(0, 1000), at: timestamp(at) };
+  const value = { enclave, phase: phaseOf(phase), message: message.slice(0, 1000), at: new Date(at) };
   return { event: { $case: 'progress', value } };
-}
-
-/** From milliseconds since 1970. */
-export function timestamp(ms: number): Timestamp {
-  const seconds = Math.floor(ms / 1000);
-  return { seconds: BigInt(seconds), nanos: Math.floor(ms - seconds * 1000) * 1_000_000 };
 }

@@ -1,0 +1,30 @@
+import type { Crypto } from '../../formats/crypto/crypto.ts';
+import type { Clock } from '../../platform/run/clock.ts';
+import type { SignedTrustDocument } from '../../proto/gen/enclave_licensing/evidence/v1/trust_document.ts';
+import type { Store } from '../store/store.ts';
+import type { FrontMetrics } from './front-metrics.ts';
+import type { Launcher } from './launches/launch-world.ts';
+import type { Launches } from './launches/launches.ts';
+import type { RateLimiter } from './limits/rate-limiter.ts';
+import type { Passwords } from './passwords/passwords.ts';
+import type { Tokens } from './tokens/tokens.ts';
+
+/** What front's calls are served with. */
+export interface FrontWorld {
+  readonly store: Store;
+  readonly passwords: Passwords;
+  readonly tokens: Tokens;
+  readonly launches: Launches;
+  readonly launcher: Launcher;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly metrics: FrontMetrics;
+  /** By user name: counts failures only. */
+  readonly loginsByUser: RateLimiter;
+  /** By address: logins and sign-ups. */
+  readonly loginsByPeer: RateLimiter;
+  /** Seats of a new user's licence. */
+  readonly seats: number;
+  /** The newest trust document, as it was signed. */
+  trustDocument(): SignedTrustDocument | undefined;
+}

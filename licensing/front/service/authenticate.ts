@@ -1,0 +1,16 @@
+import type { RpcCall } from '../../../platform/rpc/rpc-call.ts';
+import { frontRefusal } from '../front-refusal.ts';
+import type { FrontWorld } from '../front-world.ts';
+
+/** The user whose token the call carries. @throws RpcRefusal UNAUTHENTICATED */
+export async function authenticate({ tokens, clock }: FrontWorld, call: RpcCall): Promise<string> {
+  if (call.bearerToken === undefined)
+    throw frontRefusal({
+      code: 'unauthenticated',
+      message: 'the call carries no token',
+      remedy: 'log in first',
+    });
+  const user = await tokens.check(call.bearerToken, clock.now());
+  if (!user.ok) throw frontRefusal(user);
+  return user.value;
+}
