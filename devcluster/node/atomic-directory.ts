@@ -1,4 +1,12 @@
-import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
 export interface VolumeFile {
@@ -19,7 +27,8 @@ export function writeAtomically(directory: string, files: ReadonlyMap<string, Vo
   mkdirSync(join(directory, fresh));
   for (const [path, file] of files) {
     const clean = normalize(path);
-    if (clean.startsWith('..') || clean.startsWith('/')) throw new Error(`volume path ${path} leaves its volume`);
+    if (clean.startsWith('..') || clean.startsWith('/'))
+      throw new Error(`volume path ${path} leaves its volume`);
     mkdirSync(dirname(join(directory, fresh, clean)), { recursive: true });
     writeFileSync(join(directory, fresh, clean), file.bytes, { mode: file.mode });
     names.add(clean.split('/')[0] ?? clean);

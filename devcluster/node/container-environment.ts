@@ -52,7 +52,8 @@ async function valueFrom(
 ): Promise<string | undefined> {
   if (from.fieldRef) {
     const value = fieldValue(context, from.fieldRef);
-    if (value === undefined) throw new ContainerConfigError(`unsupported fieldPath: ${from.fieldRef.fieldPath}`);
+    if (value === undefined)
+      throw new ContainerConfigError(`unsupported fieldPath: ${from.fieldRef.fieldPath}`);
     return value;
   }
   if (from.resourceFieldRef) {

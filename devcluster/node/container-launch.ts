@@ -72,7 +72,6 @@ export async function launchContainer(
     process,
     containerID: `devcluster://${randomUUID().replaceAll('-', '')}`,
     imageID: `${reference.split('@')[0]?.replace(/:[\w.-]+$/, '')}@${image.digest}`,
-    check: (probe) =>
-      probeOnce(probe, { container, podIP: context.podIP, nodeIP: context.hostIP, exec }),
+    check: (probe) => probeOnce(probe, { container, podIP: context.podIP, nodeIP: context.hostIP, exec }),
   };
 }

@@ -73,7 +73,8 @@ export async function startProcess(
       killGroup();
       warden.strike(pid);
       const number = signal === null ? undefined : constants.signals[signal];
-      const exit = number === undefined ? { exitCode: code ?? 255 } : { exitCode: 128 + number, signal: number };
+      const exit =
+        number === undefined ? { exitCode: code ?? 255 } : { exitCode: 128 + number, signal: number };
       const timer = setTimeout(() => child.stdout.destroy(), DRAIN_MS);
       void Promise.race([closed, new Promise((done) => setTimeout(done, DRAIN_MS).unref())]).then(() => {
         clearTimeout(timer);

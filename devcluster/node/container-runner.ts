@@ -92,6 +92,12 @@ export class ContainerRunner {
     await this.#running;
   }
 
+  /** SIGKILL, at once. */
+  kill(): void {
+    this.#stopping.abort();
+    this.#process?.kill();
+  }
+
   async #supervise(): Promise<number> {
     const { role, podRestartPolicy } = this.#options;
     for (let attempt = this.#options.restartCount; ; attempt += 1) {
@@ -99,12 +105,16 @@ export class ContainerRunner {
       const last = await this.#runOnce(attempt);
       if (last === undefined) return 0;
       this.#set({ ready: false, started: false, state: { terminated: last } });
-      if (this.#stopping.signal.aborted || !restarts(role, podRestartPolicy, last.exitCode)) return last.exitCode;
+      if (this.#stopping.signal.aborted || !restarts(role, podRestartPolicy, last.exitCode))
+        return last.exitCode;
       const wait = this.#backoff.after(performance.now() - begun);
       if (wait > 0) {
         const message = `back-off ${wait / 1000}s restarting failed container=${this.name}`;
         this.#options.event('Warning', 'BackOff', message);
-        this.#set({ state: { waiting: { reason: 'CrashLoopBackOff', message } }, lastState: { terminated: last } });
+        this.#set({
+          state: { waiting: { reason: 'CrashLoopBackOff', message } },
+          lastState: { terminated: last },
+        });
         if (!(await this.#pause(wait))) {
           this.#set({ state: { terminated: last } });
           return last.exitCode;

@@ -1,5 +1,5 @@
-import { parseQuantity } from './quantity.ts';
 import type { Container, FieldRef, Pod, ResourceFieldRef } from './pod.ts';
+import { parseQuantity } from './quantity.ts';
 
 /** What the downward API may be asked besides the pod object itself. */
 export interface DownwardContext {

@@ -76,7 +76,8 @@ function parseImage(value: unknown, at: string): CatalogueImage {
   const { digest, command, args = [], env = {} } = asRecord(value, at);
   if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest))
     throw new Error(`${at}: digest must be sha256: and 64 hex digits`);
-  if (!isStrings(command) || !isStrings(args)) throw new Error(`${at}: command and args must be lists of text`);
+  if (!isStrings(command) || !isStrings(args))
+    throw new Error(`${at}: command and args must be lists of text`);
   const variables = asRecord(env, `${at}: env`);
   if (!isStrings(Object.values(variables))) throw new Error(`${at}: env must map names to text`);
   return { digest, command, args, env: variables as Record<string, string> };

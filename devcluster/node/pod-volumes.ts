@@ -38,12 +38,7 @@ export class PodVolumes {
   readonly #tokens = new Map<string, HeldToken>();
   readonly #written = new Map<string, string>();
 
-  constructor(
-    root: string,
-    volumes: readonly Volume[],
-    context: DownwardContext,
-    sources: VolumeSources,
-  ) {
+  constructor(root: string, volumes: readonly Volume[], context: DownwardContext, sources: VolumeSources) {
     this.#root = root;
     this.#volumes = volumes;
     this.#context = context;
@@ -95,10 +90,22 @@ export class PodVolumes {
   async #filesOf(volume: Volume, now: number): Promise<Map<string, VolumeFile>> {
     const files = new Map<string, VolumeFile>();
     if (volume.configMap)
-      await this.#project(volume.name, { configMap: volume.configMap }, volume.configMap.defaultMode, now, files);
+      await this.#project(
+        volume.name,
+        { configMap: volume.configMap },
+        volume.configMap.defaultMode,
+        now,
+        files,
+      );
     else if (volume.secret) {
       const { secretName, defaultMode, ...rest } = volume.secret;
-      await this.#project(volume.name, { secret: { ...rest, name: secretName ?? '' } }, defaultMode, now, files);
+      await this.#project(
+        volume.name,
+        { secret: { ...rest, name: secretName ?? '' } },
+        defaultMode,
+        now,
+        files,
+      );
     } else if (volume.downwardAPI)
       await this.#project(volume.name, volume, volume.downwardAPI.defaultMode, now, files);
     else if (volume.projected)

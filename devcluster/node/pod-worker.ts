@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PodSandbox, launchContainer } from './container-launch.ts';
+import { launchContainer, type PodSandbox } from './container-launch.ts';
 import { ContainerRunner } from './container-runner.ts';
 import type { Container, Pod, PodStatus } from './pod.ts';
 import { podStatus } from './pod-status.ts';
@@ -74,6 +74,12 @@ export class PodWorker {
     return this.#termination;
   }
 
+  /** Ends all containers now. */
+  kill(): void {
+    this.#stopping.abort();
+    for (const runner of this.#runners) runner.kill();
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     if (!(await this.#setUpVolumes())) return;
@@ -103,7 +109,8 @@ export class PodWorker {
         return true;
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        if (message !== said) this.#options.event('Warning', 'FailedMount', `MountVolume.SetUp failed: ${message}`);
+        if (message !== said)
+          this.#options.event('Warning', 'FailedMount', `MountVolume.SetUp failed: ${message}`);
         said = message;
         await sleep(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }
@@ -126,7 +133,9 @@ export class PodWorker {
     await Promise.all(
       this.#runners.filter((each) => each.role !== 'sidecar').map((each) => each.stop(deadline)),
     );
-    await this.#stopSidecars(graceSeconds === 0 ? 0 : Math.max(deadline, performance.now() + MIN_SIDECAR_GRACE_MS));
+    await this.#stopSidecars(
+      graceSeconds === 0 ? 0 : Math.max(deadline, performance.now() + MIN_SIDECAR_GRACE_MS),
+    );
     await this.#work;
     this.#sandboxReady = false;
     this.#options.onStatus();

@@ -24,9 +24,13 @@ export async function probeOnce(probe: Probe, target: ProbeTarget): Promise<Prob
     return tcpProbe(probe.tcpSocket.host ?? target.podIP, port, target.nodeIP, timeoutMs);
   }
   if (probe.exec) {
-    const code = await target.exec(probe.exec.command ?? [], timeoutMs).catch((error: unknown) => String(error));
+    const code = await target
+      .exec(probe.exec.command ?? [], timeoutMs)
+      .catch((error: unknown) => String(error));
     if (code === 0) return { ok: true };
-    return failed(code === undefined ? `command timed out after ${timeoutMs} ms` : `command exited with ${code}`);
+    return failed(
+      code === undefined ? `command timed out after ${timeoutMs} ms` : `command exited with ${code}`,
+    );
   }
   return failed('this node knows httpGet, tcpSocket and exec probes only');
 }
@@ -87,7 +91,9 @@ function httpProbe(
     outgoing.once('response', (response) => {
       response.resume();
       const status = response.statusCode ?? 0;
-      end(status >= 200 && status < 400 ? { ok: true } : failed(`HTTP probe failed with statuscode: ${status}`));
+      end(
+        status >= 200 && status < 400 ? { ok: true } : failed(`HTTP probe failed with statuscode: ${status}`),
+      );
     });
     outgoing.on('error', (error) => end(failed(error.message)));
     outgoing.end();
