@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
+import { createPrivateKey, webcrypto } from 'node:crypto';
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -52,6 +52,21 @@ export async function createCertificateAuthority(name: string): Promise<Certific
       await SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
+  return authorityOf(ca, keys.privateKey);
+}
+
+/** An authority that exists: of an API server that we did not start. Key: PKCS#8 or SEC 1, P-256. */
+export async function loadCertificateAuthority(
+  certPem: string,
+  caKeyPem: string,
+): Promise<CertificateAuthority> {
+  const der = createPrivateKey(caKeyPem).export({ type: 'pkcs8', format: 'der' });
+  const key = await webcrypto.subtle.importKey('pkcs8', new Uint8Array(der), ALGORITHM, false, ['sign']);
+  return authorityOf(new X509Certificate(certPem), key);
+}
+
+function authorityOf(ca: X509Certificate, signingKey: webcrypto.CryptoKey): CertificateAuthority {
+  const notBefore = new Date(Date.now() - 60_000);
 
   async function issue(
     subject: { CN: string[]; O?: string[] },
@@ -62,9 +77,10 @@ export async function createCertificateAuthority(name: string): Promise<Certific
     const certificate = await X509CertificateGenerator.create({
       // One group a relative distinguished name, as kube-apiserver reads them.
       subject: [...(subject.O ?? []).map((group) => ({ O: [group] })), { CN: subject.CN }],
-      issuer: ca.subject,
+      // The encoded name, not its text: issuers are compared byte by byte.
+      issuer: ca.subjectName,
       publicKey: own.publicKey,
-      signingKey: keys.privateKey,
+      signingKey,
       signingAlgorithm: ALGORITHM,
       notBefore,
       notAfter: new Date(notBefore.getTime() + 365 * DAY),

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Kube, WatchHandle } from '../../platform/kube/kube.ts';
 import { type AddressBlock, claimAddressBlock } from './address-block.ts';
@@ -14,7 +14,7 @@ import type { Warden } from './warden.ts';
 
 export interface NodeOptions {
   readonly name: string;
-  /** The cluster's folder: pods stand in `p`, the node's own things in `nodes/<name>`. */
+  /** The cluster's folder: pods stand in `p`. */
   readonly directory: string;
   /** With the identity system:node:<name>. */
   readonly kube: Kube;
@@ -52,9 +52,8 @@ class DevNode {
   }
 
   async start(): Promise<RunningNode> {
-    const { name, kube, directory, serving, clientCaPem } = this.#options;
+    const { name, kube, serving, clientCaPem } = this.#options;
     const { signal } = this.#closing;
-    mkdirSync(join(directory, 'nodes', name, 'host'), { recursive: true });
     const server = createKubeletServer({
       ...serving,
       clientCaPem,
@@ -103,7 +102,6 @@ class DevNode {
       kube,
       node: name,
       directory: own,
-      hostRoot: join(directory, 'nodes', name, 'host'),
       podIP,
       hostIP: block.nodeIP,
       api,

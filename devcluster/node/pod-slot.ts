@@ -21,7 +21,6 @@ export interface PodSlotOptions {
   readonly kube: Kube;
   readonly node: string;
   readonly directory: string;
-  readonly hostRoot: string;
   readonly podIP: string;
   readonly hostIP: string;
   readonly api: { readonly host: string; readonly port: number };
@@ -107,9 +106,9 @@ export class PodSlot {
   }
 
   #sandbox(pod: Pod): PodSandbox {
-    const { kube, node, directory, hostRoot, podIP, hostIP, catalogue, warden, events } = this.#options;
+    const { kube, node, directory, podIP, hostIP, catalogue, warden, events } = this.#options;
     const context = { pod, node, podIP, hostIP, allocatable: allocatable() };
-    const sources = podSources(kube, pod, hostRoot);
+    const sources = podSources(kube, pod);
     return {
       directory,
       context,

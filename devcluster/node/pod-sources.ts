@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { SERVICE_ACCOUNTS } from '../../platform/kube/resources.ts';
 import { NODE_CONFIG_MAPS, NODE_SECRETS } from './node-pods.ts';
@@ -12,18 +10,14 @@ interface TokenRequest {
 
 /**
  * Where a pod's values come from, asked with the node's own identity: objects of the pod's namespace, tokens bound to
- * the pod (TokenRequest, authentication.k8s.io/v1). `hostRoot` stands above the machine's own files for hostPath.
+ * the pod (TokenRequest, authentication.k8s.io/v1).
  */
-export function podSources(kube: Kube, pod: Pod, hostRoot: string): VolumeSources {
+export function podSources(kube: Kube, pod: Pod): VolumeSources {
   const { name: podName = '', namespace = '', uid = '' } = pod.metadata;
   const account = pod.spec.serviceAccountName ?? 'default';
   return {
     configMap: (name) => kube.get(NODE_CONFIG_MAPS, { namespace, name }),
     secret: (name) => kube.get(NODE_SECRETS, { namespace, name }),
-    hostPath: (path) => {
-      const own = join(hostRoot, path);
-      return existsSync(own) ? own : path;
-    },
     token: async (audience, expirationSeconds) => {
       const answer = await kube.createSubresource<TokenRequest>(
         SERVICE_ACCOUNTS,

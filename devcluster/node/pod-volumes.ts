@@ -18,8 +18,6 @@ export interface IssuedToken {
 
 export interface VolumeSources extends ValueSources {
   token(audience: string | undefined, expirationSeconds: number): Promise<IssuedToken>;
-  /** A hostPath on this node's own root, or the machine's. */
-  hostPath(path: string): string;
 }
 
 const DEFAULT_MODE = 0o644;
@@ -49,7 +47,7 @@ export class PodVolumes {
   pathOf(name: string): string {
     const volume = this.#volumes.find((each) => each.name === name);
     if (volume === undefined) throw new VolumeError(`no volume with name "${name}"`);
-    return volume.hostPath ? this.#sources.hostPath(volume.hostPath.path) : join(this.#root, name);
+    return volume.hostPath ? volume.hostPath.path : join(this.#root, name);
   }
 
   /**
@@ -72,9 +70,8 @@ export class PodVolumes {
   }
 
   #checkHostPath({ path, type = '' }: NonNullable<Volume['hostPath']>): void {
-    const real = this.#sources.hostPath(path);
-    if (existsSync(real)) return;
-    if (type === 'DirectoryOrCreate') mkdirSync(real, { recursive: true });
+    if (existsSync(path)) return;
+    if (type === 'DirectoryOrCreate') mkdirSync(path, { recursive: true });
     else if (type !== '') throw new VolumeError(`hostPath type check failed: ${path} is not a ${type}`);
   }
 

@@ -3,8 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Waits for the end of its input, then kills every process group that is still on record. */
-const SCRIPT =
-  'read -r _; for f in "$1"/*; do g="${f##*/}"; [ "$g" = "*" ] || kill -s KILL -- "-$g"; rm -f "$f"; done';
+const SCRIPT = 'read -r _; cd "$1" && for g in [0-9]*; do kill -s KILL -- "-$g"; rm -f "$g"; done';
 
 /**
  * Leaves no child behind: a shell that holds one end of a pipe and sees it close however this process ends, `kill -9`

@@ -1,0 +1,110 @@
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createCertificateAuthority } from './api/certificate-authority.ts';
+import { runScheduler } from './control/scheduler.ts';
+import { furnishNamespaces } from './control/service-accounts.ts';
+import { ServiceProxy } from './control/service-proxy.ts';
+import { type ControlPlane, kubeAs, openControlPlane } from './control-plane.ts';
+import { ImageCatalogue } from './node/image-catalogue.ts';
+import { startNode } from './node/node.ts';
+import { Warden } from './node/warden.ts';
+import type { DevclusterOptions } from './options.ts';
+import { TpmFactory } from './tpm/swtpm.ts';
+
+/** What is said when the cluster is ready. */
+export interface DevclusterReady {
+  /** Path of the administrator's kubeconfig. */
+  readonly kubeconfig: string;
+  readonly api: string;
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly address: string;
+    /** Unix socket of the node's TPM, in a folder of its own. */
+    readonly tpm?: string;
+  }[];
+  /** PEM files of the authority that certified the nodes' EKs. */
+  readonly ekRootsDir: string;
+}
+
+export interface Devcluster {
+  readonly ready: DevclusterReady;
+  readonly plane: ControlPlane;
+  close(): Promise<void>;
+}
+
+/** Starts API server, nodes, scheduler and Services; what was started is ended again when something fails. */
+export async function startDevcluster(options: DevclusterOptions): Promise<Devcluster> {
+  const directory = resolve(options.directory);
+  mkdirSync(directory, { recursive: true });
+  chmodSync(directory, 0o700);
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = async (): Promise<void> => {
+    for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
+  };
+  try {
+    const catalogue = new ImageCatalogue(resolve(options.catalogue));
+    const warden = new Warden(join(directory, 'groups'));
+    closers.push(() => warden.close());
+    const plane = await openControlPlane(options);
+    closers.push(() => plane.close());
+    const kubeconfig = join(directory, 'admin.kubeconfig');
+    writeFileSync(kubeconfig, plane.adminKubeconfig, { mode: 0o600 });
+
+    const tpms = new TpmFactory(join(directory, 'tpm'), warden);
+    const serving = await createCertificateAuthority('devcluster-nodes');
+    const api = { host: new URL(plane.url).hostname, port: Number(new URL(plane.url).port) };
+    rmSync(join(directory, 'p'), { recursive: true, force: true });
+    const started = await Promise.allSettled(
+      Array.from({ length: options.nodes }, async (_, index) => {
+        const name = `node-${index + 1}`;
+        const own = join(directory, 'nodes', name);
+        mkdirSync(own, { recursive: true });
+        const tpm = options.tpm ? await tpms.start(join(own, 'tpm'), join(own, 'tpm.sock')) : undefined;
+        if (tpm !== undefined) closers.push(() => tpm.close());
+        const kube = await kubeAs(plane, `system:node:${name}`, ['system:nodes']);
+        closers.push(() => kube.close());
+        const node = await startNode({
+          name,
+          directory,
+          kube,
+          api,
+          serving: await serving.issueServer([{ type: 'dns', value: name }]),
+          clientCaPem: plane.clientCaPem,
+          catalogue,
+          warden,
+        });
+        closers.push(() => node.close());
+        return { name, address: node.address, ...(tpm !== undefined && { tpm: tpm.socket }) };
+      }),
+    );
+    // All have ended or failed before anything is undone.
+    const nodes = started.map((each) => {
+      if (each.status === 'rejected') throw each.reason;
+      return each.value;
+    });
+    const ekRootsDir = join(directory, 'ek-roots');
+    tpms.exportRoots(ekRootsDir);
+    await startControllers(plane, closers);
+    return { ready: { kubeconfig, api: plane.url, nodes, ekRootsDir }, plane, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startControllers(plane: ControlPlane, closers: (() => Promise<void> | void)[]): Promise<void> {
+  const stopping = new AbortController();
+  const scheduler = await kubeAs(plane, 'system:kube-scheduler', []);
+  const controller = await kubeAs(plane, 'devcluster-controllers', ['system:masters']);
+  const proxy = new ServiceProxy(scheduler);
+  closers.push(() => {
+    stopping.abort();
+    proxy.close();
+    scheduler.close();
+    controller.close();
+  });
+  runScheduler(scheduler, stopping.signal);
+  // Our own API server furnishes its namespaces itself.
+  if (plane.own === undefined) furnishNamespaces(controller, plane.caPem, stopping.signal);
+  await proxy.start();
+}

@@ -1,0 +1,29 @@
+import { type Devcluster, startDevcluster } from './app.ts';
+import { parseOptions, USAGE, UsageError } from './options.ts';
+
+/**
+ * The devcluster as a process: one JSON line when it is ready, everything ended on SIGTERM, SIGINT or SIGHUP. Resolves to the exit
+ * code: 0 ended by a signal, 1 could not start, 2 wrong use.
+ */
+export async function serve(argv: readonly string[]): Promise<number> {
+  const ended = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve());
+  });
+  let cluster: Devcluster | undefined;
+  try {
+    const options = parseOptions(argv);
+    if (options === 'help') {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    cluster = await startDevcluster(options);
+    process.stdout.write(`${JSON.stringify(cluster.ready)}\n`);
+    await ended;
+    return 0;
+  } catch (error) {
+    process.stderr.write(`devcluster: ${error instanceof Error ? error.message : String(error)}\n`);
+    return error instanceof UsageError ? 2 : 1;
+  } finally {
+    await cluster?.close();
+  }
+}

@@ -1,0 +1,144 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Warden } from '../node/warden.ts';
+
+/** sun_path of a Unix socket holds 108 bytes, the last of them zero (unix(7)). */
+const MAX_SOCKET_PATH = 107;
+const START_MS = 10_000;
+
+export interface EmulatedTpm {
+  /** Unix socket that speaks the TPM's own command bytes; one client at a time. */
+  readonly socket: string;
+  close(): Promise<void>;
+}
+
+/**
+ * The makers of a cluster's emulated TPMs: a certificate authority of its own, made by swtpm's `swtpm_localca` in this folder
+ * and nowhere else on the machine.
+ */
+export class TpmFactory {
+  readonly #directory: string;
+  readonly #warden: Warden;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(directory: string, warden: Warden) {
+    this.#directory = directory;
+    this.#warden = warden;
+    const ca = join(directory, 'ca');
+    mkdirSync(ca, { recursive: true, mode: 0o700 });
+    writeFileSync(
+      join(directory, 'setup.conf'),
+      `create_certs_tool = swtpm_localca\ncreate_certs_tool_config = ${directory}/localca.conf\n` +
+        `create_certs_tool_options = ${directory}/localca.options\nactive_pcr_banks = sha256\n`,
+    );
+    writeFileSync(
+      join(directory, 'localca.conf'),
+      `statedir = ${ca}\nsigningkey = ${ca}/signkey.pem\nissuercert = ${ca}/issuercert.pem\ncertserial = ${ca}/certserial\n`,
+    );
+    writeFileSync(
+      join(directory, 'localca.options'),
+      '--platform-manufacturer devcluster\n--platform-version 1\n--platform-model swtpm\n',
+    );
+  }
+
+  /** The roots that EK certificates chain to, as PEM files of this folder: what an operator gives to the certificate service. */
+  exportRoots(into: string): void {
+    mkdirSync(into, { recursive: true });
+    const ca = join(this.#directory, 'ca');
+    for (const file of readdirSync(ca))
+      if (file.endsWith('cert.pem')) copyFileSync(join(ca, file), join(into, file));
+  }
+
+  /** Manufactures a TPM in `directory` (once) and starts it on the socket. @throws Error that says what is missing. */
+  async start(directory: string, socket: string): Promise<EmulatedTpm> {
+    if (Buffer.byteLength(socket) > MAX_SOCKET_PATH)
+      throw new Error(
+        `${socket} is longer than a Unix socket's path may be (107 bytes): choose a shorter --dir`,
+      );
+    const made = existsSync(join(directory, 'tpm2-00.permall'));
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    // One at a time: they share the authority's serial number.
+    if (!made) {
+      this.#queue = this.#queue.catch(() => undefined).then(() => this.#manufacture(directory));
+      await this.#queue;
+    }
+    return this.#run(directory, socket);
+  }
+
+  async #manufacture(state: string): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      execFile(
+        'swtpm_setup',
+        [
+          ...['--tpm2', '--config', join(this.#directory, 'setup.conf'), '--tpmstate', state],
+          ...['--create-ek-cert', '--create-platform-cert', '--lock-nvram'],
+        ],
+        (error, stdout, stderr) => {
+          if (error === null) resolve();
+          else if (error.code === 'ENOENT') reject(missing('swtpm_setup', 'swtpm-tools'));
+          else reject(new Error(`swtpm_setup failed: ${lastLines(`${stdout}\n${stderr}`)}`));
+        },
+      );
+    });
+  }
+
+  async #run(state: string, socket: string): Promise<EmulatedTpm> {
+    const child = spawn(
+      'swtpm',
+      [
+        ...['socket', '--tpm2', '--tpmstate', `dir=${state}`, '--flags', 'not-need-init,startup-clear'],
+        ...['--server', `type=unixio,path=${socket},mode=0600`],
+        ...['--ctrl', `type=unixio,path=${socket}.ctrl,mode=0600`],
+      ],
+      { detached: true, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    let trouble = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      trouble = `${trouble}${chunk}`.slice(-2000);
+    });
+    const { pid } = child;
+    if (pid === undefined) {
+      await new Promise((resolve) => child.once('error', resolve));
+      throw missing('swtpm', 'swtpm');
+    }
+    this.#warden.record(pid);
+    const exited = new Promise<void>((resolve) =>
+      child.once('exit', () => {
+        this.#warden.strike(pid);
+        resolve();
+      }),
+    );
+    await untilListening(child, socket, () => trouble);
+    return {
+      socket,
+      close: async () => {
+        child.kill('SIGTERM');
+        const timer = setTimeout(() => child.kill('SIGKILL'), 2000);
+        await exited;
+        clearTimeout(timer);
+      },
+    };
+  }
+}
+
+async function untilListening(child: ChildProcess, socket: string, trouble: () => string): Promise<void> {
+  const deadline = performance.now() + START_MS;
+  // No trial connection: swtpm serves one client at a time, and this one would be it.
+  while (!existsSync(socket)) {
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline)
+      throw new Error(`swtpm did not start: ${lastLines(trouble())}`);
+    await sleep(20);
+  }
+}
+
+function missing(program: string, debianPackage: string): Error {
+  return new Error(
+    `${program} is not installed: the development cluster needs the Debian package ${debianPackage}`,
+  );
+}
+
+function lastLines(text: string): string {
+  return text.trim().split('\n').slice(-5).join(' | ');
+}
