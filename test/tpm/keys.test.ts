@@ -1,0 +1,157 @@
+import { execFile } from 'node:child_process';
+import { createPublicKey, randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { concat, toHex } from '../../formats/bytes/bytes.ts';
+import { CREATE_PRIMARY } from '../../formats/tpm/commands.ts';
+import { HANDLE_RANGES, RH } from '../../formats/tpm/handles.ts';
+import { encodePublic, objectName, publicToSpki } from '../../formats/tpm/public.ts';
+import { AK_ECDSA_P256, EK_ECC_P256, EK_RSA_2048 } from '../../formats/tpm/templates.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import { activateCredential } from '../../tpm/activate-credential.ts';
+import { AK_HANDLE, loadAttestationKey } from '../../tpm/attestation-key.ts';
+import { loadEndorsementKey } from '../../tpm/endorsement-key.ts';
+import { TpmExecutor } from '../../tpm/executor.ts';
+import { makeCredential } from '../../tpm/make-credential.ts';
+import { createEndorsementPrimary, evict, flush, handlesFrom, startup } from '../../tpm/objects.ts';
+import { openTransport } from '../../tpm/transport/open-transport.ts';
+import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
+
+const run = promisify(execFile);
+const EMPTY = new Uint8Array(0);
+const _bank = { hash: 'sha256', pcrs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 16] } as const;
+const _noScheme = { kind: 'null' } as const;
+
+let swtpm: Swtpm;
+let tpm: TpmExecutor;
+beforeAll(async () => {
+  swtpm = await startSwtpm();
+  tpm = new TpmExecutor(await openTransport(swtpm.address));
+  await startup(tpm);
+}, 30_000);
+afterAll(async () => {
+  await tpm?.close();
+  await swtpm?.remove();
+});
+
+function must<T>(result: { ok: true; value: T } | { ok: false; message: string }): T {
+  if (!result.ok) throw new Error(result.message);
+  return result.value;
+}
+
+describe('attestation key', () => {
+  test('is created once, persistent, the same after it was removed, in the endorsement hierarchy', async () => {
+    const first = await loadAttestationKey(tpm);
+    expect(first.handle).toBe(AK_HANDLE);
+    expect((await loadAttestationKey(tpm)).name).toEqual(first.name);
+    await evict(tpm, AK_HANDLE, AK_HANDLE);
+    expect((await loadAttestationKey(tpm)).name).toEqual(first.name);
+    expect(must(objectName(nodeCrypto, first.public))).toEqual(first.name);
+    expect(await handlesFrom(tpm, HANDLE_RANGES.transient)).toEqual([]);
+  });
+
+  test('another key at its handle is left alone and named', async () => {
+    await loadAttestationKey(tpm);
+    await evict(tpm, AK_HANDLE, AK_HANDLE);
+    const inOwner = await tpm.execute(CREATE_PRIMARY, {
+      primaryHandle: RH.owner,
+      inSensitive: { userAuth: EMPTY, data: EMPTY },
+      inPublic: AK_ECDSA_P256,
+      outsideInfo: EMPTY,
+      creationPCR: [],
+    });
+    await evict(tpm, inOwner.objectHandle, AK_HANDLE);
+    await flush(tpm, inOwner.objectHandle);
+    await expect(loadAttestationKey(tpm)).rejects.toThrow('0x81010002 holds another key');
+    await evict(tpm, AK_HANDLE, AK_HANDLE);
+    await loadAttestationKey(tpm);
+  });
+});
+
+describe('credential activation', () => {
+  test.each([
+    ['RSA', EK_RSA_2048],
+    ['ECC', EK_ECC_P256],
+  ])('what we make for an %s key, the TPM opens; for another name it does not', async (_, template) => {
+    const ak = await loadAttestationKey(tpm);
+    const ek = await createEndorsementPrimary(tpm, template);
+    const keys = { attestationKey: ak.handle, endorsementKey: ek.handle };
+    try {
+      const secret = new Uint8Array(randomBytes(32));
+      const made = must(makeCredential(ek.public, ak.name, secret));
+      expect(must(await activateCredential(tpm, keys, made))).toEqual(secret);
+      const foreign = must(makeCredential(ek.public, ek.name, secret));
+      expect(await activateCredential(tpm, keys, foreign)).toMatchObject({
+        ok: false,
+        code: 'credential-foreign',
+      });
+      const cut = { ...made, encryptedSecret: made.encryptedSecret.subarray(1) };
+      expect(await activateCredential(tpm, keys, cut)).toMatchObject({
+        ok: false,
+        code: 'credential-malformed',
+      });
+      expect(await handlesFrom(tpm, HANDLE_RANGES.loadedSession)).toEqual([]);
+    } finally {
+      await flush(tpm, ek.handle);
+    }
+  });
+
+  test('what tpm2_makecredential makes, we open', async () => {
+    const ak = await loadAttestationKey(tpm);
+    const ek = await loadEndorsementKey(tpm);
+    const file = (name: string): string => join(swtpm.folder, name);
+    const publicArea = encodePublic(ek.public);
+    await writeFile(
+      file('ek.pub'),
+      concat(Uint8Array.of(publicArea.length >> 8, publicArea.length & 255), publicArea),
+    );
+    await writeFile(file('secret'), 'the secret of the test');
+    await run('tpm2_makecredential', [
+      ...[
+        '-T',
+        'none',
+        '-u',
+        file('ek.pub'),
+        '-s',
+        file('secret'),
+        '-n',
+        toHex(ak.name),
+        '-o',
+        file('credential'),
+      ],
+    ]);
+    // tpm2-tools writes magic, version, then TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET.
+    const blob = new Uint8Array(await readFile(file('credential'))).subarray(8);
+    const split = 2 + (blob[0] ?? 0) * 256 + (blob[1] ?? 0);
+    const made = { idObject: blob.slice(0, split), encryptedSecret: blob.slice(split) };
+    const keys = { attestationKey: ak.handle, endorsementKey: ek.handle };
+    const secret = must(await activateCredential(tpm, keys, made));
+    expect(Buffer.from(secret).toString()).toBe('the secret of the test');
+  });
+
+  test('an endorsement key that we cannot serve is refused', () => {
+    const made = makeCredential({ ...EK_ECC_P256, nameAlg: 'sha384' }, EMPTY, Uint8Array.of(1));
+    expect(made).toMatchObject({ ok: false, code: 'unsupported-endorsement-key' });
+    expect(makeCredential(EK_ECC_P256, EMPTY, Uint8Array.of(1))).toMatchObject({ ok: false });
+  });
+});
+
+describe('endorsement key', () => {
+  test('is the one whose certificate stands in NV memory', async () => {
+    const ek = await loadEndorsementKey(tpm);
+    await writeFile(join(swtpm.folder, 'ek.der'), ek.certificate ?? EMPTY);
+    const { stdout } = await run('openssl', [
+      'x509',
+      '-inform',
+      'der',
+      '-in',
+      join(swtpm.folder, 'ek.der'),
+      '-pubkey',
+      '-noout',
+    ]);
+    const spki = createPublicKey(stdout).export({ type: 'spki', format: 'der' });
+    expect(toHex(must(publicToSpki(ek.public)))).toBe(toHex(spki));
+  });
+});
