@@ -1,0 +1,110 @@
+import { X509Certificate } from 'node:crypto';
+import { serviceDnsName } from '../../names/components.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import type { Identity } from '../../platform/identity/identity.ts';
+import { obtainIdentity } from '../../platform/identity/obtain-identity.ts';
+import { kubeFromConfig } from '../../platform/kube/kube-options.ts';
+import type { Logger } from '../../platform/log/logger.ts';
+import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
+import type { Context } from '../../platform/run/context.ts';
+import { mapLive } from '../../platform/run/live.ts';
+import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
+import { openSqliteStore } from '../store/sqlite-store.ts';
+import { whyNotComponent } from '../trust/component-role.ts';
+import { createTrustClient, followTrust } from '../trust/trust-client.ts';
+import { keepTrustFrom } from '../trust/trust-keeper.ts';
+import type { FRONT_OPTIONS } from './options.ts';
+import { startPasswords } from './passwords/passwords.ts';
+import { serveFront } from './serve-front.ts';
+import { publishTokenKeys } from './tokens/publish-keys.ts';
+import { openTokens } from './tokens/tokens.ts';
+
+/** Larger than any launcher's answer: its list of pods is bounded by 4 MiB. */
+const MAX_LAUNCHER_RESPONSE = 4 * 1024 * 1024 + 65_536;
+
+/** Wires front: store, passwords, tokens, own certificate, trust, launcher; then serves until the signal. */
+export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void> {
+  const { config, log, metrics, health, signal, clock } = context;
+  const [certificate, trusted, serving] = ['certificate', 'trust-document', 'serving'].map((name) =>
+    health.check(name),
+  );
+  const store = openSqliteStore(config.database);
+  const passwords = await startPasswords({
+    logN: config.scryptLogN,
+    concurrency: config.scryptConcurrency,
+    queue: config.scryptQueue,
+  });
+  const tokens = await openTokens(store, config.tokenLifetime, clock.now());
+  const keeper = await keepTrustFrom(nodeCrypto, config.rootsFile);
+  const identity = await obtainIdentity({
+    kube: kubeFromConfig(config),
+    component: 'front',
+    log,
+    signal,
+    onRenewal: ({ ok }) => (ok ? certificate?.ok() : certificate?.fail('no new certificate yet')),
+  });
+  warnOfNames(identity, config.publicNames ?? [], log);
+  const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
+  const trustClient = createTrustClient(config.certs, certsName, keeper, identity);
+  const launcherName = config.launcherName ?? serviceDnsName('launcher', config.releaseNamespace);
+  const launcher = createRpcClient(LauncherServiceService, {
+    address: config.launcher,
+    serverName: launcherName,
+    roots: keeper.systemRoots,
+    credential: identity,
+    maxResponseBytes: MAX_LAUNCHER_RESPONSE,
+    judgeServer: (der) => whyNotComponent(der, launcherName),
+  });
+  const following = [
+    followTrust(trustClient, keeper, log, signal, () =>
+      keeper.version > 0 ? trusted?.ok() : trusted?.fail('none yet'),
+    ),
+    publishTokenKeys(trustClient, keeper, tokens.publicKeys, log, signal),
+  ];
+  const front = await serveFront(
+    {
+      store,
+      passwords,
+      tokens,
+      launcher,
+      tls: mapLive(identity, (credential) => ({ credential })),
+      limits: {
+        launchTimeoutMs: config.launchTimeout,
+        unattendedTimeoutMs: config.unattendedTimeout,
+        seats: config.seats,
+        loginsPerUser: config.loginsPerUser,
+        loginsPerPeer: config.loginsPerPeer,
+        reconcileMs: config.reconcileInterval,
+      },
+      trustDocument: () => keeper.trust.current()?.signed,
+      log,
+      metrics,
+      health,
+      clock,
+      signal,
+    },
+    config.bind,
+    config.port,
+  );
+  serving?.ok();
+  log.info({ port: front.port }, 'serving');
+  await front.ended;
+  await Promise.all(following);
+  launcher.close();
+  trustClient.close();
+  await passwords.close();
+  await store.close();
+}
+
+/** Users would be refused by their own TLS: better said here, where the operator looks. */
+function warnOfNames(identity: Identity, publicNames: readonly string[], log: Logger): void {
+  const [leaf] = identity.current().chain;
+  if (leaf === undefined) return;
+  const certificate = new X509Certificate(leaf);
+  for (const name of publicNames)
+    if (certificate.checkHost(name) === undefined && certificate.checkIP(name) === undefined)
+      log.warn(
+        { name },
+        'front’s certificate lacks this public name: give the certificate service the same names',
+      );
+}

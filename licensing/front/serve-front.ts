@@ -1,0 +1,126 @@
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import type { Health } from '../../platform/health/health.ts';
+import type { Logger } from '../../platform/log/logger.ts';
+import type { Metrics } from '../../platform/metrics/metrics.ts';
+import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
+import type { Clock } from '../../platform/run/clock.ts';
+import { explain } from '../../platform/run/explain.ts';
+import type { Live } from '../../platform/run/live.ts';
+import { sleep } from '../../platform/run/sleep.ts';
+import type { ServerTls } from '../../platform/tls/server-options.ts';
+import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
+import type { Store } from '../store/store.ts';
+import { frontMetrics } from './front-metrics.ts';
+import type { FrontWorld } from './front-world.ts';
+import type { LaunchLimits } from './launches/launch-step.ts';
+import type { Launcher } from './launches/launch-world.ts';
+import { Launches } from './launches/launches.ts';
+import { RateLimiter } from './limits/rate-limiter.ts';
+import type { Passwords } from './passwords/passwords.ts';
+import { licensingHandlers } from './service/licensing-service.ts';
+import type { Tokens } from './tokens/tokens.ts';
+
+const MAX_REQUEST = 32 * 1024;
+const SWEEP_MS = 10_000;
+const FIRST_RECONCILE_RETRY_MS = 1000;
+
+export interface FrontParts {
+  readonly store: Store;
+  readonly passwords: Passwords;
+  readonly tokens: Tokens;
+  readonly launcher: Launcher;
+  readonly tls: Live<ServerTls>;
+  readonly limits: LaunchLimits & {
+    readonly seats: number;
+    readonly loginsPerUser: number;
+    readonly loginsPerPeer: number;
+    readonly reconcileMs: number;
+  };
+  readonly trustDocument: FrontWorld['trustDocument'];
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly health?: Health;
+  readonly clock: Clock;
+  /** Ends the service: runs and streams end, records stay. */
+  readonly signal: AbortSignal;
+}
+
+export interface ServedFront {
+  readonly port: number;
+  readonly launches: Launches;
+  /** Resolves when everything has ended, after the signal. */
+  readonly ended: Promise<void>;
+}
+
+/** Goes on with unfinished launches, then serves. @throws when the port cannot be had */
+export async function serveFront(parts: FrontParts, host: string, port: number): Promise<ServedFront> {
+  const { store, passwords, tokens, launcher, clock, log, limits, signal } = parts;
+  const metrics = frontMetrics(parts.metrics);
+  const perMinute = (rate: number) => new RateLimiter({ perMinute: rate, burst: rate });
+  const startedAt = clock.now();
+  const launches = new Launches({ store, launcher, clock, log, metrics, limits, startedAt, signal });
+  const server = createRpcServer({
+    tls: parts.tls,
+    log,
+    metrics: parts.metrics,
+    maxRequestBytes: MAX_REQUEST,
+    ...(parts.health && { health: parts.health }),
+  });
+  server.add(
+    LicensingServiceService,
+    licensingHandlers({
+      store,
+      passwords,
+      tokens,
+      launches,
+      launcher,
+      clock,
+      metrics,
+      crypto: nodeCrypto,
+      loginsByUser: perMinute(limits.loginsPerUser),
+      loginsByPeer: perMinute(limits.loginsPerPeer),
+      seats: limits.seats,
+      trustDocument: parts.trustDocument,
+    }),
+  );
+  const bound = await server.listen(host, port);
+  await launches.resume();
+  const loops = [
+    repeat('sweep', SWEEP_MS, SWEEP_MS, log, signal, () => launches.sweep()),
+    repeat('reconcile', limits.reconcileMs, FIRST_RECONCILE_RETRY_MS, log, signal, () =>
+      launches.reconcile(),
+    ),
+  ];
+  const stopped = new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+  });
+  const ended = stopped.then(async () => {
+    await Promise.all([server.close(), launches.ended(), ...loops]);
+  });
+  return { port: bound, launches, ended };
+}
+
+/** At once and then after each interval; sooner, but ever later, after a failure. */
+async function repeat(
+  what: string,
+  intervalMs: number,
+  retryMs: number,
+  log: Logger,
+  signal: AbortSignal,
+  action: () => Promise<void>,
+): Promise<void> {
+  let wait = retryMs;
+  do {
+    try {
+      await action();
+      wait = retryMs;
+      if (!(await sleep(intervalMs, signal))) return;
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn({ error: explain(error) }, `${what} failed; it will be tried again`);
+      if (!(await sleep(wait, signal))) return;
+      wait = Math.min(wait * 2, intervalMs);
+    }
+  } while (!signal.aborted);
+}

@@ -1,0 +1,51 @@
+import type { JSONWebKeySet } from 'jose';
+import type { Logger } from '../../../platform/log/logger.ts';
+import { createBackoff } from '../../../platform/run/backoff.ts';
+import { explain } from '../../../platform/run/explain.ts';
+import type { TrustClient } from '../../trust/trust-client.ts';
+import type { TrustKeeper } from '../../trust/trust-keeper.ts';
+
+/**
+ * Hands the public token keys to the certificate service whenever the newest trust document holds others: at first start, and when the service comes
+ * back without them.
+ */
+export async function publishTokenKeys(
+  client: Pick<TrustClient, 'setTokenKeys'>,
+  keeper: TrustKeeper,
+  keys: JSONWebKeySet,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = keys.keys.map((key) => key.kid ?? '').sort();
+  const jwks = JSON.stringify(keys);
+  const backoff = createBackoff(500, 30_000);
+  let wake = Promise.withResolvers<void>();
+  const stop = keeper.trust.onChange(() => wake.resolve());
+  const aborted = new Promise<void>((resolve) =>
+    signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+  while (!signal.aborted) {
+    const published = keeper.trust
+      .current()
+      ?.document.tokenKeys.keys.map((key) => key.kid)
+      .sort();
+    if (published === undefined || published.join() === wanted.join()) {
+      await Promise.race([wake.promise, aborted]);
+      wake = Promise.withResolvers();
+      continue;
+    }
+    try {
+      const { version } = await client.setTokenKeys({ jwks }, { signal });
+      log.info({ keys: wanted.length, version: Number(version) }, 'token keys handed out');
+      backoff.reset();
+      // The document with the keys is on its way; without it they are handed out again.
+      await Promise.race([wake.promise, aborted, backoff.wait(signal)]);
+      wake = Promise.withResolvers();
+    } catch (error) {
+      if (signal.aborted) break;
+      log.warn({ error: explain(error) }, 'token keys could not be handed out yet');
+      await backoff.wait(signal);
+    }
+  }
+  stop();
+}

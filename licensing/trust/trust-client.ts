@@ -1,0 +1,57 @@
+import type { Address } from '../../platform/config/option.ts';
+import type { Identity } from '../../platform/identity/identity.ts';
+import type { Logger } from '../../platform/log/logger.ts';
+import { createRpcClient, type RpcClient } from '../../platform/rpc/rpc-client.ts';
+import { createBackoff } from '../../platform/run/backoff.ts';
+import { explain } from '../../platform/run/explain.ts';
+import { TrustServiceService } from '../../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
+import { whyNotComponent } from './component-role.ts';
+import type { TrustKeeper } from './trust-keeper.ts';
+
+export type TrustClient = RpcClient<typeof TrustServiceService>;
+
+const MAX_RESPONSE = 600 * 1024;
+
+export function createTrustClient(
+  address: Address,
+  serverName: string,
+  keeper: TrustKeeper,
+  identity: Identity,
+): TrustClient {
+  return createRpcClient(TrustServiceService, {
+    address,
+    serverName,
+    roots: keeper.systemRoots,
+    credential: identity,
+    maxResponseBytes: MAX_RESPONSE,
+    judgeServer: (certificate) => whyNotComponent(certificate, serverName),
+  });
+}
+
+/** Follows the trust document until the signal aborts; comes back when the certificate service does. `onState` for readiness. */
+export async function followTrust(
+  client: TrustClient,
+  keeper: TrustKeeper,
+  log: Logger,
+  signal: AbortSignal,
+  onState: (reachable: boolean) => void,
+): Promise<void> {
+  const backoff = createBackoff(200, 10_000);
+  while (!signal.aborted) {
+    try {
+      for await (const { trustDocument } of client.watch({ version: BigInt(keeper.version) }, { signal })) {
+        if (trustDocument === undefined) continue;
+        const reason = keeper.offer(trustDocument);
+        if (reason === undefined) log.debug({ version: keeper.version }, 'trust document taken');
+        else log.warn({ reason }, 'a trust document was not taken');
+        onState(keeper.version > 0);
+        backoff.reset();
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn({ error: explain(error) }, 'the certificate service cannot be reached');
+    }
+    onState(false);
+    await backoff.wait(signal);
+  }
+}
