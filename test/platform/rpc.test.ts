@@ -1,0 +1,378 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { createHealth } from '../../platform/health/health.ts';
+import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
+import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
+import { RpcError, RpcRefusal } from '../../platform/rpc/rpc-error.ts';
+import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
+import type { Handlers } from '../../platform/rpc/service.ts';
+import { liveValue } from '../../platform/run/live.ts';
+import { componentPeer } from '../../platform/tls/component-peer.ts';
+import type { ServerTls } from '../../platform/tls/server-options.ts';
+import { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
+import type { LaunchResponse } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
+import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
+import { ServerReflectionService } from '../../proto/gen/grpc/reflection/v1/reflection.ts';
+import { HealthService } from '../../proto/gen/health/v1/health.ts';
+import { recordingLogger } from '../support/recording-logger.ts';
+import { recordingMetrics } from '../support/recording-metrics.ts';
+import { createTestAuthority } from '../support/test-authority.ts';
+
+const NAME = 'front.enclave-licensing.internal';
+const authority = createTestAuthority();
+const stranger = createTestAuthority('stranger');
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const each of undo.splice(0).reverse()) await each();
+});
+
+const unused = async (): Promise<never> => {
+  throw new Error('not used');
+};
+const licensing: Handlers<typeof LicensingServiceService> = {
+  signUp: unused,
+  login: unused,
+  getEnclave: unused,
+  listEnclaves: unused,
+  stopEnclave: unused,
+  issueUserCertificate: unused,
+  getTrustDocument: unused,
+  launch: async function* () {},
+};
+
+async function serve(
+  handlers: Partial<Handlers<typeof LicensingServiceService>>,
+  mode: 'required' | 'requested' = 'requested',
+) {
+  const { log, lines } = recordingLogger();
+  const health = createHealth();
+  const tls = liveValue<ServerTls>({
+    credential: authority.issue({ dns: [NAME] }),
+    clientCertificates: { mode, roots: [authority.root] },
+  });
+  const server = createRpcServer({
+    tls,
+    log,
+    health,
+    metrics: recordingMetrics(),
+    maxRequestBytes: 64 * 1024,
+  });
+  server.add(LicensingServiceService, { ...licensing, ...handlers });
+  server.add(EnrolmentServiceService, {
+    enrol: async function* (requests) {
+      for await (const { step } of requests)
+        yield step?.$case === 'hello'
+          ? {
+              step: {
+                $case: 'challenge' as const,
+                value: { idObject: step.value.endorsementKeyPublic, encryptedSecret: Buffer.alloc(0) },
+              },
+            }
+          : { step: undefined };
+    },
+  });
+  const port = await server.listen('127.0.0.1', 0);
+  undo.push(() => server.close(1000));
+  const clientOptions = {
+    address: { host: '127.0.0.1', port },
+    serverName: NAME,
+    roots: liveValue<readonly Uint8Array[]>([authority.root]),
+    maxResponseBytes: 1024 * 1024,
+  };
+  const client = (extra: object = {}) => {
+    const made = createRpcClient(LicensingServiceService, { ...clientOptions, ...extra });
+    undo.push(() => made.close());
+    return made;
+  };
+  return { server, port, tls, health, lines, clientOptions, client };
+}
+
+describe('callers', () => {
+  test('one port takes a client certificate and, from others, a bearer token', async () => {
+    const seen: RpcCall[] = [];
+    const { client } = await serve({
+      signUp: async (_request, call) => {
+        seen.push(call);
+        return {};
+      },
+    });
+    const own = liveValue(authority.issue({ dns: ['agent.node-1.enclave-licensing.internal'] }));
+    await client({ credential: own }).signUp({ user: 'a', password: 'b' }, { requestId: 'request-0001' });
+    await client().signUp({ user: 'a', password: 'b' }, { token: 'token-1' });
+    expect(componentPeer(seen[0]?.peer.certificate)).toMatchObject({
+      ok: true,
+      value: { component: 'agent', node: 'node-1' },
+    });
+    expect(seen[0]?.requestId).toBe('request-0001');
+    expect(seen[0]?.peer.address).toBe('127.0.0.1');
+    expect(seen[1]?.peer.certificate).toBeUndefined();
+    expect(seen[1]?.bearerToken).toBe('token-1');
+  });
+
+  test("a stranger's certificate is no certificate, and where one is required no connection", async () => {
+    const foreign = { credential: liveValue(stranger.issue({ dns: [NAME] })) };
+    let certificate: unknown = 'unset';
+    const open = await serve({
+      signUp: async (_request, call) => {
+        certificate = call.peer.certificate;
+        return {};
+      },
+    });
+    await open.client(foreign).signUp({ user: 'a', password: 'b' });
+    expect(certificate).toBeUndefined();
+    const closed = await serve({}, 'required');
+    await expect(closed.client(foreign).signUp({ user: 'a', password: 'b' })).rejects.toMatchObject({
+      status: 'UNAVAILABLE',
+    });
+    await expect(closed.client().signUp({ user: 'a', password: 'b' })).rejects.toMatchObject({
+      status: 'UNAVAILABLE',
+    });
+  });
+
+  test('a server with another name, root or role is not spoken to', async () => {
+    let called = 0;
+    const { client } = await serve({
+      signUp: async () => {
+        called += 1;
+        return {};
+      },
+    });
+    for (const wrong of [
+      { serverName: 'launcher.enclave-licensing.internal' },
+      { roots: liveValue([stranger.root]) },
+      { judgeServer: () => 'not a component' },
+    ])
+      await expect(client(wrong).signUp({ user: 'a', password: 'b' })).rejects.toMatchObject({
+        status: 'UNAVAILABLE',
+      });
+    expect(called).toBe(0);
+    expect(() => client({ roots: liveValue([]) })).toThrow('empty trust set');
+  });
+});
+
+describe('answers', () => {
+  test('a refusal arrives as it was made', async () => {
+    const { client } = await serve({
+      signUp: async () => {
+        throw new RpcRefusal(
+          'INVALID_ARGUMENT',
+          { code: 'bad-user', message: 'the user name is too long', remedy: 'take a shorter one' },
+          { fields: [{ field: 'user', description: 'at most 63' }], retryAfterMs: 1500 },
+        );
+      },
+    });
+    const error = await client()
+      .signUp({ user: 'a', password: 'b' })
+      .catch((each: unknown) => each);
+    expect(error).toBeInstanceOf(RpcRefusal);
+    expect(error).toMatchObject({
+      status: 'INVALID_ARGUMENT',
+      code: 'bad-user',
+      message: 'the user name is too long',
+      remedy: 'take a shorter one',
+      details: { fields: [{ field: 'user', description: 'at most 63' }], retryAfterMs: 1500 },
+    });
+  });
+
+  test('whatever a handler throws, the process goes on and nothing of it leaks but the request id', async () => {
+    const { client, lines } = await serve({
+      // Not async: throws before there is a promise.
+      signUp: () => {
+        throw new Error('secret table names');
+      },
+      launch: () => {
+        throw new Error('secret table names');
+      },
+      login: async () => Promise.reject('not even an error'),
+    });
+    const calls = client();
+    for (const call of [
+      () => calls.signUp({ user: 'a', password: 'hunter22' }, { requestId: 'request-0002' }),
+      () => calls.login({ user: 'a', password: 'hunter22' }),
+      () => collect(calls.launch(launchRequest())),
+    ]) {
+      const error = await call().catch((each: unknown) => each);
+      expect(error).toBeInstanceOf(RpcError);
+      expect(error).toMatchObject({ status: 'INTERNAL' });
+      expect(String(error)).not.toContain('table');
+    }
+    expect(lines.join('')).toContain('request-0002');
+    expect(lines.join('')).not.toContain('hunter22');
+  });
+
+  test('a message over the limit is refused', async () => {
+    const { client } = await serve({ signUp: async () => ({}) });
+    await expect(client().signUp({ user: 'a', password: 'x'.repeat(70_000) })).rejects.toMatchObject({
+      status: 'RESOURCE_EXHAUSTED',
+    });
+  });
+
+  test('deadline and cancellation reach the handler', async () => {
+    const ended = Promise.withResolvers<void>();
+    const { client } = await serve({
+      signUp: (_request, { signal }) =>
+        new Promise(() => signal.addEventListener('abort', () => ended.resolve(), { once: true })),
+    });
+    await expect(client().signUp({ user: 'a', password: 'b' }, { timeoutMs: 100 })).rejects.toMatchObject({
+      status: 'DEADLINE_EXCEEDED',
+    });
+    await ended.promise;
+  });
+});
+
+describe('streams', () => {
+  test('come in order; leaving early ends the handler', async () => {
+    const left = Promise.withResolvers<void>();
+    const { client } = await serve({
+      launch: async function* (_request, { signal }) {
+        signal.addEventListener('abort', () => left.resolve(), { once: true });
+        for (let i = 1; ; i += 1) yield progress(i);
+      },
+    });
+    const phases: number[] = [];
+    for await (const { event } of client().launch(launchRequest())) {
+      if (event?.$case === 'progress') phases.push(event.value.phase);
+      if (phases.length === 5) break;
+    }
+    expect(phases).toEqual([1, 2, 3, 4, 5]);
+    await left.promise;
+  });
+
+  test('both ways at once', async () => {
+    const { clientOptions } = await serve({});
+    const client = createRpcClient(EnrolmentServiceService, clientOptions);
+    undo.push(() => client.close());
+    const questions = (async function* () {
+      for (const text of ['one', 'two'])
+        yield {
+          step: {
+            $case: 'hello' as const,
+            value: {
+              endorsementKeyPublic: Buffer.from(text),
+              endorsementKeyCertificateChain: [],
+              attestationKeyPublic: Buffer.alloc(0),
+            },
+          },
+        };
+    })();
+    const answers = await collect(client.enrol(questions));
+    expect(
+      answers.map(({ step }) => (step?.$case === 'challenge' ? step.value.idObject.toString() : '')),
+    ).toEqual(['one', 'two']);
+  });
+
+  test('a drain ends streams and lets calls finish', async () => {
+    const started = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const { client, server } = await serve({
+      signUp: async () => {
+        started.resolve();
+        await release.promise;
+        return {};
+      },
+      launch: async function* (_request, { signal }) {
+        yield progress(1);
+        await new Promise<void>((resolve) =>
+          signal.addEventListener('abort', () => resolve(), { once: true }),
+        );
+      },
+    });
+    const calls = client();
+    const stream = calls.launch(launchRequest())[Symbol.asyncIterator]();
+    await stream.next();
+    const call = calls.signUp({ user: 'a', password: 'b' });
+    await started.promise;
+    const closed = server.close(5000);
+    expect(await stream.next()).toMatchObject({ done: true });
+    release.resolve();
+    await expect(call).resolves.toEqual({});
+    await closed;
+  });
+});
+
+describe('renewal', () => {
+  test('new connections see the new certificate, on both sides', async () => {
+    const seen: (string | undefined)[] = [];
+    const { client, tls } = await serve({
+      signUp: async (_request, call) => {
+        seen.push(call.peer.certificate && Buffer.from(call.peer.certificate).toString('hex'));
+        return {};
+      },
+    });
+    const servers: string[] = [];
+    const [first, second] = [authority.issue({}), authority.issue({})];
+    const credential = liveValue(first);
+    const calls = client({
+      credential,
+      judgeServer: (der: Uint8Array) => void servers.push(Buffer.from(der).toString('hex')),
+    });
+    await calls.signUp({ user: 'a', password: 'b' });
+    const renewed = authority.issue({ dns: [NAME] });
+    tls.set({ ...tls.current(), credential: renewed });
+    credential.set(second);
+    await calls.signUp({ user: 'a', password: 'b' });
+    expect(seen).toEqual([first, second].map(({ chain }) => Buffer.from(chain[0] ?? []).toString('hex')));
+    expect(servers[1]).toBe(Buffer.from(renewed.chain[0] ?? []).toString('hex'));
+    expect(servers[0]).not.toBe(servers[1]);
+  });
+});
+
+test('health follows readiness; reflection serves every file that a service needs', async () => {
+  const { clientOptions, health } = await serve({});
+  const client = createRpcClient(HealthService, clientOptions);
+  const check = health.check('store');
+  expect(await client.check({ service: '' })).toEqual({ status: 2 });
+  check.ok();
+  expect(await client.check({ service: 'enclave_licensing.licensing.v1.LicensingService' })).toEqual({
+    status: 1,
+  });
+  await expect(client.check({ service: 'nonsense' })).rejects.toMatchObject({ status: 'NOT_FOUND' });
+  const reflection = createRpcClient(ServerReflectionService, clientOptions);
+  undo.push(
+    () => client.close(),
+    () => reflection.close(),
+  );
+  const answers = await collect(
+    reflection.serverReflectionInfo(
+      (async function* () {
+        yield { host: '', messageRequest: { $case: 'listServices' as const, value: '' } };
+        yield {
+          host: '',
+          messageRequest: {
+            $case: 'fileContainingSymbol' as const,
+            value: 'enclave_licensing.licensing.v1.LicensingService.Launch',
+          },
+        };
+      })(),
+    ),
+  );
+  const [list, file] = answers.map(({ messageResponse }) => messageResponse);
+  expect(list?.$case === 'listServicesResponse' && list.value.service.map(({ name }) => name)).toContain(
+    'enclave_licensing.licensing.v1.LicensingService',
+  );
+  // Its own file, its messages, the two of evidence, and Timestamp.
+  expect(file?.$case === 'fileDescriptorResponse' && file.value.fileDescriptorProto).toHaveLength(5);
+});
+
+function launchRequest() {
+  return {
+    profile: 'p',
+    nonce: Buffer.alloc(16),
+    certificateRequest: Buffer.alloc(0),
+    launchId: Buffer.alloc(16),
+  };
+}
+
+function progress(phase: number): LaunchResponse {
+  return {
+    event: {
+      $case: 'progress',
+      value: { enclave: 'e', phase: phase as 1, message: '', at: undefined },
+    },
+  };
+}
+
+async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const each of source) found.push(each);
+  return found;
+}

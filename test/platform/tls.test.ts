@@ -1,0 +1,125 @@
+import { createServer as createHttpsServer } from 'node:https';
+import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
+import { afterEach, describe, expect, test } from 'vitest';
+import { liveValue } from '../../platform/run/live.ts';
+import { dialTls } from '../../platform/tls/dial.ts';
+import { peerCertificate } from '../../platform/tls/peer.ts';
+import { reloadOnChange } from '../../platform/tls/reload.ts';
+import { type ServerTls, serverTlsOptions } from '../../platform/tls/server-options.ts';
+import { createTestAuthority } from '../support/test-authority.ts';
+
+const NAME = 'e1.enclaves.enclave-licensing.internal';
+const authority = createTestAuthority();
+const stranger = createTestAuthority('stranger');
+const undo: (() => unknown)[] = [];
+afterEach(() => {
+  for (const each of undo.splice(0).reverse()) each();
+});
+
+async function serve(extra: Partial<ServerTls> = {}) {
+  const settings = liveValue<ServerTls>({ credential: authority.issue({ dns: [NAME] }), ...extra });
+  const sockets: TLSSocket[] = [];
+  const server: Server = createServer(serverTlsOptions(settings.current()), (socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.write('hello');
+  });
+  server.on('tlsClientError', () => undefined);
+  undo.push(
+    () => server.close(),
+    reloadOnChange(server, settings, () => undefined),
+  );
+  undo.push(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    settings,
+    sockets,
+    port,
+    dial: { host: '127.0.0.1', port, serverName: NAME, roots: [authority.root] },
+  };
+}
+
+describe('trust', () => {
+  test('an empty set makes no context, on either side', async () => {
+    const credential = authority.issue({});
+    expect(() =>
+      serverTlsOptions({ credential, clientCertificates: { mode: 'requested', roots: [] } }),
+    ).toThrow('empty trust set');
+    const { dial } = await serve();
+    await expect(dialTls({ ...dial, roots: [] })).rejects.toThrow('empty trust set');
+  });
+
+  test('root, name and protocol are checked', async () => {
+    const { dial } = await serve({ alpn: ['a'] });
+    await expect(dialTls({ ...dial, roots: [stranger.root] })).rejects.toThrow();
+    await expect(dialTls({ ...dial, serverName: `x.${NAME}` })).rejects.toMatchObject({
+      code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+    });
+    await expect(dialTls({ ...dial, alpn: ['b'] })).rejects.toThrow();
+    const socket = await dialTls({ ...dial, alpn: ['a'] });
+    expect(socket.alpnProtocol).toBe('a');
+    expect(socket.getProtocol()).toBe('TLSv1.3');
+    socket.destroy();
+  });
+
+  test('`requested` leaves it to code: authorized only for ours', async () => {
+    const { dial, sockets } = await serve({
+      clientCertificates: { mode: 'requested', roots: [authority.root] },
+    });
+    const ours = authority.issue({});
+    for (const credential of [undefined, ours, stranger.issue({})]) {
+      const socket = await dialTls({ ...dial, ...(credential && { credential }) });
+      await new Promise((resolve) => socket.once('data', resolve));
+      socket.destroy();
+    }
+    expect(sockets.map((socket) => socket.authorized)).toEqual([false, true, false]);
+  });
+});
+
+test('a session is never resumed, so that the peer certificate is always there', async () => {
+  const { dial, port } = await serve();
+  const first = await dialTls(dial);
+  const sessions: Buffer[] = [];
+  first.on('session', (session) => sessions.push(session));
+  await new Promise((resolve) => first.once('data', resolve));
+  first.destroy();
+  for (const session of sessions) {
+    const again = connect({ port, host: '127.0.0.1', servername: NAME, session, rejectUnauthorized: false });
+    await new Promise((resolve, reject) => again.once('secureConnect', resolve).once('error', reject));
+    expect(again.isSessionReused()).toBe(false);
+    expect(peerCertificate(again)).toBeDefined();
+    again.destroy();
+  }
+});
+
+test('a renewed certificate and a new trust set count from the next connection on', async () => {
+  const { dial, settings } = await serve({
+    clientCertificates: { mode: 'required', roots: [stranger.root] },
+  });
+  const credential = authority.issue({});
+  const answer = await dialTls({ ...dial, credential }).then(
+    (socket) =>
+      new Promise((resolve) => {
+        // TLS 1.3: the client is done before the server judges its certificate.
+        socket.once('data', () => resolve('let in'));
+        for (const end of ['error', 'close']) socket.once(end, () => resolve('shut out'));
+      }),
+    () => 'shut out',
+  );
+  expect(answer).toBe('shut out');
+  const renewed = authority.issue({ dns: [NAME] });
+  settings.set({ credential: renewed, clientCertificates: { mode: 'required', roots: [authority.root] } });
+  const socket = await dialTls({ ...dial, credential });
+  await new Promise((resolve) => socket.once('data', resolve));
+  expect(Buffer.from(peerCertificate(socket) ?? [])).toEqual(Buffer.from(renewed.chain[0] ?? []));
+  socket.destroy();
+});
+
+test('the options serve node:https as they are', () => {
+  const server = createHttpsServer(serverTlsOptions({ credential: authority.issue({}) }));
+  expect(server.listening).toBe(false);
+});
