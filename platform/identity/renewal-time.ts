@@ -8,5 +8,5 @@ export function renewalTime(
   random: number,
 ): number {
   const lifetime = Math.max(0, notAfter - notBefore);
-  return notBefore + lifetime * (2 / 3 - random / 20);
+  return notBefore + Math.round(lifetime * (2 / 3 - random / 20));
 }

@@ -1,90 +1,14 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { createHealth } from '../../platform/health/health.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
 import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
 import { RpcError, RpcRefusal } from '../../platform/rpc/rpc-error.ts';
-import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
-import type { Handlers } from '../../platform/rpc/service.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { componentPeer } from '../../platform/tls/component-peer.ts';
-import type { ServerTls } from '../../platform/tls/server-options.ts';
 import { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import type { LaunchResponse } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
-import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
-import { ServerReflectionService } from '../../proto/gen/grpc/reflection/v1/reflection.ts';
-import { HealthService } from '../../proto/gen/health/v1/health.ts';
-import { recordingLogger } from '../support/recording-logger.ts';
-import { recordingMetrics } from '../support/recording-metrics.ts';
-import { createTestAuthority } from '../support/test-authority.ts';
+import { authority, NAME, serveRpc as serve, stranger, undo, undoAll } from '../support/rpc-fixture.ts';
 
-const NAME = 'front.enclave-licensing.internal';
-const authority = createTestAuthority();
-const stranger = createTestAuthority('stranger');
-const undo: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const each of undo.splice(0).reverse()) await each();
-});
-
-const unused = async (): Promise<never> => {
-  throw new Error('not used');
-};
-const licensing: Handlers<typeof LicensingServiceService> = {
-  signUp: unused,
-  login: unused,
-  getEnclave: unused,
-  listEnclaves: unused,
-  stopEnclave: unused,
-  issueUserCertificate: unused,
-  getTrustDocument: unused,
-  launch: async function* () {},
-};
-
-async function serve(
-  handlers: Partial<Handlers<typeof LicensingServiceService>>,
-  mode: 'required' | 'requested' = 'requested',
-) {
-  const { log, lines } = recordingLogger();
-  const health = createHealth();
-  const tls = liveValue<ServerTls>({
-    credential: authority.issue({ dns: [NAME] }),
-    clientCertificates: { mode, roots: [authority.root] },
-  });
-  const server = createRpcServer({
-    tls,
-    log,
-    health,
-    metrics: recordingMetrics(),
-    maxRequestBytes: 64 * 1024,
-  });
-  server.add(LicensingServiceService, { ...licensing, ...handlers });
-  server.add(EnrolmentServiceService, {
-    enrol: async function* (requests) {
-      for await (const { step } of requests)
-        yield step?.$case === 'hello'
-          ? {
-              step: {
-                $case: 'challenge' as const,
-                value: { idObject: step.value.endorsementKeyPublic, encryptedSecret: Buffer.alloc(0) },
-              },
-            }
-          : { step: undefined };
-    },
-  });
-  const port = await server.listen('127.0.0.1', 0);
-  undo.push(() => server.close(1000));
-  const clientOptions = {
-    address: { host: '127.0.0.1', port },
-    serverName: NAME,
-    roots: liveValue<readonly Uint8Array[]>([authority.root]),
-    maxResponseBytes: 1024 * 1024,
-  };
-  const client = (extra: object = {}) => {
-    const made = createRpcClient(LicensingServiceService, { ...clientOptions, ...extra });
-    undo.push(() => made.close());
-    return made;
-  };
-  return { server, port, tls, health, lines, clientOptions, client };
-}
+afterEach(undoAll);
 
 describe('callers', () => {
   test('one port takes a client certificate and, from others, a bearer token', async () => {
@@ -314,43 +238,6 @@ describe('renewal', () => {
     expect(servers[1]).toBe(Buffer.from(renewed.chain[0] ?? []).toString('hex'));
     expect(servers[0]).not.toBe(servers[1]);
   });
-});
-
-test('health follows readiness; reflection serves every file that a service needs', async () => {
-  const { clientOptions, health } = await serve({});
-  const client = createRpcClient(HealthService, clientOptions);
-  const check = health.check('store');
-  expect(await client.check({ service: '' })).toEqual({ status: 2 });
-  check.ok();
-  expect(await client.check({ service: 'enclave_licensing.licensing.v1.LicensingService' })).toEqual({
-    status: 1,
-  });
-  await expect(client.check({ service: 'nonsense' })).rejects.toMatchObject({ status: 'NOT_FOUND' });
-  const reflection = createRpcClient(ServerReflectionService, clientOptions);
-  undo.push(
-    () => client.close(),
-    () => reflection.close(),
-  );
-  const answers = await collect(
-    reflection.serverReflectionInfo(
-      (async function* () {
-        yield { host: '', messageRequest: { $case: 'listServices' as const, value: '' } };
-        yield {
-          host: '',
-          messageRequest: {
-            $case: 'fileContainingSymbol' as const,
-            value: 'enclave_licensing.licensing.v1.LicensingService.Launch',
-          },
-        };
-      })(),
-    ),
-  );
-  const [list, file] = answers.map(({ messageResponse }) => messageResponse);
-  expect(list?.$case === 'listServicesResponse' && list.value.service.map(({ name }) => name)).toContain(
-    'enclave_licensing.licensing.v1.LicensingService',
-  );
-  // Its own file, its messages, the two of evidence, and Timestamp.
-  expect(file?.$case === 'fileDescriptorResponse' && file.value.fileDescriptorProto).toHaveLength(5);
 });
 
 function launchRequest() {
