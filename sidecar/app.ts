@@ -4,7 +4,7 @@ import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import { unixSeconds } from '../platform/run/clock.ts';
 import type { Context } from '../platform/run/context.ts';
 import { liveValue, mapLive } from '../platform/run/live.ts';
-import { access, usableTrust } from './access/access.ts';
+import { access, sameAccess, usableTrust } from './access/access.ts';
 import { judgeToken } from './access/token.ts';
 import { agentCalls } from './agent/agent-calls.ts';
 import { createAgentLink } from './agent/agent-link.ts';
@@ -90,7 +90,12 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
       log.debug({ reason: error.message }, 'handshake failed');
     },
   });
-  trust.onChange(() => data.judgeAgain());
+  let judged = trust.current().document;
+  trust.onChange(({ document }) => {
+    // A document comes each minute for its epoch; who may connect changes seldom.
+    if (!sameAccess(judged, document)) data.judgeAgain();
+    judged = document;
+  });
 
   const certified = health.check('certificate');
   const tasks = [

@@ -112,3 +112,10 @@ function judgeGrant(
   if (revoked) return refuse('grant-revoked', 'the owner took the grant back', ask);
   return success(grant.notAfter);
 }
+
+/** Whether two trust documents let the same people in. */
+export function sameAccess(a: TrustDocument | undefined, b: TrustDocument | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const said = ({ roots, revoked }: TrustDocument) => JSON.stringify([roots.users.map(toHex), revoked]);
+  return said(a) === said(b);
+}

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
 import type { Socket } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
+import { equal } from '../../formats/bytes/bytes.ts';
 import { agentDnsName } from '../../names/components.ts';
 import { MEDIA_TYPES } from '../../names/wire.ts';
 import type { Live } from '../../platform/run/live.ts';
@@ -68,11 +69,17 @@ export function createAgentLink(options: AgentLinkOptions): AgentLink {
       localAddress: options.localAddress,
     });
   let agent = connect();
-  const stop = options.roots.onChange(() => {
-    // Connections under way finish; new ones are judged by the new roots.
+  let roots = options.roots.current();
+  const stop = options.roots.onChange((next) => {
+    // A trust document comes each minute; its roots are seldom new.
+    if (next.length === roots.length && next.every((der, i) => equal(der, roots[i] ?? der))) return;
+    roots = next;
     const old = agent;
     agent = connect();
-    old.destroy();
+    // Requests under way finish; idle connections go, and no other is kept.
+    old.maxFreeSockets = 0;
+    for (const sockets of Object.values(old.freeSockets))
+      for (const socket of sockets ?? []) socket.destroy();
   });
 
   const send = (call: AgentCall, token: string, signal: AbortSignal): Promise<AgentAnswer> =>

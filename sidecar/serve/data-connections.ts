@@ -42,7 +42,7 @@ export function createDataConnections(options: DataOptions): DataConnections {
   ]);
   const failures = metrics.counter('forward_failures_total', 'Connections that could not reach the app.');
   const active = metrics.gauge('connections_active', 'Open data connections.');
-  const open = new Map<TLSSocket, Presented>();
+  const open = new Map<TLSSocket, { presented: Presented; allowed: Allowed | undefined }>();
   let drained: (() => void) | undefined;
 
   const refuse = (socket: TLSSocket, code: AccessCode, message: string, peer: string | undefined): void => {
@@ -63,7 +63,7 @@ export function createDataConnections(options: DataOptions): DataConnections {
       if (!judged.ok && !options.tokens) return refuse(socket, judged.code, judged.message, peer);
       const allowed = judged.ok ? judged.value : undefined;
       connections.inc({ via: allowed?.via ?? 'token' });
-      open.set(socket, presented);
+      open.set(socket, { presented, allowed });
       active.set(open.size);
       const left = allowed === undefined ? LONGEST_MS : (allowed.notAfter - options.now()) * 1000;
       const timer = setTimeout(
@@ -89,8 +89,9 @@ export function createDataConnections(options: DataOptions): DataConnections {
       });
     },
     judgeAgain: () => {
-      if (options.tokens) return;
-      for (const [socket, presented] of open) {
+      for (const [socket, { presented, allowed }] of open) {
+        // Let in without a certificate: each of its requests is judged by its token.
+        if (allowed === undefined) continue;
         const judged = options.judge(presented);
         if (!judged.ok) {
           refusals.inc({ code: judged.code });
