@@ -24,7 +24,8 @@ const tests = spawn(process.execPath, ['tools/run-tests.ts', ...suites], {
   env: {
     ...process.env,
     ENCLAVE_TEST_KUBECONFIG: kubernetes.kubeconfig,
-    ENCLAVE_TEST_CLIENT_CA: kubernetes.clientCa,
+    // Suites that need a cluster of their own start one from these programs.
+    ENCLAVE_TEST_KUBERNETES_BIN: bin,
   },
 });
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => tests.kill(signal));
