@@ -76,6 +76,22 @@ export function where<T>(shape: Shape<T>, holds: (value: T) => boolean, what: st
   };
 }
 
+/** A map of any number of members, names by a pattern. */
+export function mapOf<T>(name: RegExp, item: Shape<T>, min: number, max: number): Shape<Map<string, T>> {
+  return (value, at) => {
+    if (!isJsonObject(value)) return problem(at, 'an object');
+    const members = Object.entries(value);
+    if (members.length < min || members.length > max) return problem(at, `${min} to ${max} members`);
+    const path = at === '' ? '' : `${at}.`;
+    return new Map(
+      members.map(([key, member]) => [
+        name.test(key) ? key : problem(`${path}${key}`, `a member named like ${name.source}`),
+        item(member, `${path}${key}`),
+      ]),
+    );
+  };
+}
+
 /** A closed object: every required member there, nothing but required and optional ones. */
 export function object<
   R extends Record<string, Shape<unknown>>,
@@ -90,7 +106,7 @@ export function object<
     if (!isJsonObject(value)) return problem(at, 'an object');
     const found: Record<string, unknown> = {};
     const path = at === '' ? '' : `${at}.`;
-    for (const name of needed) if (!(name in value)) problem(`${path}${name}`, 'a member');
+    for (const name of needed) if (!Object.hasOwn(value, name)) problem(`${path}${name}`, 'a member');
     for (const [name, member] of Object.entries(value)) {
       const shape = shapes.get(name) ?? problem(`${path}${name}`, 'no member of this name');
       found[name] = shape(member, `${path}${name}`);
@@ -120,11 +136,17 @@ export function readJson<T>(
           : 'evidence-malformed';
     return refuse(code, `${what}: ${parsed.message}`, remedy);
   }
+  const read = readValue(parsed.value, shape);
+  return read.ok ? read : refuse('evidence-out-of-bounds', `${what}: ${read.message}`, remedy);
+}
+
+/** Reads a value that was parsed already (from YAML, say); a refusal's message begins with the member's path. */
+export function readValue<T>(value: Json, shape: Shape<T>): Result<T, EvidenceCode> {
   try {
-    return success(shape(parsed.value, ''));
+    return success(shape(value, ''));
   } catch (error) {
     if (error instanceof ShapeProblem)
-      return refuse('evidence-out-of-bounds', `${what}: ${error.message}`, remedy);
+      return refuse('evidence-out-of-bounds', error.message, 'mend the member that is named');
     throw error;
   }
 }

@@ -1,0 +1,154 @@
+import { equal } from '../formats/bytes/bytes.ts';
+import { type Refusal, type Result, refuse, success } from '../formats/bytes/result.ts';
+import type { Crypto } from '../formats/crypto/crypto.ts';
+import type { Roots } from '../formats/evidence/roots.ts';
+import {
+  type Certificate,
+  parseCertificate,
+  verifyCertificateSignature,
+} from '../formats/x509/certificate.ts';
+import { publicKeyKind } from '../formats/x509/public-key.ts';
+import type { Issuer } from '../names/signers.ts';
+import { ROLE_USAGE, roleProblem } from './certificate-role.ts';
+import { unpermittedName } from './name-constraints.ts';
+import type { VerifyCache } from './verify-cache.ts';
+import type { ChainCode } from './verify-code.ts';
+
+export const MAX_CHAIN_CERTIFICATES = 4;
+
+export interface ChainOptions {
+  /** Trust anchors by issuer; only those of `role` count. */
+  readonly roots: Roots;
+  readonly role: Issuer;
+  /** Unix seconds. */
+  readonly now: number;
+  /** A DNS name that the leaf must carry, exactly (no wildcards); its case does not matter. */
+  readonly dnsName?: string | undefined;
+  /** Further extended key usages that the leaf must have, dotted (serverAuth, clientAuth). */
+  readonly usages?: readonly string[] | undefined;
+  readonly cache?: VerifyCache | undefined;
+}
+
+function no(
+  code: ChainCode,
+  message: string,
+  remedy = 'use a certificate of this cluster and role',
+): Refusal<ChainCode> {
+  return refuse(code, message, remedy);
+}
+
+/**
+ * Validates a chain to a root of one role (RFC 5280, 6.1, in the profile of DESIGN section 6) and returns its leaf.
+ * Signatures, dates, CA bits and path lengths, usages, names, name constraints, keys, critical extensions and the
+ * role's binding are all checked; revocation is the trust document's business. No exception for any input.
+ * @param chain DER, leaf first, without the root
+ */
+export function verifyChain(
+  crypto: Crypto,
+  chain: readonly Uint8Array[],
+  options: ChainOptions,
+): Result<Certificate, ChainCode> {
+  const { role, now, cache } = options;
+  const checked = cache?.crypto(crypto) ?? crypto;
+  const parse = (der: Uint8Array) => cache?.certificate(crypto, der) ?? parseCertificate(der);
+  const roots = options.roots[role];
+  if (roots.length === 0)
+    return no('chain-no-roots', `there is no root of ${role}`, 'hold at least one root of each issuer');
+  if (chain.length === 0) return no('chain-empty', 'there is no certificate');
+  if (chain.length > MAX_CHAIN_CERTIFICATES)
+    return no('chain-too-long', `${chain.length} certificates, at most ${MAX_CHAIN_CERTIFICATES}`);
+  const path: Certificate[] = [];
+  for (const der of chain) {
+    const parsed = parse(der);
+    if (!parsed.ok) return no('chain-malformed', parsed.message);
+    path.push(parsed.value);
+  }
+  const [leaf] = path;
+  const last = path[path.length - 1];
+  if (!leaf || !last) return no('chain-empty', 'there is no certificate');
+
+  const anchors = roots.map(parse).flatMap((root) => (root.ok ? [root.value] : []));
+  const named = anchors.filter((root) => equal(root.subject, last.issuer));
+  if (named.length === 0) return no('chain-untrusted', `no root of ${role} has the issuer's name`);
+  const root = named.find((each) => verifyCertificateSignature(checked, last, each.spki));
+  if (!root) return no('chain-signature', `no root of ${role} made the signature`);
+  path.push(root);
+
+  return (
+    pathProblem(checked, path, role) ??
+    dateProblem(path, now) ??
+    leafProblem(leaf, path.slice(1), options) ??
+    success(leaf)
+  );
+}
+
+/** Each certificate is signed by the next, and every one above the leaf may sign. */
+function pathProblem(
+  crypto: Crypto,
+  path: readonly Certificate[],
+  role: Issuer,
+): Refusal<ChainCode> | undefined {
+  for (const [index, certificate] of path.entries()) {
+    const { extensions, spki } = certificate;
+    const [critical] = extensions.unknownCritical;
+    if (critical !== undefined)
+      return no('chain-critical-extension', `the critical extension ${critical} is unknown`);
+    if (publicKeyKind(spki) === undefined)
+      return no('chain-key', 'a key other than RSA 2048, 3072 or 4096, P-256 or P-384');
+    if (index === 0) continue;
+    const { basicConstraints, keyUsage = [], extendedKeyUsage } = extensions;
+    if (basicConstraints?.ca !== true || !keyUsage.includes('keyCertSign'))
+      return no('chain-not-a-ca', 'a certificate of the chain is signed by one that is no CA');
+    if ((basicConstraints.pathLength ?? index - 1) < index - 1)
+      return no('chain-not-a-ca', 'more intermediates than a path length allows');
+    if (extendedKeyUsage && !extendedKeyUsage.includes(ROLE_USAGE[role]))
+      return no('chain-role', `a CA of the chain may not issue for ${role}`);
+    const below = path[index - 1];
+    // The root's signature over the last certificate was checked when the root was chosen.
+    if (!below || index === path.length - 1) continue;
+    if (!equal(below.issuer, certificate.subject))
+      return no('chain-untrusted', 'a certificate does not follow from the next');
+    if (!verifyCertificateSignature(crypto, below, spki))
+      return no('chain-signature', 'a signature in the chain is wrong');
+  }
+  return undefined;
+}
+
+function dateProblem(path: readonly Certificate[], now: number): Refusal<ChainCode> | undefined {
+  for (const { notBefore, notAfter } of path) {
+    if (now < notBefore)
+      return no('chain-not-yet-valid', `valid from ${notBefore}, it is ${now}`, 'compare the clocks');
+    if (now > notAfter)
+      return no('chain-expired', `valid until ${notAfter}, it is ${now}`, 'renew the certificate');
+  }
+  return undefined;
+}
+
+function leafProblem(
+  leaf: Certificate,
+  issuers: readonly Certificate[],
+  { role, dnsName, usages = [] }: ChainOptions,
+): Refusal<ChainCode> | undefined {
+  const { basicConstraints, keyUsage = [], extendedKeyUsage = [], subjectAltName } = leaf.extensions;
+  if (basicConstraints?.ca === true) return no('chain-usage', 'the end-entity certificate is a CA');
+  if (!keyUsage.includes('digitalSignature') || keyUsage.includes('keyCertSign'))
+    return no('chain-usage', 'the key usage is not digitalSignature');
+  if (!extendedKeyUsage.includes(ROLE_USAGE[role]))
+    return no('chain-role', `the certificate is not of the role ${role}`);
+  const missing = usages.find((usage) => !extendedKeyUsage.includes(usage));
+  if (missing !== undefined) return no('chain-usage', `the extended key usage ${missing} is missing`);
+  const binding = roleProblem(leaf, role);
+  if (binding !== undefined) return no('chain-binding', `as a certificate of ${role}: ${binding}`);
+  for (const { extensions } of issuers) {
+    const name = extensions.nameConstraints && unpermittedName(leaf, extensions.nameConstraints);
+    if (name !== undefined) return no('chain-name-constraints', `its issuer may not name ${name}`);
+  }
+  const wanted = dnsName?.toLowerCase();
+  if (wanted !== undefined && !subjectAltName?.dns.some((name) => name.toLowerCase() === wanted))
+    return no(
+      'chain-name',
+      `the certificate is not for ${dnsName}`,
+      'connect by the name in the certificate',
+    );
+  return undefined;
+}

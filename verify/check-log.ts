@@ -1,0 +1,93 @@
+import type { Statement } from '../formats/evidence/statement.ts';
+import type { CheckName } from './check-names.ts';
+import type { Check, TpmSeen, Verdict } from './verdict.ts';
+import type { VerifyCode } from './verify-code.ts';
+
+/** What a check found. A check that holds hands a value on to those that depend on it. */
+export type Outcome<T> =
+  | {
+      readonly ok: true;
+      readonly value: T;
+      readonly expected: string;
+      readonly actual: string;
+      readonly detail?: string;
+    }
+  | { readonly ok: 'not-run'; readonly value: T; readonly detail: string }
+  | {
+      readonly ok: false;
+      readonly code: VerifyCode;
+      readonly expected: string;
+      readonly actual: string;
+      readonly detail?: string;
+    };
+
+/** A check that was reached: the value of one that held, for those that depend on it. */
+export interface Step<T> {
+  readonly name: CheckName;
+  readonly result: { readonly value: T } | undefined;
+}
+
+export function holds<T>(value: T, expected: string, actual: string = expected, detail?: string): Outcome<T> {
+  return { ok: true, value, expected, actual, ...(detail === undefined ? {} : { detail }) };
+}
+
+export function fails(code: VerifyCode, expected: string, actual: string, detail?: string): Outcome<never> {
+  return { ok: false, code, expected, actual, ...(detail === undefined ? {} : { detail }) };
+}
+
+/** There is nothing to compare with, and the caller said so. */
+export function notRun<T>(value: T, detail: string): Outcome<T> {
+  return { ok: 'not-run', value, detail };
+}
+
+/** Runs checks one after the other and keeps a line of each, also of those whose dependency failed. */
+export class CheckLog {
+  readonly #checks: Check[] = [];
+
+  /**
+   * Runs a check on the values of those it depends on; when one of them failed, lists it as not run and names that one.
+   * @param also depended on as well, without their values
+   */
+  check<T, D extends readonly unknown[]>(
+    name: CheckName,
+    after: readonly [...{ [K in keyof D]: Step<D[K]> }],
+    run: (...values: D) => Outcome<T>,
+    also: readonly Step<unknown>[] = [],
+  ): Step<T> {
+    const steps: readonly Step<unknown>[] = [...after, ...also];
+    const failed = steps.find((step) => step.result === undefined);
+    if (failed) {
+      this.#checks.push({
+        name,
+        ok: 'not-run',
+        expected: '',
+        actual: '',
+        detail: `not run: ${failed.name} failed`,
+      });
+      return { name, result: undefined };
+    }
+    const values = after.map((step) => step.result?.value) as unknown as D;
+    const outcome = run(...values);
+    const { ok, detail } = outcome;
+    this.#checks.push({
+      name,
+      ok,
+      expected: ok === 'not-run' ? '' : outcome.expected,
+      actual: ok === 'not-run' ? '' : outcome.actual,
+      ...(detail === undefined ? {} : { detail }),
+      ...(ok === false ? { code: outcome.code } : {}),
+    });
+    return { name, result: ok === false ? undefined : { value: outcome.value } };
+  }
+
+  verdict(statement: Step<Statement>, tpm: Step<TpmSeen>): Verdict {
+    const failed = this.#checks.find((check) => check.ok === false);
+    return {
+      ok: failed === undefined,
+      checks: this.#checks,
+      ...(failed?.code === undefined ? {} : { code: failed.code }),
+      ...(statement.result ? { statement: statement.result.value } : {}),
+      ...(tpm.result && failed === undefined ? { remember: tpm.result.value } : {}),
+    };
+  }
+}

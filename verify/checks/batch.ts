@@ -1,0 +1,27 @@
+import { equal, toHex } from '../../formats/bytes/bytes.ts';
+import type { Crypto } from '../../formats/crypto/crypto.ts';
+import { leafHash, pathLength, qualifyingData, rootFromPath } from '../../formats/evidence/batch.ts';
+import type { Bundle } from '../../formats/evidence/bundle.ts';
+import { decodeAttest } from '../../formats/tpm/attest.ts';
+import { fails, holds, type Outcome } from '../check-log.ts';
+
+/** The batch's root, recomputed from statement, blinder, index, count and path. */
+export function checkBatchProof(bundle: Bundle, crypto: Crypto): Outcome<Uint8Array> {
+  const { statement, blinder, leafIndex, leafCount, path } = bundle;
+  const expected = `a path of ${pathLength(leafIndex, leafCount)} hashes`;
+  const root = rootFromPath(crypto, leafHash(crypto, statement, blinder), leafIndex, leafCount, path);
+  return root
+    ? holds(root, expected, `leaf ${leafIndex} of ${leafCount}, root ${toHex(root)}`)
+    : fails('batch-proof', expected, `${path.length} hashes`);
+}
+
+/** extraData of the quote is the batch's qualifying data, in full length. */
+export function checkQualifyingData(bundle: Bundle, root: Uint8Array, crypto: Crypto): Outcome<undefined> {
+  const expected = qualifyingData(crypto, bundle.leafCount, root);
+  const attest = decodeAttest(bundle.attest);
+  if (!attest.ok) return fails('quote-malformed', 'a TPMS_ATTEST', attest.message);
+  const { extraData } = attest.value;
+  return equal(expected, extraData)
+    ? holds(undefined, toHex(expected))
+    : fails('qualifying-data-differs', toHex(expected), toHex(extraData));
+}

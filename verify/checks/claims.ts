@@ -1,0 +1,81 @@
+import { toHex, toUtf8 } from '../../formats/bytes/bytes.ts';
+import { openGrant } from '../../formats/evidence/grant.ts';
+import { rootsToJson } from '../../formats/evidence/roots.ts';
+import type { Statement } from '../../formats/evidence/statement.ts';
+import { fails, holds, notRun, type Outcome } from '../check-log.ts';
+import type { EvidenceContext, VerifyContext } from '../context.ts';
+import { type Accepted, accepts, type Policy } from '../policy/policy.ts';
+import type { VerifyCode } from '../verify-code.ts';
+
+function written(accepted: Accepted<string>): string {
+  return accepted === 'any' ? 'any' : accepted.join(' or ');
+}
+
+/** One claim against the values that the policy accepts. */
+export function checkAccepted<T extends string>(
+  code: VerifyCode,
+  accepted: Accepted<T>,
+  claim: T,
+): Outcome<undefined> {
+  return accepts(accepted, claim)
+    ? holds(undefined, written(accepted), claim)
+    : fails(code, written(accepted), claim);
+}
+
+/** Every image of the pod is accepted, by digest or by name and digest. */
+export function checkImages({ pod }: Statement, { images }: Policy): Outcome<undefined> {
+  const digestOf = (image: string) => image.slice(image.indexOf('@') + 1);
+  const refused = pod.images.filter(
+    ({ image }) => !accepts(images, image) && !accepts(images, digestOf(image)),
+  );
+  const list = (some: Statement['pod']['images']) =>
+    some.map(({ container, image }) => `${container}: ${image}`).join(', ');
+  return refused.length === 0
+    ? holds(undefined, written(images), list(pod.images))
+    : fails('image-refused', written(images), list(refused));
+}
+
+/** Mode, authentication and upstream of the sidecar. */
+export function checkAccess({ access }: Statement, policy: Policy): Outcome<undefined> {
+  const { mode, auth, upstream } = access;
+  const expected = [policy.modes, policy.auth, policy.upstream].map(written).join('; ');
+  const actual = [mode, auth, upstream].join('; ');
+  const good =
+    accepts(policy.modes, mode) && accepts(policy.auth, auth) && accepts(policy.upstream, upstream);
+  if (!good) return fails('access-refused', expected, actual);
+  const detail = auth === 'jwt' ? 'auth is jwt: the front is trusted for who gets in' : undefined;
+  return holds(undefined, expected, actual, detail);
+}
+
+/** The owner key is the verifier's, or it signed a grant for the verifier's key; without a key, the policy's list counts. */
+export function checkOwner(
+  { access, pod }: Statement,
+  policy: Policy,
+  context: VerifyContext,
+): Outcome<undefined> {
+  const { ownerKeySha256: mine, grant, crypto, now } = context;
+  const owner = access.ownerKeySha256 ?? 'none';
+  if (mine === undefined) return checkAccepted('owner-refused', policy.ownerKeys, owner);
+  if (owner === mine) return holds(undefined, mine);
+  if (access.ownerKeySha256 === undefined && access.auth === 'jwt')
+    return notRun(
+      undefined,
+      'not run: there is no owner key; auth is jwt, so the front is trusted for who gets in',
+    );
+  if (!grant) return fails('owner-refused', mine, owner);
+  const opened = openGrant(crypto, grant.grant, grant.signature, owner);
+  if (!opened.ok) return fails('grant-refused', `a grant by ${owner}`, opened.message);
+  const { enclave, keySha256, notAfter } = opened.value;
+  const expected = `a grant for ${pod.enclave}, key ${mine}, valid at ${now}`;
+  const actual = `a grant for ${enclave}, key ${keySha256}, valid until ${notAfter}`;
+  return enclave === pod.enclave && keySha256 === mine && now <= notAfter
+    ? holds(undefined, expected, actual)
+    : fails('grant-refused', expected, actual);
+}
+
+/** The roots that the sidecar started with are a set that the verifier knows. */
+export function checkRoots({ access }: Statement, context: EvidenceContext): Outcome<undefined> {
+  const { crypto, trust } = context;
+  const known = context.rootSets ?? [toHex(crypto.hash('sha256', toUtf8(rootsToJson(trust))))];
+  return checkAccepted('roots-refused', known, access.rootsSha256);
+}

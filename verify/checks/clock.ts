@@ -1,0 +1,62 @@
+import { fails, holds, notRun, type Outcome } from '../check-log.ts';
+import type { TpmSeen } from '../verdict.ts';
+import type { AttestationKey } from './attestation-key.ts';
+import type { CertifiedKey } from './certificate-chains.ts';
+import type { Quote } from './quote-signature.ts';
+import type { Freshness } from './statement.ts';
+
+/** The node has the TPM that it had before; a new attestation key in it is no news. */
+export function checkKnownTpm(key: CertifiedKey, seen: readonly TpmSeen[]): Outcome<TpmSeen | undefined> {
+  const before = seen.find(({ node }) => node === key.node);
+  if (!before) return notRun(undefined, `not run: the node ${key.node} was not seen before`);
+  const { ekSha256 } = key.tpm;
+  return before.ekSha256 === ekSha256
+    ? holds(before, ekSha256)
+    : fails('node-other-tpm', before.ekSha256, ekSha256);
+}
+
+/**
+ * (resetCount, restartCount, clock) against what was seen, left to right; the clock counts only within one reset
+ * count. A clock that a power loss may have set back (`safe` is NO) passes only with a fresh nonce and a higher
+ * reset count. Returns what to remember.
+ */
+export function checkClock(
+  quote: Quote,
+  certified: CertifiedKey,
+  key: AttestationKey,
+  before: TpmSeen | undefined,
+  freshness: Freshness,
+): Outcome<TpmSeen> {
+  const { resetCount, restartCount, safe } = quote.attest.clockInfo;
+  const clock = Number(quote.attest.clockInfo.clock);
+  const now: TpmSeen = {
+    node: certified.node,
+    ekSha256: certified.tpm.ekSha256,
+    akName: key.name,
+    resetCount,
+    restartCount,
+    clock,
+  };
+  const expected = before ? `not before ${written(before)}` : 'any count, with a safe clock';
+  const actual = `${written(now)}${safe ? '' : ', safe = NO'}`;
+  if (before && goesBack(before, now)) return fails('clock-went-back', expected, actual);
+  const rebooted = before !== undefined && resetCount > before.resetCount;
+  if (!safe && !(rebooted && freshness !== 'unchecked'))
+    return fails('clock-unsafe', 'safe = YES, or a fresh nonce and a higher reset count', actual);
+  if (!Number.isSafeInteger(clock)) return fails('clock-went-back', 'a clock of less than 2^53 ms', actual);
+  return holds(
+    now,
+    expected,
+    actual,
+    safe ? undefined : 'the TPM lost power; its clock may have been set back',
+  );
+}
+
+function goesBack(before: TpmSeen, now: TpmSeen): boolean {
+  if (now.resetCount !== before.resetCount) return now.resetCount < before.resetCount;
+  return now.restartCount < before.restartCount || now.clock < before.clock;
+}
+
+function written({ resetCount, restartCount, clock }: TpmSeen): string {
+  return `reset ${resetCount}, restart ${restartCount}, clock ${clock} ms`;
+}

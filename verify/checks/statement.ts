@@ -1,0 +1,62 @@
+import { fromBase64url } from '../../formats/bytes/base64.ts';
+import { equal, toHex } from '../../formats/bytes/bytes.ts';
+import type { Bundle } from '../../formats/evidence/bundle.ts';
+import { parseStatement, type Statement } from '../../formats/evidence/statement.ts';
+import { fails, holds, notRun, type Outcome } from '../check-log.ts';
+import type { ExpectedNonce } from '../context.ts';
+
+/** Seconds by which clocks of verifier and node may differ. */
+export const CLOCK_SKEW_SECONDS = 60;
+
+/** The statement's closed schema; runs only after the quote was found to cover these bytes. */
+export function checkStatement(bundle: Bundle): Outcome<Statement> {
+  const expected = 'a closed schema, every member once';
+  const parsed = parseStatement(bundle.statement);
+  if (parsed.ok) return holds(parsed.value, expected, `${bundle.statement.length} bytes`);
+  const duplicate = parsed.code === 'evidence-duplicate-member';
+  return fails(duplicate ? 'statement-duplicate-member' : 'statement-malformed', expected, parsed.message);
+}
+
+/** Whether a nonce of the verifier is in the statement. */
+export type Freshness = 'challenge' | 'epoch' | 'unchecked';
+
+export function checkNonce(statement: Statement, nonce: ExpectedNonce): Outcome<Freshness> {
+  if (nonce === 'unchecked')
+    return notRun('unchecked', 'not run: no nonce was given, so this may be a recording');
+  const epochs = nonce instanceof Uint8Array ? undefined : nonce.epochs;
+  const accepted = nonce instanceof Uint8Array ? [nonce] : nonce.epochs;
+  const actual = fromBase64url(statement.eat_nonce) ?? new Uint8Array(0);
+  const expected = accepted.map(toHex).join(' or ');
+  // A verifier's nonce below 16 bytes could be guessed: no statement carries one.
+  return accepted.some((each) => each.length >= 16 && equal(each, actual))
+    ? holds(epochs ? 'epoch' : 'challenge', expected, toHex(actual))
+    : fails('nonce-differs', expected, toHex(actual));
+}
+
+export function checkAge(statement: Statement, now: number, maxAge: number): Outcome<undefined> {
+  const age = now - statement.iat;
+  const expected = `${-CLOCK_SKEW_SECONDS} s to ${maxAge} s`;
+  if (age < -CLOCK_SKEW_SECONDS) return fails('evidence-from-the-future', expected, `${age} s`);
+  return age > maxAge
+    ? fails('evidence-too-old', expected, `${age} s`)
+    : holds(undefined, expected, `${age} s`);
+}
+
+/**
+ * The statement confirms this certificate (`x5t#S256`), or, in a request, this key (`spki#S256`): each verifier
+ * accepts its own form only.
+ * @param hash SHA-256 of the certificate's DER, or of the key's SPKI
+ */
+export function checkConfirmation(
+  statement: Statement,
+  form: 'x5t#S256' | 'spki#S256',
+  hash: Uint8Array,
+): Outcome<undefined> {
+  const members: Readonly<Record<string, string>> = statement.cnf;
+  const [actualForm = '', value = ''] = Object.entries(members)[0] ?? [];
+  if (actualForm !== form) return fails('confirmation-form', form, actualForm);
+  const actual = fromBase64url(value) ?? new Uint8Array(0);
+  return equal(actual, hash)
+    ? holds(undefined, toHex(hash))
+    : fails('confirmation-differs', toHex(hash), toHex(actual));
+}

@@ -1,0 +1,104 @@
+import { isJsonObject, type Json } from '../../formats/bytes/json.ts';
+import { type Result, refuse, success } from '../../formats/bytes/result.ts';
+import {
+  integer,
+  list,
+  mapOf,
+  object,
+  oneOf,
+  readValue,
+  type Shape,
+  sha256Hex,
+  text,
+} from '../../formats/evidence/json-shape.ts';
+import type { Accepted, Policy } from './policy.ts';
+
+/** A refused policy: its message begins with the path of the member that is wrong. */
+export type PolicyCode = 'policy-malformed';
+
+const MAX_LIST = 256;
+const DIGEST_HEX = { sha256: 64, sha384: 96 } as const;
+
+/** The word `any`, or a list that is not empty. */
+function accepted<T>(item: Shape<T>): Shape<Accepted<T>> {
+  const items = list(item, 1, MAX_LIST);
+  return (value, at) => (value === 'any' ? 'any' : items(value, at));
+}
+
+const NAME = text(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 253, 'a DNS name');
+const UPSTREAM = text(/^[\x21-\x7e]+$/, 256, 'an upstream');
+const IMAGE = text(
+  /^([a-z0-9][-a-z0-9._/:]*@)?sha256:[0-9a-f]{64}$/,
+  512,
+  'sha256:<64 hex>, or an image name with that digest',
+);
+
+function pcrPolicy(hash: keyof typeof DIGEST_HEX) {
+  const digest = text(
+    new RegExp(`^[0-9a-f]{${DIGEST_HEX[hash]}}$`),
+    DIGEST_HEX[hash],
+    `a ${hash} digest in lower-case hex`,
+  );
+  return object({
+    hash: oneOf(hash),
+    sets: list(
+      object({
+        name: text(/^[^\p{Cc}]+$/u, 128, 'a name'),
+        values: mapOf(/^(0|[1-9]|1[0-5])$/, accepted(digest), 1, 16),
+      }),
+      1,
+      MAX_LIST,
+    ),
+  });
+}
+const PCRS = { sha256: pcrPolicy('sha256'), sha384: pcrPolicy('sha384') } as const;
+const pcrs: Shape<ReturnType<(typeof PCRS)['sha256']> | ReturnType<(typeof PCRS)['sha384']> | 'any'> = (
+  value,
+  at,
+) => {
+  if (value === 'any') return 'any';
+  return isJsonObject(value) && value['hash'] === 'sha384' ? PCRS.sha384(value, at) : PCRS.sha256(value, at);
+};
+const boolean: Shape<boolean> = (value, at) =>
+  oneOf('true', 'false')(typeof value === 'boolean' ? `${value}` : null, at) === 'true';
+
+const SHAPE = object(
+  {
+    eks: accepted(sha256Hex),
+    pcrs,
+    namespaces: accepted(NAME),
+    serviceAccounts: accepted(NAME),
+    enclaves: accepted(NAME),
+    images: accepted(IMAGE),
+    specSha256: accepted(sha256Hex),
+    modes: accepted(oneOf('tcp', 'http')),
+    auth: accepted(oneOf('mtls', 'jwt')),
+    upstream: accepted(UPSTREAM),
+    ownerKeys: accepted(sha256Hex),
+    maxAge: integer(1, 86_400),
+  },
+  { allowEmulatedTpm: boolean },
+) satisfies Shape<unknown>;
+
+/**
+ * Reads a policy from a value that a JSON or YAML parser made (schema.json says the same, for editors and for the
+ * CRD). Fails closed: an empty or missing list refuses, `any` has to be written, unknown members refuse; only
+ * `allowEmulatedTpm` has a default, false. Every PCR set names the same PCRs.
+ */
+export function parsePolicy(value: unknown): Result<Policy, PolicyCode> {
+  const read = readValue(value as Json, SHAPE);
+  if (!read.ok) return no(read.message);
+  const { allowEmulatedTpm = false, pcrs: found, ...rest } = read.value;
+  if (found === 'any') return success({ ...rest, allowEmulatedTpm, pcrs: found });
+  const sets = found.sets.map(({ name, values }) => ({
+    name,
+    values: new Map([...values].map(([pcr, digests]) => [Number(pcr), digests] as const)),
+  }));
+  const selections = new Set(sets.map(({ values }) => [...values.keys()].sort((a, b) => a - b).join()));
+  if (selections.size > 1) return no('pcrs.sets: the same PCRs in every set are expected');
+  return success({ ...rest, allowEmulatedTpm, pcrs: { hash: found.hash, sets } });
+}
+
+function no(message: string) {
+  return refuse('policy-malformed', message, 'write every list, and "any" where any value will do');
+}

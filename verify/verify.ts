@@ -1,0 +1,48 @@
+import type { Bundle } from '../formats/evidence/bundle.ts';
+import { CheckLog } from './check-log.ts';
+import { checkNode, checkOwnerKey, checkPod } from './checks/bindings.ts';
+import { checkBundleShape } from './checks/bundle-shape.ts';
+import { checkCertificateChain, checkLiveCertificate } from './checks/certificate-chains.ts';
+import { checkOwner, checkRoots } from './checks/claims.ts';
+import { checkAge, checkConfirmation, checkNonce } from './checks/statement.ts';
+import type { VerifyContext } from './context.ts';
+import { checkClaims, checkQuote } from './evidence.ts';
+import type { Policy } from './policy/policy.ts';
+import type { Verdict } from './verdict.ts';
+
+/**
+ * Verifies an enclave's bundle as its user: certificate, quote, statement, bindings, boot state and claims, each a
+ * line of the verdict (DESIGN, sections 4 and 6). Synchronous and pure; no bundle makes it throw, and its work is
+ * bounded by the bundle's bounds.
+ * @param policy reference values, from `parsePolicy`
+ * @param context roots, time, nonce, the live certificate, the verifier's key, and what was seen before
+ */
+export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): Verdict {
+  const { crypto, now } = context;
+  const log = new CheckLog();
+
+  const shape = log.check('bundle-shape', [], () => checkBundleShape(bundle, true));
+  const certificate = log.check('certificate-chain', [shape], (parts) =>
+    checkCertificateChain(parts, context),
+  );
+  log.check('live-certificate', [certificate], (leaf) =>
+    checkLiveCertificate(leaf, context.liveCertificate, context),
+  );
+
+  const { statement, certified, state } = checkQuote(log, shape, policy, context);
+  const nonce = log.check('nonce', [statement], (claims) => checkNonce(claims, context.nonce));
+  log.check('age', [statement], (claims) => checkAge(claims, now, policy.maxAge));
+
+  log.check('confirmation', [statement, certificate], (claims, leaf) =>
+    checkConfirmation(claims, 'x5t#S256', crypto.hash('sha256', leaf.der)),
+  );
+  log.check('node', [certified, statement, certificate], checkNode);
+  log.check('pod', [certificate, statement], checkPod);
+  log.check('owner-key', [certificate, statement], checkOwnerKey);
+
+  const remember = state(nonce);
+  checkClaims(log, statement, policy);
+  log.check('owner', [statement], (claims) => checkOwner(claims, policy, context));
+  log.check('roots', [statement], (claims) => checkRoots(claims, context));
+  return log.verdict(statement, remember);
+}
