@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { equal } from '../../formats/bytes/bytes.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
-import { parseRoots, type Roots } from '../../formats/evidence/roots.ts';
+import { parseRoots, type Roots, rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
 import { acceptTrustDocument, type TrustDocument } from '../../formats/evidence/trust-document.ts';
 import { type Live, liveValue, type Settable } from '../../platform/run/live.ts';
 import type { SignedTrustDocument } from '../../proto/gen/enclave_licensing/evidence/v1/trust_document.ts';
@@ -40,6 +40,13 @@ export class TrustKeeper {
 
   get version(): number {
     return this.trust.current()?.document.version ?? 0;
+  }
+
+  /** Is this set of roots (by its hash) one that pods may carry: the newest document's list, or what this process was started with? */
+  acceptsRoots(sha256: string): boolean {
+    const { document } = this.trust.current() ?? {};
+    if (document !== undefined) return document.rootSets.includes(sha256);
+    return rootsSha256(this.#crypto, rootsToJson(this.#roots)) === sha256;
   }
 
   /** Takes a newer document; the reason when it is not taken. */

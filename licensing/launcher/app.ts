@@ -1,0 +1,84 @@
+import { rootsSha256 } from '../../formats/evidence/roots.ts';
+import { isPinned } from '../../injection/pod-rules.ts';
+import { componentDnsName, serviceDnsName } from '../../names/components.ts';
+import { PORTS } from '../../names/wire.ts';
+import { ConfigError } from '../../platform/config/config-error.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import { obtainIdentity } from '../../platform/identity/obtain-identity.ts';
+import { kubeFromConfig } from '../../platform/kube/kube-options.ts';
+import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
+import type { Context } from '../../platform/run/context.ts';
+import { liveValue } from '../../platform/run/live.ts';
+import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
+import { whyNotComponent } from '../trust/component-role.ts';
+import { createTrustClient, followTrust } from '../trust/trust-client.ts';
+import { keepTrustFrom } from '../trust/trust-keeper.ts';
+import { launcherMetrics } from './launcher-metrics.ts';
+import { launcherHandlers } from './launcher-service.ts';
+import type { LAUNCHER_OPTIONS } from './options.ts';
+import { ClusterView } from './pods/cluster-view.ts';
+import { EnclaveLocks } from './pods/enclave-locks.ts';
+
+const MAX_REQUEST = 32 * 1024;
+
+/** Wires the launcher: cluster view, own certificate, trust; then serves front until the signal. */
+export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<void> {
+  const { config, log, metrics, health, signal, clock } = context;
+  if (!isPinned(config.sidecarImage))
+    throw new ConfigError('--sidecar-image must be pinned: name@sha256:<64 hex digits>');
+  const certificate = health.check('certificate');
+  const trusted = health.check('trust-document');
+  const serving = health.check('serving');
+  const kube = kubeFromConfig(config);
+  const keeper = await keepTrustFrom(nodeCrypto, config.rootsFile);
+  const identity = await obtainIdentity({
+    kube,
+    component: 'launcher',
+    log,
+    signal,
+    onRenewal: ({ ok }) => (ok ? certificate.ok() : certificate.fail('no new certificate yet')),
+  });
+  const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
+  const trustClient = createTrustClient(config.certs, certsName, keeper, identity);
+  const following = followTrust(trustClient, keeper, log, signal, () =>
+    keeper.version > 0 ? trusted.ok() : trusted.fail('none yet'),
+  );
+  const tlsNow = () => ({
+    credential: identity.current(),
+    clientCertificates: { mode: 'required' as const, roots: keeper.systemRoots.current() },
+  });
+  const tls = liveValue(tlsNow());
+  identity.onChange(() => tls.set(tlsNow()));
+  keeper.systemRoots.onChange(() => tls.set(tlsNow()));
+  const server = createRpcServer({ tls, log, metrics, health, maxRequestBytes: MAX_REQUEST });
+  server.add(
+    LauncherServiceService,
+    launcherHandlers(
+      {
+        kube,
+        view: new ClusterView(kube, config.namespaces, log, signal),
+        locks: new EnclaveLocks(),
+        namespaces: config.namespaces,
+        sidecarImage: config.sidecarImage,
+        enclaveDomain: config.enclaveDomain,
+        requireIsolation: config.requireIsolation,
+        localAddress: config.bind,
+        sidecarPort: PORTS.sidecar,
+        launchTimeoutMs: config.launchTimeout,
+        clock,
+        log,
+        metrics: launcherMetrics(metrics),
+        enclaveRoots: () => keeper.roots.enclaves,
+        acceptsRoots: (roots) => keeper.acceptsRoots(rootsSha256(nodeCrypto, roots)),
+      },
+      (der) => whyNotComponent(der, componentDnsName('front')),
+    ),
+  );
+  const port = await server.listen(config.bind, config.port);
+  serving.ok();
+  log.info({ port, namespaces: config.namespaces }, 'serving');
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await server.close();
+  await following;
+  trustClient.close();
+}

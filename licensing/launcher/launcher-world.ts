@@ -1,0 +1,31 @@
+import type { Kube } from '../../platform/kube/kube.ts';
+import type { Logger } from '../../platform/log/logger.ts';
+import type { Clock } from '../../platform/run/clock.ts';
+import type { LauncherMetrics } from './launcher-metrics.ts';
+import type { ClusterView } from './pods/cluster-view.ts';
+import type { EnclaveLocks } from './pods/enclave-locks.ts';
+
+/** What the launcher works with. */
+export interface LauncherWorld {
+  readonly kube: Kube;
+  readonly view: ClusterView;
+  readonly locks: EnclaveLocks;
+  /** Where it creates pods and looks for profiles; the first comes first. */
+  readonly namespaces: readonly string[];
+  readonly sidecarImage: string;
+  readonly enclaveDomain: string;
+  readonly requireIsolation: boolean;
+  /** The address that is dialled from. */
+  readonly localAddress: string;
+  /** The sidecars' port, but for tests. */
+  readonly sidecarPort: number;
+  /** For a launch whose caller names no time. */
+  readonly launchTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: LauncherMetrics;
+  /** Roots of the issuer `enclaves`, DER. */
+  enclaveRoots(): readonly Uint8Array[];
+  /** Is this text of roots one that the trust document names? */
+  acceptsRoots(roots: string): boolean;
+}
