@@ -1,7 +1,10 @@
-import { explain } from '../../platform/run/explain.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
 import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
-import type { LaunchRequest, LaunchResponse } from '../../proto/gen/enclave_licensing/launcher/v1/launcher.ts';
+import { explain } from '../../platform/run/explain.ts';
+import type {
+  LaunchRequest,
+  LaunchResponse,
+} from '../../proto/gen/enclave_licensing/launcher/v1/launcher.ts';
 import { Phase } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { launchRefusal } from '../codes/launch-status.ts';
 import { phaseName } from '../codes/phase-name.ts';

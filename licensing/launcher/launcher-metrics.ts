@@ -26,7 +26,9 @@ export function launcherMetrics(metrics: Metrics): LauncherMetrics {
     ['outcome'],
     BUCKETS,
   );
-  const certificates = metrics.counter('user_certificates_total', 'User certificates by outcome', ['outcome']);
+  const certificates = metrics.counter('user_certificates_total', 'User certificates by outcome', [
+    'outcome',
+  ]);
   return {
     launched: (outcome) => launches.inc({ outcome }),
     phaseReached: (phase, milliseconds) => phases.observe(milliseconds / 1000, { phase }),

@@ -54,7 +54,10 @@ export async function issueUserCertificate(
     );
   } catch (error) {
     if (error instanceof CertificateDenied)
-      throw new LaunchFailure('user-certificate-denied', `the user’s certificate was refused: ${error.message}`);
+      throw new LaunchFailure(
+        'user-certificate-denied',
+        `the user’s certificate was refused: ${error.message}`,
+      );
     throw error;
   } finally {
     await kube.delete(CERTIFICATE_SIGNING_REQUESTS, { name }).catch((error: unknown) => {

@@ -48,13 +48,17 @@ export async function fetchEvidence(
   try {
     const live = peerCertificate(socket);
     const reason = whyNotEnclave(live, source.podUid);
-    if (reason !== undefined) throw new LaunchFailure('evidence-refused', `the enclave’s certificate: ${reason}`);
+    if (reason !== undefined)
+      throw new LaunchFailure('evidence-refused', `the enclave’s certificate: ${reason}`);
     const body = await get(socket, `${EVIDENCE_PATHS.evidence}?nonce=${toBase64url(nonce)}`, source, within);
     const bundle = decodeBundle(body);
     if (!bundle.ok) throw new LaunchFailure('evidence-refused', bundle.message);
     const [leaf] = bundle.value.certificateChain;
     if (live === undefined || leaf === undefined || !equal(leaf, live))
-      throw new LaunchFailure('evidence-refused', 'the evidence is about another certificate than the live one');
+      throw new LaunchFailure(
+        'evidence-refused',
+        'the evidence is about another certificate than the live one',
+      );
     return bundle.value;
   } finally {
     socket.destroy();
@@ -122,5 +126,7 @@ function problemOf(status: number, body: Buffer): Error {
     // The status says enough.
   }
   const message = `the sidecar answered ${status}${detail === '' ? '' : `: ${detail.slice(0, 300)}`}`;
-  return status >= 500 || status === 429 ? new Error(message) : new LaunchFailure('evidence-refused', message);
+  return status >= 500 || status === 429
+    ? new Error(message)
+    : new LaunchFailure('evidence-refused', message);
 }

@@ -5,7 +5,7 @@ import type { EnclaveProfile } from '../../../injection/profile.ts';
 import { expectedSpecSha256, specSha256 } from '../../../injection/spec-sha256.ts';
 import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
 import type { Kube } from '../../../platform/kube/kube.ts';
-import { type Pod, PODS } from '../../../platform/kube/resources.ts';
+import { PODS, type Pod } from '../../../platform/kube/resources.ts';
 import { createBackoff } from '../../../platform/run/backoff.ts';
 import { explain } from '../../../platform/run/explain.ts';
 import { LaunchFailure } from '../launch-failure.ts';
@@ -96,7 +96,11 @@ export function whyNotThis(
   const { enclave, ownerKeySha256, roots } = sidecar.value;
   if (enclave !== wanted.enclave || ownerKeySha256 !== wanted.ownerKeySha256)
     return new LaunchFailure('pod-differs', `a pod named ${wanted.enclave} serves another enclave or owner`);
-  const computed = expectedSpecSha256(nodeCrypto, wanted.profile, wanted, { sidecarImage, roots, enclaveDomain });
+  const computed = expectedSpecSha256(nodeCrypto, wanted.profile, wanted, {
+    sidecarImage,
+    roots,
+    enclaveDomain,
+  });
   if (!computed.ok) return new LaunchFailure('profile-invalid', computed.message);
   if (specSha256(nodeCrypto, seen.spec ?? {}) !== computed.value)
     return new LaunchFailure(

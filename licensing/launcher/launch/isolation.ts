@@ -20,8 +20,10 @@ export async function checkIsolation(
   signal: AbortSignal,
 ): Promise<string> {
   const parsed = parseUpstream(upstream);
-  if (parsed?.kind === 'unix') return 'the app listens on a unix socket, which nothing outside the pod can reach';
-  if (parsed === undefined) throw new LaunchFailure('not-isolated', `upstream "${upstream}" is in no form known here`);
+  if (parsed?.kind === 'unix')
+    return 'the app listens on a unix socket, which nothing outside the pod can reach';
+  if (parsed === undefined)
+    throw new LaunchFailure('not-isolated', `upstream "${upstream}" is in no form known here`);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     if (!(await canConnect(podIp, parsed.port, localAddress, signal)))
       return `nothing reaches ${podIp}:${parsed.port} past the sidecar`;
@@ -44,13 +46,19 @@ function canConnect(host: string, port: number, localAddress: string, signal: Ab
     };
     const onAbort = end(() => reject(signal.reason));
     signal.addEventListener('abort', onAbort, { once: true });
-    socket.setTimeout(DIAL_MS, end(() => resolve(false)));
-    socket.once('connect', end(() => resolve(true)));
+    socket.setTimeout(
+      DIAL_MS,
+      end(() => resolve(false)),
+    );
     socket.once(
-      'error',
-      (error: NodeJS.ErrnoException) =>
-        // An address of ours that cannot be used says nothing of the app.
-        end(() => (error.code === 'EADDRNOTAVAIL' || error.code === 'EMFILE' ? reject(error) : resolve(false)))(),
+      'connect',
+      end(() => resolve(true)),
+    );
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      // An address of ours that cannot be used says nothing of the app.
+      end(() =>
+        error.code === 'EADDRNOTAVAIL' || error.code === 'EMFILE' ? reject(error) : resolve(false),
+      )(),
     );
   });
 }

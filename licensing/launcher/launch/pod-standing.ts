@@ -3,7 +3,7 @@ import { SIGNERS } from '../../../names/signers.ts';
 import type { CertificateSigningRequest, Pod } from '../../../platform/kube/resources.ts';
 import { Phase } from '../../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import type { LaunchCode } from '../../codes/launch-code.ts';
-import { containerFailure, type ContainerStatus } from './container-failure.ts';
+import { type ContainerStatus, containerFailure } from './container-failure.ts';
 
 export interface PodFailure {
   readonly code: LaunchCode;
@@ -53,9 +53,7 @@ function requestsOf(pod: Pod, requests: readonly CertificateSigningRequest[]): C
     .filter(
       ({ metadata, spec }) => spec.signerName === SIGNERS.enclaves && metadata?.name?.startsWith(prefix),
     )
-    .sort((a, b) =>
-      (a.metadata?.creationTimestamp ?? '').localeCompare(b.metadata?.creationTimestamp ?? ''),
-    );
+    .sort((a, b) => (a.metadata?.creationTimestamp ?? '').localeCompare(b.metadata?.creationTimestamp ?? ''));
 }
 
 function failureOf(

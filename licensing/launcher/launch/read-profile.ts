@@ -36,7 +36,8 @@ export async function readProfile(
     const object = await kube.get(ENCLAVE_PROFILES, { namespace, name }, signal);
     if (object === undefined) continue;
     const profile = parseProfile(object.spec);
-    if (!profile.ok) throw new LaunchFailure('profile-invalid', `profile ${namespace}/${name}: ${profile.message}`);
+    if (!profile.ok)
+      throw new LaunchFailure('profile-invalid', `profile ${namespace}/${name}: ${profile.message}`);
     return { namespace, profile: profile.value, specJson: JSON.stringify(object.spec) };
   }
   throw new LaunchFailure('profile-unknown', `there is no profile "${name}"`);

@@ -1,8 +1,8 @@
+import { SIDECAR_CONTAINER } from '../../../names/sidecar.ts';
 import type { Kube } from '../../../platform/kube/kube.ts';
 import type { Pod } from '../../../platform/kube/resources.ts';
 import { sleep } from '../../../platform/run/sleep.ts';
 import { Phase } from '../../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
-import { SIDECAR_CONTAINER } from '../../../names/sidecar.ts';
 import { phaseName } from '../../codes/phase-name.ts';
 import { LaunchFailure } from '../launch-failure.ts';
 import type { ClusterView } from '../pods/cluster-view.ts';
@@ -41,7 +41,8 @@ export async function* waitForReady(
       if (current?.metadata?.uid === uid && current !== undefined) {
         pod = current;
         seen = true;
-      } else if (seen) throw new LaunchFailure('pod-gone', `pod ${namespace}/${name} was deleted by somebody else`);
+      } else if (seen)
+        throw new LaunchFailure('pod-gone', `pod ${namespace}/${name} was deleted by somebody else`);
       const standing = podStanding(pod, view.requests());
       for (const phase of PHASES)
         if (phase > told && phase <= standing.phase) {
@@ -72,7 +73,12 @@ export async function* waitForReady(
   }
 }
 
-const PHASES = [Phase.PHASE_CREATED, Phase.PHASE_STARTED, Phase.PHASE_CERTIFIED, Phase.PHASE_ATTESTED] as const;
+const PHASES = [
+  Phase.PHASE_CREATED,
+  Phase.PHASE_STARTED,
+  Phase.PHASE_CERTIFIED,
+  Phase.PHASE_ATTESTED,
+] as const;
 
 function sentence(phase: (typeof PHASES)[number], pod: Pod): string {
   const node = pod.spec?.nodeName;

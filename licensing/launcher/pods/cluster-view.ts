@@ -3,8 +3,8 @@ import type { Kube, WatchHandle } from '../../../platform/kube/kube.ts';
 import {
   CERTIFICATE_SIGNING_REQUESTS,
   type CertificateSigningRequest,
-  type Pod,
   PODS,
+  type Pod,
 } from '../../../platform/kube/resources.ts';
 import type { KubeObject } from '../../../platform/kube/wire.ts';
 import type { Logger } from '../../../platform/log/logger.ts';
@@ -34,7 +34,10 @@ export class ClusterView {
         kube.watch(PODS, { namespace, labelSelector: ENCLAVE_LABEL, ...callbacks<Pod>('pods') }),
       ]),
     );
-    this.#requests = kube.watch(CERTIFICATE_SIGNING_REQUESTS, callbacks<CertificateSigningRequest>('requests'));
+    this.#requests = kube.watch(
+      CERTIFICATE_SIGNING_REQUESTS,
+      callbacks<CertificateSigningRequest>('requests'),
+    );
   }
 
   pod(namespace: string, name: string): Pod | undefined {

@@ -1,6 +1,6 @@
 import { ENCLAVE_LABEL } from '../../../names/labels.ts';
 import type { Kube } from '../../../platform/kube/kube.ts';
-import { type Pod, PODS } from '../../../platform/kube/resources.ts';
+import { PODS, type Pod } from '../../../platform/kube/resources.ts';
 import type { LaunchedPod } from '../../../proto/gen/enclave_licensing/launcher/v1/launcher.ts';
 
 /** Pods with our label in the launcher's namespaces, as the API server has them now; of one enclave when it is named. */

@@ -29,17 +29,24 @@ export async function removeEnclave(
     for (const { metadata } of pods) {
       if (metadata?.uid === undefined || metadata.name === undefined) continue;
       uids.add(metadata.uid);
-      if (metadata.deletionTimestamp === undefined) await deletePod(kube, metadata.namespace, metadata.name, metadata.uid);
+      if (metadata.deletionTimestamp === undefined)
+        await deletePod(kube, metadata.namespace, metadata.name, metadata.uid);
     }
     if (pods.length === 0) break;
     await backoff.wait(signal);
   }
   const { items } = await kube.list(CERTIFICATE_SIGNING_REQUESTS);
   for (const { metadata } of items.filter((each) => belongsTo(each, enclave, uids)))
-    if (metadata?.name !== undefined) await kube.delete(CERTIFICATE_SIGNING_REQUESTS, { name: metadata.name });
+    if (metadata?.name !== undefined)
+      await kube.delete(CERTIFICATE_SIGNING_REQUESTS, { name: metadata.name });
 }
 
-async function deletePod(kube: Kube, namespace: string | undefined, name: string, uid: string): Promise<void> {
+async function deletePod(
+  kube: Kube,
+  namespace: string | undefined,
+  name: string,
+  uid: string,
+): Promise<void> {
   try {
     await kube.delete(PODS, { name, ...(namespace && { namespace }) }, { uid });
   } catch (error) {
