@@ -61,7 +61,11 @@ export function readRequest(crypto: Crypto, object: RequestObject): Result<ReadR
   const csr = parsed.value;
   const kind = publicKeyKind(csr.spki);
   if (kind !== 'p256' && kind !== 'p384')
-    return refuseCerts('request-key', `the key is ${kind ?? 'of an unknown kind'}`, 'use a P-256 or P-384 key');
+    return refuseCerts(
+      'request-key',
+      `the key is ${kind ?? 'of an unknown kind'}`,
+      'use a P-256 or P-384 key',
+    );
   if (!verifyRequestSignature(crypto, csr))
     return refuseCerts(
       'request-signature',

@@ -6,7 +6,10 @@ import type { ReadRequest, RequestObject } from './request.ts';
 const POD_EXTRA = 'authentication.kubernetes.io/';
 
 /** The one value of `authentication.kubernetes.io/<name>`, which the API server takes from the caller's pod-bound token. */
-export function extraOf(object: RequestObject, name: 'node-name' | 'pod-name' | 'pod-uid'): string | undefined {
+export function extraOf(
+  object: RequestObject,
+  name: 'node-name' | 'pod-name' | 'pod-uid',
+): string | undefined {
   const values = object.extra[POD_EXTRA + name];
   const [value, ...rest] = values ?? [];
   return rest.length === 0 && value !== '' ? value : undefined;
@@ -19,7 +22,11 @@ export function serviceAccountUser(namespace: string, name: string): string {
 /** Each usage that the role lists, and no other, in any order. */
 export function breachOfUsages(object: RequestObject, listed: readonly string[]): CertsRefusal | undefined {
   const asked = new Set(object.usages);
-  if (asked.size === listed.length && asked.size === object.usages.length && listed.every((each) => asked.has(each)))
+  if (
+    asked.size === listed.length &&
+    asked.size === object.usages.length &&
+    listed.every((each) => asked.has(each))
+  )
     return undefined;
   return refuseCerts(
     'request-usages',
@@ -43,7 +50,8 @@ export function breachOfContent({ csr }: ReadRequest, allowed: AllowedContent): 
   const { extensionRequest, evidence, unknown } = csr.attributes;
   const no = (what: string) =>
     refuseCerts('request-content', what, 'leave it out: the certificate service writes what it verified');
-  if (csr.subject.length > 2 && csr.commonName === undefined) return no('the subject is not a common name alone');
+  if (csr.subject.length > 2 && csr.commonName === undefined)
+    return no('the subject is not a common name alone');
   if (unknown.length > 0) return no(`attributes ${unknown.join(', ')} are not listed`);
   if (evidence !== undefined && !allowed.evidence) return no('evidence is not for this signer');
   if (extensionRequest === undefined) return undefined;
