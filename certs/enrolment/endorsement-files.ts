@@ -33,7 +33,7 @@ function readFolder(folder: string): Certificate[] {
 function readFile(path: string): Certificate[] {
   const bytes = new Uint8Array(readFileSync(path));
   const text = Buffer.from(bytes).toString('latin1');
-  let ders = [bytes];
+  let ders: Uint8Array[] = [bytes];
   if (text.includes('-----BEGIN ')) {
     // Vendors put words around their blocks; only the blocks count.
     const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];

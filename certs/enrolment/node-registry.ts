@@ -57,7 +57,7 @@ export function createNodeRegistry(kube: Kube, releaseNamespace: string): NodeRe
         metadata: { name, namespace: releaseNamespace },
         type: BINDING_TYPE,
         immutable: true,
-        stringData: { node: binding.node, ekSha256: binding.ekSha256 },
+        data: { node: base64(binding.node), ekSha256: base64(binding.ekSha256) },
       });
       return binding;
     } catch (error) {
@@ -110,6 +110,10 @@ function ekElsewhere(ekSha256: string, node: string) {
     `TPM ${ekSha256} is node ${node}'s`,
     'if the machine was renamed, release the old node first',
   );
+}
+
+function base64(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
 }
 
 /** A node's name may be longer than what a Secret's name has left for it. */

@@ -43,8 +43,8 @@ export interface AllowedContent {
 }
 
 /**
- * What a request may contain besides its key: names equal to those that we derive, or none; evidence where the role has it. A subject,
- * any other extension and any other attribute refuse: nothing of a request is ever dropped silently.
+ * What a request may contain besides its key: names equal to those that we derive, or none; evidence where the role has it. A common name is
+ * for people and not taken over; any other part of a subject, any other extension and any other attribute refuse: nothing of a request is ever dropped silently.
  */
 export function breachOfContent({ csr }: ReadRequest, allowed: AllowedContent): CertsRefusal | undefined {
   const { extensionRequest, evidence, unknown } = csr.attributes;

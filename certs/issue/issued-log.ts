@@ -1,0 +1,69 @@
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../authority/atomic-file.ts';
+
+export interface IssuedToPod {
+  readonly podUid: string;
+  readonly node: string;
+  /** Unix seconds of the certificate that lasts longest. */
+  readonly notAfter: number;
+}
+
+/** Which pods hold enclave certificates: says whose agent may revoke them, and until when a revocation must be published. */
+export interface IssuedLog {
+  add(entry: IssuedToPod): void;
+  find(podUid: string): IssuedToPod | undefined;
+}
+
+const FILE = 'issued-enclaves.jsonl';
+
+/**
+ * Opens the log: one JSON object a line, appended and on disk before the certificate leaves. What has ended is dropped when it is opened.
+ * A last line that a crash cut short is dropped as well: its certificate never left.
+ */
+export function openIssuedLog(folder: string, now: number): IssuedLog {
+  const path = join(folder, FILE);
+  const entries = new Map<string, IssuedToPod>();
+  const put = (entry: IssuedToPod): void => {
+    const before = entries.get(entry.podUid);
+    entries.set(entry.podUid, { ...entry, notAfter: Math.max(entry.notAfter, before?.notAfter ?? 0) });
+  };
+  for (const line of readLines(path)) {
+    const entry = parseLine(line);
+    if (entry !== undefined && entry.notAfter > now) put(entry);
+  }
+  writeFileAtomic(path, [...entries.values()].map((entry) => `${JSON.stringify(entry)}\n`).join(''), 0o600);
+  return {
+    add: (entry) => {
+      const file = openSync(path, 'a', 0o600);
+      try {
+        writeSync(file, `${JSON.stringify(entry)}\n`);
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+      put(entry);
+    },
+    find: (podUid) => entries.get(podUid),
+  };
+}
+
+function readLines(path: string): string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function parseLine(line: string): IssuedToPod | undefined {
+  try {
+    const { podUid, node, notAfter } = JSON.parse(line) as Partial<IssuedToPod>;
+    return typeof podUid === 'string' && typeof node === 'string' && typeof notAfter === 'number'
+      ? { podUid, node, notAfter }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

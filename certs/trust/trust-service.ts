@@ -1,0 +1,118 @@
+import type { Crypto } from '../../formats/crypto/crypto.ts';
+import type { SignedTrustDocument } from '../../formats/evidence/trust-document.ts';
+import type { Component } from '../../names/components.ts';
+import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
+import type { Handlers } from '../../platform/rpc/service.ts';
+import type { Live } from '../../platform/run/live.ts';
+import { type ComponentPeer, componentPeer } from '../../platform/tls/component-peer.ts';
+import type { WatchResponse } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
+import type { TrustServiceService } from '../../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
+import { refuseCerts } from '../code.ts';
+import type { IssuedLog } from '../issue/issued-log.ts';
+import { refuseCall } from '../refuse-call.ts';
+import { decideRevocation } from './revoke.ts';
+import { parseTokenKeys } from './token-keys.ts';
+import type { Published, TrustPublisher } from './trust-publisher.ts';
+import { withRevocation } from './trust-state.ts';
+
+export interface TrustServiceOptions {
+  readonly crypto: Crypto;
+  readonly publisher: TrustPublisher;
+  readonly issued: IssuedLog;
+}
+
+/** `trust.v1`: the document to every component, changes of it to those whose business they are. */
+export function trustHandlers(options: TrustServiceOptions): Handlers<typeof TrustServiceService> {
+  const { crypto, publisher, issued } = options;
+  const version = (): bigint => BigInt(publisher.published.current().document.version);
+  return {
+    watch: async function* (request, call) {
+      callerOf(call);
+      for await (const signed of documentsFrom(publisher.published, request.version, call.signal)) {
+        const response: WatchResponse = { trustDocument: signed };
+        yield response;
+      }
+    },
+    revoke: async (request, call) => {
+      const caller = callerOf(call);
+      const decision = decideRevocation(crypto, caller, request, issued);
+      if (!decision.ok) throw refuseCall(decision);
+      const { kind, entry } = decision.value;
+      let full = false;
+      publisher.change((state) => {
+        const revoked = withRevocation(state.revoked, kind, entry);
+        full = revoked === undefined;
+        return revoked && { revoked };
+      });
+      if (full)
+        throw refuseCall(
+          refuseCerts(
+            'revocations-full',
+            `there is no room for another of ${kind}`,
+            'wait until some have ended',
+          ),
+        );
+      call.log.info({ by: caller.component, node: caller.node, kind, ...entry }, 'revoked');
+      return { version: version() };
+    },
+    setTokenKeys: async (request, call) => {
+      const caller = callerOf(call);
+      if (caller.component !== 'front')
+        throw refuseCall(
+          refuseCerts('caller-role', `${caller.component} issues no tokens`, 'only front does'),
+        );
+      const keys = parseTokenKeys(request.jwks);
+      if (!keys.ok) throw refuseCall(keys);
+      publisher.change((state) =>
+        JSON.stringify(state.tokenKeys) === JSON.stringify(keys.value)
+          ? undefined
+          : { tokenKeys: keys.value },
+      );
+      call.log.info({ keys: keys.value.map(({ kid }) => kid) }, 'token keys set');
+      return { version: version() };
+    },
+  };
+}
+
+/** Components that have business here; certs itself calls nobody. */
+const CALLERS: ReadonlySet<Component> = new Set(['agent', 'webhook', 'front', 'launcher']);
+
+function callerOf(call: RpcCall): ComponentPeer {
+  const peer = componentPeer(call.peer.certificate);
+  if (!peer.ok) throw refuseCall(refuseCerts('caller-unknown', peer.message, peer.remedy));
+  if (!CALLERS.has(peer.value.component))
+    throw refuseCall(
+      refuseCerts('caller-role', `${peer.value.component} is no caller`, 'use a component’s own'),
+    );
+  return peer.value;
+}
+
+/** The newest document unless the caller holds it, then each newer one. A slow reader misses those in between, never the newest. */
+async function* documentsFrom(
+  published: Live<Published>,
+  held: bigint,
+  signal: AbortSignal,
+): AsyncGenerator<SignedTrustDocument> {
+  let sent = held;
+  let wake: () => void = () => {};
+  const stopListening = published.onChange(() => wake());
+  const onAbort = (): void => wake();
+  signal.addEventListener('abort', onAbort);
+  try {
+    while (!signal.aborted) {
+      const { document, signed } = published.current();
+      if (BigInt(document.version) > sent) {
+        sent = BigInt(document.version);
+        yield signed;
+        continue;
+      }
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        if (signal.aborted || BigInt(published.current().document.version) > sent) resolve();
+      });
+    }
+  } finally {
+    stopListening();
+    signal.removeEventListener('abort', onAbort);
+  }
+}
