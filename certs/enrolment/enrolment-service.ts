@@ -15,6 +15,7 @@ import type { EnrolHello, EnrolRequest } from '../../proto/gen/enclave_licensing
 import type { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import { type MadeCredential, makeCredential } from '../../tpm/make-credential.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
+import { rfc3339 } from '../controller/rfc3339.ts';
 import { serviceAccountUser } from '../evaluate/rules.ts';
 import type { Issued } from '../issue/issue.ts';
 import type { CertificateProfile } from '../issue/profile.ts';
@@ -162,7 +163,7 @@ async function certify(
   await options.registry.record(node, {
     spkiSha256: toHex(options.crypto.hash('sha256', attestationKey.spki)),
     serial: parsed.value.serial,
-    notAfter: new Date(issued.value.notAfter * 1000).toISOString().replace('.000Z', 'Z'),
+    notAfter: rfc3339(issued.value.notAfter * 1000),
   });
   return success(issued.value.certificate);
 }
