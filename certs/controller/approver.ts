@@ -3,8 +3,7 @@ import {
   CERTIFICATE_SIGNING_REQUESTS,
   type CertificateSigningRequest,
 } from '../../platform/kube/resources.ts';
-import type { CertsCode } from '../code.ts';
-import type { Judge } from './judge.ts';
+import type { Judge, Outcome } from './judge.ts';
 import { rfc3339 } from './rfc3339.ts';
 
 export interface ApproverOptions {
@@ -12,7 +11,7 @@ export interface ApproverOptions {
   readonly judge: Judge;
   /** Milliseconds. */
   now(): number;
-  onDecision(object: CertificateSigningRequest, code: CertsCode | 'approved', message: string): void;
+  onDecision(object: CertificateSigningRequest, outcome: Outcome, message: string): void;
 }
 
 const MAX_MESSAGE = 2000;

@@ -25,7 +25,11 @@ export async function cleanUp(
   for (const object of objects) {
     const { name, uid } = object.metadata ?? {};
     if (name === undefined || uid === undefined || deletionTime(object) > now) continue;
-    if (await kube.delete(CERTIFICATE_SIGNING_REQUESTS, { name }, { uid })) deleted += 1;
+    try {
+      if (await kube.delete(CERTIFICATE_SIGNING_REQUESTS, { name }, { uid })) deleted += 1;
+    } catch (error) {
+      if (!isKubeError(error, 'Conflict')) throw error;
+    }
   }
   return deleted;
 }

@@ -2,6 +2,7 @@ import type { Result } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { type CertificateSigningRequest, PODS } from '../../platform/kube/resources.ts';
+import type { TpmSeen } from '../../verify/verdict.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
 import type { NodeRegistry } from '../enrolment/node-registry.ts';
 import { type EvidenceTrust, readEnclaveEvidence } from '../evaluate/enclave-evidence.ts';
@@ -24,11 +25,16 @@ export interface JudgeView {
   readonly now: number;
 }
 
+/** What became of a request: for logs and metrics. */
+export type Outcome = CertsCode | 'approved' | 'issued';
+
 export interface JudgeOptions {
   readonly crypto: Crypto;
   readonly kube: Kube;
   readonly registry: Pick<NodeRegistry, 'isBound'>;
   view(): JudgeView;
+  /** A quote that verified. */
+  onTpm(tpm: TpmSeen): void;
 }
 
 /**
@@ -74,25 +80,26 @@ async function judgeUser(
 }
 
 async function judgeEnclave(
-  { crypto, kube, registry, view }: JudgeOptions,
+  { crypto, kube, registry, view, onTpm }: JudgeOptions,
   request: ReadRequest,
 ): Promise<Result<CertificateProfile, CertsCode>> {
   const { enclaves, evidence, now } = view();
   const read = readEnclaveEvidence(crypto, request, evidence, now);
   if (!read.ok) return read;
-  const { statement, tpmTrust } = read.value;
+  const { statement, tpm } = read.value;
   const breach = breachOfEnclaveRequest(request, statement, enclaves);
   if (breach !== undefined) return breach;
   const { node, namespace, name } = statement.pod;
   const [bound, pod] = await Promise.all([
-    registry.isBound(node, tpmTrust.ekSha256),
+    registry.isBound(node, tpm.ekSha256),
     kube.get(PODS, { namespace, name }),
   ]);
   if (!bound)
     return refuseCerts(
       'node-unbound',
-      `TPM ${tpmTrust.ekSha256} is no longer node ${node}'s`,
+      `TPM ${tpm.ekSha256} is no longer node ${node}'s`,
       'let the agent enrol again',
     );
+  onTpm(tpm);
   return evaluateEnclave(crypto, request, statement, pod, enclaves, view().revocations);
 }

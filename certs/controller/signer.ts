@@ -8,7 +8,7 @@ import {
 import type { CertsCode } from '../code.ts';
 import type { Issued } from '../issue/issue.ts';
 import type { CertificateProfile } from '../issue/profile.ts';
-import type { Judge } from './judge.ts';
+import type { Judge, Outcome } from './judge.ts';
 import { rfc3339 } from './rfc3339.ts';
 
 export interface SignerOptions {
@@ -17,7 +17,7 @@ export interface SignerOptions {
   sign(profile: CertificateProfile): Result<Issued, CertsCode>;
   /** Milliseconds. */
   now(): number;
-  onDecision(object: CertificateSigningRequest, code: CertsCode | 'issued', message: string): void;
+  onDecision(object: CertificateSigningRequest, outcome: Outcome, message: string): void;
 }
 
 const MAX_MESSAGE = 2000;

@@ -1,0 +1,54 @@
+import { encodePem } from '../../formats/x509/pem.ts';
+import type { Kube } from '../../platform/kube/kube.ts';
+import {
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  VALIDATING_WEBHOOK_CONFIGURATIONS,
+} from '../../platform/kube/resources.ts';
+import type { KubeObject, Resource } from '../../platform/kube/wire.ts';
+
+interface WebhookConfiguration extends KubeObject {
+  webhooks?: { clientConfig: { caBundle?: string } }[];
+}
+
+/** `caBundle` of a webhook whose serving certificate these roots signed: base64 of their PEM. */
+export function caBundle(systemRoots: readonly Uint8Array[]): string {
+  return Buffer.from(systemRoots.map((root) => encodePem('CERTIFICATE', root)).join('')).toString('base64');
+}
+
+/** The JSON Patch (RFC 6902) that sets each webhook's `caBundle`; undefined when all have it. */
+export function caBundlePatch(configuration: WebhookConfiguration, bundle: string): object[] | undefined {
+  const stale = (configuration.webhooks ?? []).flatMap((webhook, index) =>
+    webhook.clientConfig.caBundle === bundle ? [] : [index],
+  );
+  if (stale.length === 0) return undefined;
+  return [
+    // Positions count only in the version that was read.
+    { op: 'test', path: '/metadata/resourceVersion', value: configuration.metadata?.resourceVersion },
+    ...stale.map((index) => ({ op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value: bundle })),
+  ];
+}
+
+/**
+ * Brings the named mutating and validating configurations up to date; one that does not exist (yet) is no failure.
+ * @returns names of those that were changed
+ */
+export async function updateCaBundles(
+  kube: Kube,
+  names: readonly string[],
+  bundle: string,
+): Promise<string[]> {
+  const changed: string[] = [];
+  const resources: Resource<WebhookConfiguration>[] = [
+    MUTATING_WEBHOOK_CONFIGURATIONS,
+    VALIDATING_WEBHOOK_CONFIGURATIONS,
+  ];
+  for (const resource of resources)
+    for (const name of names) {
+      const found = await kube.get(resource, { name });
+      const patch = found && caBundlePatch(found, bundle);
+      if (patch === undefined) continue;
+      await kube.patch(resource, { name }, patch, 'json');
+      changed.push(`${resource.kind}/${name}`);
+    }
+  return changed;
+}
