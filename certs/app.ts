@@ -7,8 +7,8 @@ import type { Context } from '../platform/run/context.ts';
 import { mapLive } from '../platform/run/live.ts';
 import { EnrolmentServiceService } from '../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import { TrustServiceService } from '../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
-import { createJudge } from './controller/judge.ts';
 import { startController } from './controller/controller.ts';
+import { createJudge } from './controller/judge.ts';
 import { enrolmentHandlers } from './enrolment/enrolment-service.ts';
 import { createNodeRegistry } from './enrolment/node-registry.ts';
 import { namesOf } from './evaluate/system.ts';
@@ -18,8 +18,8 @@ import { readSettings } from './settings.ts';
 import { keepClusterCurrent } from './start/keep-cluster-current.ts';
 import { openMaterial } from './start/material.ts';
 import { ownIdentity } from './start/own-identity.ts';
-import { turnEpochs } from './trust/turn-epochs.ts';
 import { trustHandlers } from './trust/trust-service.ts';
+import { turnEpochs } from './trust/turn-epochs.ts';
 import { createView } from './view.ts';
 
 /** Largest message: an enrolment's hello. */
@@ -43,7 +43,13 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
   const { identity, renewals } = ownIdentity({ dnsNames, sign, now, signal });
   const registry = createNodeRegistry(kube, settings.releaseNamespace);
   const view = createView(settings, material, clock);
-  const judge = createJudge({ crypto: nodeCrypto, kube, registry, view, onTpm: (tpm) => seenTpms.remember(tpm) });
+  const judge = createJudge({
+    crypto: nodeCrypto,
+    kube,
+    registry,
+    view,
+    onTpm: (tpm) => seenTpms.remember(tpm),
+  });
 
   const server = createRpcServer({
     // Agents enrol before they have a certificate: it is asked for, and each handler says whether it must be there.
@@ -84,7 +90,13 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
     onDecision: (object, outcome, message) => {
       const { signerName, username } = object.spec;
       metrics.requests.inc({ signer: signerName, outcome });
-      const fields = { request: object.metadata?.name, signer: signerName, username, outcome, reason: message };
+      const fields = {
+        request: object.metadata?.name,
+        signer: signerName,
+        username,
+        outcome,
+        reason: message,
+      };
       if (outcome === 'approved' || outcome === 'issued') log.info(fields, 'certificate request');
       else log.warn(fields, 'certificate request refused');
     },

@@ -14,13 +14,18 @@ export interface CertsMetrics {
 /** Metric names of this component, all in one place. */
 export function certsMetrics(metrics: Metrics): CertsMetrics {
   return {
-    requests: metrics.counter('requests_total', 'Decisions about certificate requests', ['signer', 'outcome']),
+    requests: metrics.counter('requests_total', 'Decisions about certificate requests', [
+      'signer',
+      'outcome',
+    ]),
     cleaned: metrics.counter('requests_deleted_total', 'Finished certificate requests deleted'),
     retries: metrics.counter('retries_total', 'Attempts that are made again', ['loop']),
     enrolments: metrics.counter('enrolments_total', 'Enrolments of attestation keys', ['outcome']),
     issued: metrics.counter('certificates_total', 'Certificates signed', ['issuer']),
     trustVersion: metrics.gauge('trust_document_version', 'Version of the published trust document'),
     revocations: metrics.gauge('revocations', 'Revocations in the trust document', ['kind']),
-    rootNotAfter: metrics.gauge('root_not_after_seconds', 'End of a root certificate, unix seconds', ['issuer']),
+    rootNotAfter: metrics.gauge('root_not_after_seconds', 'End of a root certificate, unix seconds', [
+      'issuer',
+    ]),
   };
 }

@@ -26,7 +26,9 @@ const DNS_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}
 export function readSettings(config: ConfigOf<typeof CERTS_OPTIONS>): Settings {
   const pcrSelection = parsePcrSelection(config.pcrs);
   if (pcrSelection === undefined)
-    throw new ConfigError('--pcrs must be sha256 or sha384, a colon, and PCRs 0 to 15 ascending: sha256:0,1,2,7');
+    throw new ConfigError(
+      '--pcrs must be sha256 or sha384, a colon, and PCRs 0 to 15 ascending: sha256:0,1,2,7',
+    );
   for (const [flag, names] of [
     ['--front-names', config.frontNames],
     ['--release-namespace', [config.releaseNamespace]],
@@ -34,11 +36,13 @@ export function readSettings(config: ConfigOf<typeof CERTS_OPTIONS>): Settings {
     ['--enclave-domain', [config.enclaveDomain]],
   ] as const) {
     const wrong = names.find((name) => !DNS_NAME.test(name) || name.length > 253);
-    if (wrong !== undefined) throw new ConfigError(`${flag}: ${JSON.stringify(wrong)} is no DNS name in lower case`);
+    if (wrong !== undefined)
+      throw new ConfigError(`${flag}: ${JSON.stringify(wrong)} is no DNS name in lower case`);
   }
   const readEndorsements = () => ({
     roots: readEndorsementRoots(config.ekRootsDir),
-    list: config.ekAllowList === undefined ? new Map<string, never>() : readEndorsementList(config.ekAllowList),
+    list:
+      config.ekAllowList === undefined ? new Map<string, never>() : readEndorsementList(config.ekAllowList),
   });
   try {
     readEndorsements();

@@ -1,4 +1,5 @@
 import type { Kube } from '../../platform/kube/kube.ts';
+import { isKubeError } from '../../platform/kube/kube-error.ts';
 import {
   CERTIFICATE_SIGNING_REQUESTS,
   type CertificateSigningRequest,
