@@ -10,7 +10,7 @@ import type { Context } from '../../platform/run/context.ts';
 import { mapLive } from '../../platform/run/live.ts';
 import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
-import { whyNotComponent } from '../trust/component-role.ts';
+import { judgeComponent } from '../trust/component-role.ts';
 import { createTrustClient, followTrust } from '../trust/trust-client.ts';
 import { keepTrustFrom } from '../trust/trust-keeper.ts';
 import type { FRONT_OPTIONS } from './options.ts';
@@ -45,7 +45,7 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
   });
   warnOfNames(identity, config.publicNames ?? [], log);
   const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
-  const trustClient = createTrustClient(config.certs, certsName, keeper, identity);
+  const trustClient = createTrustClient(config.certs, certsName, keeper, identity, clock);
   const launcherName = config.launcherName ?? serviceDnsName('launcher', config.releaseNamespace);
   const launcher = createRpcClient(LauncherServiceService, {
     address: config.launcher,
@@ -53,7 +53,7 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
     roots: keeper.systemRoots,
     credential: identity,
     maxResponseBytes: MAX_LAUNCHER_RESPONSE,
-    judgeServer: (der) => whyNotComponent(der, launcherName),
+    judgeServer: judgeComponent(() => keeper.roots, clock, launcherName, 'server'),
   });
   const following = [
     followTrust(trustClient, keeper, log, signal, () =>

@@ -10,7 +10,7 @@ import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
 import type { Context } from '../../platform/run/context.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
-import { whyNotComponent } from '../trust/component-role.ts';
+import { judgeComponent } from '../trust/component-role.ts';
 import { createTrustClient, followTrust } from '../trust/trust-client.ts';
 import { keepTrustFrom } from '../trust/trust-keeper.ts';
 import { launcherMetrics } from './launcher-metrics.ts';
@@ -39,7 +39,7 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
     onRenewal: ({ ok }) => (ok ? certificate.ok() : certificate.fail('no new certificate yet')),
   });
   const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
-  const trustClient = createTrustClient(config.certs, certsName, keeper, identity);
+  const trustClient = createTrustClient(config.certs, certsName, keeper, identity, clock);
   const following = followTrust(trustClient, keeper, log, signal, () =>
     keeper.version > 0 ? trusted.ok() : trusted.fail('none yet'),
   );
@@ -68,10 +68,10 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
         clock,
         log,
         metrics: launcherMetrics(metrics),
-        enclaveRoots: () => keeper.roots.enclaves,
+        roots: () => keeper.roots,
         acceptsRoots: (roots) => keeper.acceptsRoots(rootsSha256(nodeCrypto, roots)),
       },
-      (der) => whyNotComponent(der, componentDnsName('front')),
+      judgeComponent(() => keeper.roots, clock, componentDnsName('front'), 'client'),
     ),
   );
   const port = await server.listen(config.bind, config.port);

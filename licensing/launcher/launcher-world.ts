@@ -1,3 +1,4 @@
+import type { Roots } from '../../formats/evidence/roots.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Clock } from '../../platform/run/clock.ts';
@@ -24,8 +25,8 @@ export interface LauncherWorld {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: LauncherMetrics;
-  /** Roots of the issuer `enclaves`, DER. */
-  enclaveRoots(): readonly Uint8Array[];
+  /** Those of the newest trust document. */
+  roots(): Roots;
   /** Is this text of roots one that the trust document names? */
   acceptsRoots(roots: string): boolean;
 }

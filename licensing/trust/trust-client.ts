@@ -3,9 +3,10 @@ import type { Identity } from '../../platform/identity/identity.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { createRpcClient, type RpcClient } from '../../platform/rpc/rpc-client.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
+import type { Clock } from '../../platform/run/clock.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { TrustServiceService } from '../../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
-import { whyNotComponent } from './component-role.ts';
+import { judgeComponent } from './component-role.ts';
 import type { TrustKeeper } from './trust-keeper.ts';
 
 export type TrustClient = RpcClient<typeof TrustServiceService>;
@@ -17,6 +18,7 @@ export function createTrustClient(
   serverName: string,
   keeper: TrustKeeper,
   identity: Identity,
+  clock: Clock,
 ): TrustClient {
   return createRpcClient(TrustServiceService, {
     address,
@@ -24,7 +26,7 @@ export function createTrustClient(
     roots: keeper.systemRoots,
     credential: identity,
     maxResponseBytes: MAX_RESPONSE,
-    judgeServer: (certificate) => whyNotComponent(certificate, serverName),
+    judgeServer: judgeComponent(() => keeper.roots, clock, serverName, 'server'),
   });
 }
 

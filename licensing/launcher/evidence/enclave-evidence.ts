@@ -1,4 +1,5 @@
 import type { Pod } from '../../../platform/kube/resources.ts';
+import { unixSeconds } from '../../../platform/run/clock.ts';
 import type { Bundle } from '../../../proto/gen/enclave_licensing/evidence/v1/bundle.ts';
 import { LaunchFailure } from '../launch-failure.ts';
 import type { LauncherWorld } from '../launcher-world.ts';
@@ -25,7 +26,8 @@ export async function enclaveEvidence(
       podUid,
       serverName: `${enclave}.${world.enclaveDomain}`,
       localAddress: world.localAddress,
-      roots: world.enclaveRoots(),
+      roots: world.roots(),
+      now: unixSeconds(clock),
       port: world.sidecarPort,
     };
     const bundle = await fetchEvidence(source, nonce, signal);

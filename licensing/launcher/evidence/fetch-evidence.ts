@@ -3,11 +3,12 @@ import type { TLSSocket } from 'node:tls';
 import { toBase64url } from '../../../formats/bytes/base64.ts';
 import { equal } from '../../../formats/bytes/bytes.ts';
 import { type Bundle, decodeBundle, MAX_BUNDLE_BYTES } from '../../../formats/evidence/bundle.ts';
-import { parseCertificate } from '../../../formats/x509/certificate.ts';
-import { OID_EKU_ENCLAVE } from '../../../names/oids.ts';
+import type { Roots } from '../../../formats/evidence/roots.ts';
 import { EVIDENCE_ALPN, EVIDENCE_PATHS, MEDIA_TYPES, PORTS } from '../../../names/wire.ts';
+import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
 import { dialTls } from '../../../platform/tls/dial.ts';
 import { peerCertificate } from '../../../platform/tls/peer.ts';
+import { verifyChain } from '../../../verify/certificate-chain.ts';
 import { LaunchFailure } from '../launch-failure.ts';
 
 export interface EvidenceSource {
@@ -16,8 +17,9 @@ export interface EvidenceSource {
   /** The enclave's DNS name. */
   readonly serverName: string;
   readonly localAddress: string;
-  /** Roots of the issuer `enclaves`, DER; never empty. */
-  readonly roots: readonly Uint8Array[];
+  readonly roots: Roots;
+  /** Unix seconds. */
+  readonly now: number;
   /** The sidecar's, but for tests. */
   readonly port?: number;
 }
@@ -40,16 +42,13 @@ export async function fetchEvidence(
     host: source.podIp,
     port: source.port ?? PORTS.sidecar,
     serverName: source.serverName,
-    roots: source.roots,
+    roots: source.roots.enclaves,
     alpn: [EVIDENCE_ALPN],
     localAddress: source.localAddress,
     signal: within,
   });
   try {
     const live = peerCertificate(socket);
-    const reason = whyNotEnclave(live, source.podUid);
-    if (reason !== undefined)
-      throw new LaunchFailure('evidence-refused', `the enclave’s certificate: ${reason}`);
     const body = await get(socket, `${EVIDENCE_PATHS.evidence}?nonce=${toBase64url(nonce)}`, source, within);
     const bundle = decodeBundle(body);
     if (!bundle.ok) throw new LaunchFailure('evidence-refused', bundle.message);
@@ -59,20 +58,22 @@ export async function fetchEvidence(
         'evidence-refused',
         'the evidence is about another certificate than the live one',
       );
+    const reason = whyNotEnclave(bundle.value.certificateChain, source);
+    if (reason !== undefined)
+      throw new LaunchFailure('evidence-refused', `the enclave’s certificate: ${reason}`);
     return bundle.value;
   } finally {
     socket.destroy();
   }
 }
 
-function whyNotEnclave(certificate: Uint8Array | undefined, podUid: string): string | undefined {
-  if (certificate === undefined) return 'none was shown';
-  const parsed = parseCertificate(certificate);
-  if (!parsed.ok) return parsed.message;
-  const { extendedKeyUsage, enclaveBinding } = parsed.value.extensions;
-  if (!extendedKeyUsage?.includes(OID_EKU_ENCLAVE)) return 'it is not an enclave’s';
-  if (enclaveBinding?.podUid !== podUid) return 'it is bound to another pod';
-  return undefined;
+function whyNotEnclave(
+  chain: readonly Uint8Array[],
+  { roots, now, serverName, podUid }: EvidenceSource,
+): string | undefined {
+  const leaf = verifyChain(nodeCrypto, chain, { roots, role: 'enclaves', now, dnsName: serverName });
+  if (!leaf.ok) return leaf.message;
+  return leaf.value.extensions.enclaveBinding?.podUid === podUid ? undefined : 'it is bound to another pod';
 }
 
 /** One bounded answer. */
