@@ -31,6 +31,8 @@ export interface CertificateAuthority {
   /** Client certificate: CN is the user, each O a group. */
   issueClient(user: string, groups: readonly string[]): Promise<KeyPairPem>;
   issueServer(names: JsonGeneralNames): Promise<KeyPairPem>;
+  /** The authority's own key, PKCS#8: for a program that has to issue in its name. */
+  exportKey(): Promise<string>;
 }
 
 async function keyPem(key: webcrypto.CryptoKey): Promise<string> {
@@ -97,6 +99,7 @@ function authorityOf(ca: X509Certificate, signingKey: webcrypto.CryptoKey): Cert
 
   return {
     caPem: ca.toString('pem'),
+    exportKey: () => keyPem(signingKey),
     issueClient: (user, groups) => issue({ CN: [user], O: [...groups] }, CLIENT_AUTH, []),
     issueServer: (names) =>
       issue({ CN: ['kube-apiserver'] }, SERVER_AUTH, [new SubjectAlternativeNameExtension(names)]),

@@ -1,0 +1,130 @@
+import type { TLSSocket } from 'node:tls';
+import { EVIDENCE_ALPN } from '../names/wire.ts';
+import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
+import { unixSeconds } from '../platform/run/clock.ts';
+import type { Context } from '../platform/run/context.ts';
+import { liveValue, mapLive } from '../platform/run/live.ts';
+import { access, sameAccess, usableTrust } from './access/access.ts';
+import { judgeToken } from './access/token.ts';
+import { agentCalls } from './agent/agent-calls.ts';
+import { createAgentLink } from './agent/agent-link.ts';
+import { obtainCredential } from './life/credential.ts';
+import { keepCertified } from './life/keep-certified.ts';
+import type { SIDECAR_OPTIONS } from './options.ts';
+import { createHttpProxy } from './proxy/http-proxy.ts';
+import { proxyTcp } from './proxy/tcp-proxy.ts';
+import { watchUpstream } from './proxy/upstream-watch.ts';
+import { chooseProtocol } from './serve/choose-protocol.ts';
+import { createDataConnections, presentedBy } from './serve/data-connections.ts';
+import { createEnclaveListener } from './serve/enclave-listener.ts';
+import { createEvidenceEndpoint } from './serve/evidence-endpoint.ts';
+import { readSettings } from './settings.ts';
+import { followTrust, type Trust } from './trust/follow-trust.ts';
+
+/** Wires the sidecar: certified and attested, it opens its port, serves evidence to all and the app to who may. */
+export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<void> {
+  const { config, log, metrics, health, signal, clock } = context;
+  const { roots, rules, serverName, upstream } = readSettings(config);
+  const limits = { connectTimeout: config.connectTimeout, idleTimeout: config.idleTimeout };
+  const trust = liveValue<Trust>({ roots, document: undefined });
+  const now = () => unixSeconds(clock);
+  const link = createAgentLink({
+    host: config.agentHost,
+    port: config.agentPort,
+    node: config.node,
+    localAddress: config.bind,
+    roots: mapLive(trust, (current) => current.roots.system),
+    tokenFile: config.tokenFile,
+  });
+  const agent = agentCalls(link);
+  const judge = (presented: ReturnType<typeof presentedBy>) =>
+    access(nodeCrypto, presented, rules, trust.current().document, now());
+
+  const evidence = createEvidenceEndpoint({
+    evidence: async (socket, nonce) => {
+      const credential = listener.credentialOf(socket);
+      if (credential === undefined)
+        throw new Error('this connection’s certificate was replaced: connect again');
+      const bundle = await agent.quote(nonce, credential);
+      const host = config.bind.includes(':') ? `[${config.bind}]` : config.bind;
+      return { ...bundle, endpoint: `${host}:${listener.port()}`, serverName };
+    },
+    accessDecision: (socket) => judge(presentedBy(socket)),
+    log,
+    metrics,
+  });
+  const tokenRefusals = metrics.counter('token_refusals_total', 'Requests refused by their token.', ['code']);
+  const http = createHttpProxy({
+    enclave: config.enclave,
+    upstream,
+    limits,
+    judgeToken: async (authorization) => {
+      const usable = usableTrust(trust.current().document, rules.trustLimit, now());
+      return usable.ok ? judgeToken(authorization, usable.value, serverName, now()) : usable;
+    },
+    onRefused: (code, reason) => {
+      tokenRefusals.inc({ code });
+      log.info({ code, reason }, 'request refused');
+    },
+    log,
+  });
+  const data = createDataConnections({
+    judge,
+    tokens: config.auth === 'jwt',
+    forward: (socket, allowed) =>
+      config.mode === 'http' ? http.serve(socket, allowed) : proxyTcp(socket, upstream, limits),
+    now,
+    log,
+    metrics,
+  });
+  const failures = metrics.counter('handshake_failures_total', 'TLS handshakes that failed.');
+  const listener = createEnclaveListener({
+    host: config.bind,
+    port: config.listenPort,
+    maxConnections: config.maxConnections,
+    chooseProtocol: (offered) => chooseProtocol(offered, config.mode, config.alpn),
+    onConnection: (socket: TLSSocket) =>
+      socket.alpnProtocol === EVIDENCE_ALPN ? evidence.serve(socket) : data.take(socket),
+    onHandshakeFailure: (error) => {
+      failures.inc();
+      log.debug({ reason: error.message }, 'handshake failed');
+    },
+  });
+  let judged = trust.current().document;
+  trust.onChange(({ document }) => {
+    // A document comes each minute for its epoch; who may connect changes seldom.
+    if (!sameAccess(judged, document)) data.judgeAgain();
+    judged = document;
+  });
+
+  const certified = health.check('certificate');
+  const tasks = [
+    followTrust({
+      agent,
+      trust,
+      crypto: nodeCrypto,
+      check: health.check('trust-document'),
+      log,
+      metrics,
+      signal,
+    }),
+    watchUpstream(upstream, config.connectTimeout, health.check('upstream'), signal),
+    keepCertified({
+      obtain: (ends) => obtainCredential(agent, { keyType: config.keyType, serverName }, ends),
+      activate: (credential) => listener.activate(credential, trust.current().roots.users),
+      expire: () => listener.pause(),
+      check: certified,
+      log,
+      metrics,
+      clock,
+      signal,
+    }),
+  ];
+  await Promise.all(tasks);
+  // Draining: nothing new, what runs may end.
+  listener.pause();
+  evidence.close();
+  await data.drain(AbortSignal.timeout(Math.max(0, config.shutdownTimeout - 2000)));
+  http.close();
+  link.close();
+}

@@ -1,0 +1,49 @@
+import { equal } from '../../formats/bytes/bytes.ts';
+import { encodeBundle } from '../../formats/evidence/bundle.ts';
+import { parseCertificate } from '../../formats/x509/certificate.ts';
+import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
+import { OID_EKU_ENCLAVE } from '../../names/oids.ts';
+import type { AgentCalls, Quotable } from '../agent/agent-calls.ts';
+import { createKeyPair, type KeyPair } from '../key/key-pair.ts';
+
+/** A certified and attested key of this pod. */
+export interface Credential extends Quotable {
+  readonly key: KeyPair;
+  /** Unix seconds. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+export interface CredentialOptions {
+  readonly keyType: 'p256' | 'p384';
+  /** The DNS name that the certificate must have. */
+  readonly serverName: string;
+}
+
+/**
+ * A new key, certified and quoted: prove, certify with the evidence inside the request, first quote (over the epoch). The key exists in this process
+ * only. Nothing is returned unless all of it succeeded, so certificate and evidence change together.
+ * @throws an AgentError, or an Error when what came back is not for this key and name
+ */
+export async function obtainCredential(
+  agent: AgentCalls,
+  { keyType, serverName }: CredentialOptions,
+  signal: AbortSignal,
+): Promise<Credential> {
+  const key = createKeyPair(keyType);
+  const bare = buildCertificateRequest({ spki: key.spki }, key.sign, key.scheme);
+  const evidence = encodeBundle(await agent.prove(bare, signal));
+  const request = buildCertificateRequest({ spki: key.spki, evidence }, key.sign, key.scheme);
+  const chain = await agent.certify(request, signal);
+  const leaf = parseCertificate(chain[0] ?? new Uint8Array(0));
+  if (!leaf.ok) throw new Error(`the certificate cannot be read: ${leaf.message}`);
+  const { spki, extensions, notBefore, notAfter } = leaf.value;
+  if (!equal(spki, key.spki)) throw new Error('the certificate is for another key');
+  if (!extensions.extendedKeyUsage?.includes(OID_EKU_ENCLAVE))
+    throw new Error('the certificate is not an enclave’s');
+  if (!extensions.subjectAltName?.dns.includes(serverName))
+    throw new Error(`the certificate does not name ${serverName}`);
+  const credential = { key, chain, request, notBefore, notAfter };
+  await agent.quote(new Uint8Array(0), credential, signal);
+  return credential;
+}

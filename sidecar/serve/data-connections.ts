@@ -1,0 +1,113 @@
+import type { TLSSocket } from 'node:tls';
+import type { Result } from '../../formats/bytes/result.ts';
+import type { Logger } from '../../platform/log/logger.ts';
+import type { Metrics } from '../../platform/metrics/metrics.ts';
+import { peerCertificate } from '../../platform/tls/peer.ts';
+import type { Allowed, Presented } from '../access/access.ts';
+import type { AccessCode } from '../access/code.ts';
+
+export interface DataOptions {
+  judge(presented: Presented): Result<Allowed, AccessCode>;
+  /** With `auth: jwt` a connection without a good certificate goes on: each request is judged by its token. */
+  readonly tokens: boolean;
+  /** Forwards; resolves when the connection is over. `allowed` is undefined only with `tokens`. */
+  forward(socket: TLSSocket, allowed: Allowed | undefined): Promise<void>;
+  /** Unix seconds. */
+  now(): number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface DataConnections {
+  take(socket: TLSSocket): void;
+  /** Judges every open connection again: after a new trust document. */
+  judgeAgain(): void;
+  /** Resolves when no connection is open, or at once after `deadline` ended them. */
+  drain(deadline: AbortSignal): Promise<void>;
+}
+
+/** Timers hold less than 2^31 ms; certificates of users last a day. */
+const LONGEST_MS = 2_147_483_647;
+
+export function presentedBy(socket: TLSSocket): Presented {
+  return { certificate: peerCertificate(socket), resumed: socket.isSessionReused() };
+}
+
+/** Data connections: judged before a byte is read or the app dialled, ended at the certificate's end and when access is taken back. */
+export function createDataConnections(options: DataOptions): DataConnections {
+  const { log, metrics } = options;
+  const refusals = metrics.counter('refusals_total', 'Refused data connections by code.', ['code']);
+  const connections = metrics.counter('connections_total', 'Data connections by how they were let in.', [
+    'via',
+  ]);
+  const failures = metrics.counter('forward_failures_total', 'Connections that could not reach the app.');
+  const active = metrics.gauge('connections_active', 'Open data connections.');
+  const open = new Map<TLSSocket, { presented: Presented; allowed: Allowed | undefined }>();
+  let drained: (() => void) | undefined;
+
+  const refuse = (socket: TLSSocket, code: AccessCode, message: string, peer: string | undefined): void => {
+    refusals.inc({ code });
+    log.info({ code, reason: message, peer }, 'data connection refused');
+    // close_notify, not a reset: the client can tell a refusal from a broken line.
+    socket.end();
+    socket.resume();
+    setTimeout(() => socket.destroy(), 2000).unref();
+  };
+
+  return {
+    take: (socket) => {
+      const presented = presentedBy(socket);
+      const judged = options.judge(presented);
+      const peer = socket.remoteAddress;
+      socket.on('error', (error) => log.debug({ reason: error.message, peer }, 'connection broke'));
+      if (!judged.ok && !options.tokens) return refuse(socket, judged.code, judged.message, peer);
+      const allowed = judged.ok ? judged.value : undefined;
+      connections.inc({ via: allowed?.via ?? 'token' });
+      open.set(socket, { presented, allowed });
+      active.set(open.size);
+      const left = allowed === undefined ? LONGEST_MS : (allowed.notAfter - options.now()) * 1000;
+      const timer = setTimeout(
+        () => {
+          log.info(
+            { peer, user: allowed?.user },
+            'the client’s certificate has ended, and the connection with it',
+          );
+          socket.destroy();
+        },
+        Math.min(Math.max(left, 0), LONGEST_MS),
+      );
+      socket.once('close', () => {
+        clearTimeout(timer);
+        open.delete(socket);
+        active.set(open.size);
+        if (open.size === 0) drained?.();
+      });
+      options.forward(socket, allowed).catch((error: unknown) => {
+        log.warn({ reason: error instanceof Error ? error.message : String(error), peer }, 'not forwarded');
+        failures.inc();
+        socket.destroy();
+      });
+    },
+    judgeAgain: () => {
+      for (const [socket, { presented, allowed }] of open) {
+        // Let in without a certificate: each of its requests is judged by its token.
+        if (allowed === undefined) continue;
+        const judged = options.judge(presented);
+        if (!judged.ok) {
+          refusals.inc({ code: judged.code });
+          log.info({ code: judged.code, reason: judged.message }, 'access taken back');
+          socket.destroy();
+        }
+      }
+    },
+    drain: async (deadline) => {
+      if (open.size === 0) return;
+      await new Promise<void>((resolve) => {
+        drained = resolve;
+        if (deadline.aborted) resolve();
+        deadline.addEventListener('abort', () => resolve(), { once: true });
+      });
+      for (const socket of open.keys()) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { constants } from 'node:crypto';
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
+import { equal } from '../../formats/bytes/bytes.ts';
+import { encodePem } from '../../formats/x509/pem.ts';
+import { trustAnchors } from '../../platform/tls/trust-anchors.ts';
+import type { Credential } from '../life/credential.ts';
+
+export interface ListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly maxConnections: number;
+  /** Chooses the protocol from what the client offers; undefined ends the handshake. */
+  chooseProtocol(offered: readonly string[]): string | undefined;
+  onConnection(socket: TLSSocket): void;
+  onHandshakeFailure(error: NodeJS.ErrnoException): void;
+}
+
+export interface EnclaveListener {
+  /** New connections get this credential; those that stand keep theirs. `clientRoots` are only named to clients: code judges. */
+  activate(credential: Credential, clientRoots: readonly Uint8Array[]): Promise<void>;
+  /** The credential that a connection was opened with. */
+  credentialOf(socket: TLSSocket): Credential | undefined;
+  /** No new connection is taken until the next `activate`. */
+  pause(): void;
+  port(): number;
+}
+
+/** Credentials that open connections may still stand on: this one and the ones before it. */
+const KEPT = 4;
+
+/**
+ * The enclave's one port. TLS 1.3 only, without tickets or a session store. A client certificate is asked of everyone, and whether it is good enough is decided in
+ * code: OpenSSL proves that the client holds its key (RFC 8446, 4.4.3), nothing more.
+ */
+export function createEnclaveListener(options: ListenerOptions): EnclaveListener {
+  let server: Server | undefined;
+  let credentials: Credential[] = [];
+
+  const start = async (context: TlsOptions): Promise<void> => {
+    const made = createServer({
+      ...context,
+      requestCert: true,
+      rejectUnauthorized: false,
+      allowHalfOpen: true,
+      noDelay: true,
+      handshakeTimeout: 10_000,
+      ALPNCallback: ({ protocols }) => options.chooseProtocol(protocols),
+    });
+    made.maxConnections = options.maxConnections;
+    made.on('secureConnection', options.onConnection);
+    made.on('tlsClientError', (error) => options.onHandshakeFailure(error));
+    await new Promise<void>((resolve, reject) => {
+      made.once('error', reject);
+      made.listen(options.port, options.host, () => {
+        made.removeListener('error', reject);
+        resolve();
+      });
+    });
+    server = made;
+  };
+
+  return {
+    activate: async (credential, clientRoots) => {
+      const context = {
+        minVersion: 'TLSv1.3' as const,
+        maxVersion: 'TLSv1.3' as const,
+        secureOptions: constants.SSL_OP_NO_TICKET,
+        cert: credential.chain.map((der) => encodePem('CERTIFICATE', der)).join(''),
+        ca: trustAnchors(clientRoots),
+      };
+      credentials = [credential, ...credentials].slice(0, KEPT);
+      if (server !== undefined) {
+        const running = server;
+        credential.key.spend((key) => running.setSecureContext({ ...context, key }));
+        return;
+      }
+      let starting: Promise<void> | undefined;
+      // The context is made before `createServer` returns, so the key's bytes may go when `spend` does.
+      credential.key.spend((key) => {
+        starting = start({ ...context, key });
+      });
+      await starting;
+    },
+    credentialOf: (socket) => {
+      const own = socket.getX509Certificate()?.raw;
+      return own && credentials.find(({ chain: [leaf] }) => leaf !== undefined && equal(leaf, own));
+    },
+    pause: () => {
+      server?.close();
+      server = undefined;
+    },
+    port: () => {
+      const address = server?.address();
+      return typeof address === 'object' && address !== null ? address.port : options.port;
+    },
+  };
+}

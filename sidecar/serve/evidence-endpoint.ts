@@ -1,0 +1,162 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { fromBase64url } from '../../formats/bytes/base64.ts';
+import type { Result } from '../../formats/bytes/result.ts';
+import { type Bundle, bundleToJson, encodeBundle } from '../../formats/evidence/bundle.ts';
+import { EVIDENCE_PATHS, MEDIA_TYPES } from '../../names/wire.ts';
+import type { Logger } from '../../platform/log/logger.ts';
+import type { Metrics } from '../../platform/metrics/metrics.ts';
+import { explain } from '../../platform/run/explain.ts';
+import type { Allowed } from '../access/access.ts';
+import type { AccessCode } from '../access/code.ts';
+import { peerLimits } from './peer-limits.ts';
+import { sendProblem } from './problem.ts';
+
+export interface EvidenceOptions {
+  /** Fresh evidence over the certificate that this very connection was opened with. */
+  evidence(socket: TLSSocket, nonce: Uint8Array): Promise<Bundle>;
+  /** What the same certificate would be told on a data connection. */
+  accessDecision(socket: TLSSocket): Result<Allowed, AccessCode>;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface EvidenceEndpoint {
+  /** Takes over a connection whose protocol is exactly enclave-evidence/1. */
+  serve(socket: TLSSocket): void;
+  close(): void;
+}
+
+const CONNECTIONS = 256;
+const CONNECTIONS_PER_PEER = 16;
+const QUOTES_IN_FLIGHT = 128;
+/** The whole life of a connection: enough for many questions, too short to be held on to. */
+const CONNECTION_MS = 60_000;
+const COUNT_RATE = { burst: 64, perSecond: 32 };
+const BYTE_RATE = { burst: 8_388_608, perSecond: 1_048_576 };
+
+/** The nonce of the query, given exactly once; undefined when it is not 16 to 64 bytes of base64url. */
+function nonceOf(url: URL): Uint8Array | undefined {
+  const values = url.searchParams.getAll('nonce');
+  const nonce = values.length === 1 ? fromBase64url(values[0] ?? '') : undefined;
+  return nonce !== undefined && nonce.length >= 16 && nonce.length <= 64 ? nonce : undefined;
+}
+
+function wantsJson(request: IncomingMessage): boolean {
+  const accept = request.headers.accept ?? '';
+  return accept.includes(MEDIA_TYPES.json) && !accept.includes(MEDIA_TYPES.protobuf);
+}
+
+/** HTTP/1.1 on ALPN enclave-evidence/1: open to everybody, so limited by peer in connections, requests and bytes. */
+export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoint {
+  const { log, metrics } = options;
+  const requests = metrics.counter('evidence_requests_total', 'Requests to the evidence endpoint.', [
+    'outcome',
+  ]);
+  const seconds = metrics.histogram('evidence_seconds', 'Time to fresh evidence.');
+  const monotone = () => performance.now() / 1000;
+  const counts = peerLimits(COUNT_RATE, monotone);
+  const bytes = peerLimits(BYTE_RATE, monotone);
+  const open = new Map<TLSSocket, string>();
+  let inFlight = 0;
+
+  const evidence = async (
+    socket: TLSSocket,
+    url: URL,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) => {
+    const nonce = nonceOf(url);
+    if (nonce === undefined) {
+      requests.inc({ outcome: 'malformed' });
+      const remedy = 'Send one nonce of 16 to 64 bytes as base64url without padding.';
+      return sendProblem(response, 400, {
+        code: 'nonce-invalid',
+        message: 'the query has no good nonce',
+        remedy,
+      });
+    }
+    if (inFlight >= QUOTES_IN_FLIGHT) {
+      requests.inc({ outcome: 'limited' });
+      const message = 'too many quotes are being made';
+      return sendProblem(response, 503, { code: 'busy', message, remedy: 'Try again in a second.' });
+    }
+    inFlight += 1;
+    const start = performance.now();
+    try {
+      const bundle = await options.evidence(socket, nonce);
+      const json = wantsJson(request);
+      const body = json ? bundleToJson(bundle) : encodeBundle(bundle);
+      bytes.take(open.get(socket) ?? '', body.length);
+      seconds.observe((performance.now() - start) / 1000);
+      requests.inc({ outcome: 'served' });
+      response
+        .writeHead(200, {
+          'content-type': json ? MEDIA_TYPES.json : MEDIA_TYPES.protobuf,
+          'content-length': Buffer.byteLength(body),
+          'cache-control': 'no-store',
+        })
+        .end(body);
+    } catch (error) {
+      requests.inc({ outcome: 'failed' });
+      log.warn({ reason: explain(error) }, 'no evidence');
+      const message = `the node’s agent gives no evidence: ${explain(error)}`;
+      sendProblem(response, 503, { code: 'evidence-unavailable', message, remedy: 'Try again.' });
+    } finally {
+      inFlight -= 1;
+    }
+  };
+
+  const decision = (socket: TLSSocket, response: ServerResponse): void => {
+    const result = options.accessDecision(socket);
+    requests.inc({ outcome: 'decision' });
+    const { ok, ...refusal } = result;
+    const body = result.ok ? { allowed: true, ...result.value } : { allowed: ok, ...refusal };
+    response
+      .writeHead(200, { 'content-type': MEDIA_TYPES.json, 'cache-control': 'no-store' })
+      .end(JSON.stringify(body));
+  };
+
+  const server = createServer({ maxHeaderSize: 8192 }, (request, response) => {
+    const { socket } = request;
+    const peer = socket instanceof TLSSocket ? open.get(socket) : undefined;
+    if (!(socket instanceof TLSSocket) || peer === undefined) return void response.destroy();
+    request.resume();
+    if (!counts.take(peer, 1) || !bytes.take(peer, 0)) {
+      requests.inc({ outcome: 'limited' });
+      const message = 'this address asks for too much evidence';
+      return sendProblem(response, 429, { code: 'too-many-requests', message, remedy: 'Ask less often.' });
+    }
+    const url = new URL(request.url ?? '/', 'http://enclave');
+    if (request.method !== 'GET')
+      return sendProblem(response, 405, { code: 'method', message: 'GET only', remedy: 'Send GET.' });
+    if (url.pathname === EVIDENCE_PATHS.evidence) return void evidence(socket, url, request, response);
+    if (url.pathname === EVIDENCE_PATHS.accessDecision) return decision(socket, response);
+    const remedy = `Paths are ${Object.values(EVIDENCE_PATHS).join(' and ')}.`;
+    return sendProblem(response, 404, { code: 'not-found', message: 'nothing is here', remedy });
+  });
+  server.maxRequestsPerSocket = 1000;
+  server.on('clientError', (_, socket) => socket.destroy());
+
+  return {
+    serve: (socket) => {
+      const peer = socket.remoteAddress ?? '';
+      const ofPeer = [...open.values()].filter((each) => each === peer).length;
+      if (open.size >= CONNECTIONS || ofPeer >= CONNECTIONS_PER_PEER) {
+        requests.inc({ outcome: 'limited' });
+        socket.destroy();
+        return;
+      }
+      open.set(socket, peer);
+      const timer = setTimeout(() => socket.destroy(), CONNECTION_MS);
+      socket.once('close', () => {
+        clearTimeout(timer);
+        open.delete(socket);
+      });
+      server.emit('connection', socket);
+    },
+    close: () => {
+      for (const socket of open.keys()) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import type { Crypto } from '../../formats/crypto/crypto.ts';
+import type { Roots } from '../../formats/evidence/roots.ts';
+import { acceptTrustDocument, type TrustDocument } from '../../formats/evidence/trust-document.ts';
+import type { HealthCheck } from '../../platform/health/health.ts';
+import type { Logger } from '../../platform/log/logger.ts';
+import type { Metrics } from '../../platform/metrics/metrics.ts';
+import { createBackoff } from '../../platform/run/backoff.ts';
+import { explain } from '../../platform/run/explain.ts';
+import type { Settable } from '../../platform/run/live.ts';
+import type { AgentCalls } from '../agent/agent-calls.ts';
+
+export interface Trust {
+  /** Roots of the newest document; those of the pod's spec until there is one. */
+  readonly roots: Roots;
+  readonly document: TrustDocument | undefined;
+}
+
+export interface FollowingTrust {
+  readonly agent: AgentCalls;
+  readonly trust: Settable<Trust>;
+  readonly crypto: Crypto;
+  readonly check: HealthCheck;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Follows the trust document through the agent by long polls. The agent is only its carrier: a document is taken when a `system` root that is held
+ * already signed it, and its version grows.
+ */
+export async function followTrust(following: FollowingTrust): Promise<void> {
+  const { agent, trust, crypto, check, log, metrics, signal } = following;
+  const version = metrics.gauge('trust_document_version', 'Version of the trust document that is held.');
+  const documents = metrics.counter('trust_documents_total', 'Trust documents by outcome.', ['outcome']);
+  const backoff = createBackoff(200, 10_000);
+  while (!signal.aborted) {
+    try {
+      const { roots, document } = trust.current();
+      const held = document?.version ?? 0;
+      const signed = await agent.trust(held, signal);
+      if (signed === undefined) {
+        // Held or not, an agent that answers at once must not be asked in a tight loop.
+        if (document === undefined) await backoff.wait(signal);
+        continue;
+      }
+      const accepted = acceptTrustDocument(crypto, signed, { roots, version: held });
+      if (!accepted.ok) {
+        documents.inc({ outcome: 'refused' });
+        log.warn({ code: accepted.code, reason: accepted.message }, 'trust document refused');
+        await backoff.wait(signal);
+        continue;
+      }
+      backoff.reset();
+      documents.inc({ outcome: 'accepted' });
+      version.set(accepted.value.version);
+      trust.set({ roots: accepted.value.roots, document: accepted.value });
+      check.ok();
+    } catch (error) {
+      if (signal.aborted) return;
+      if (trust.current().document === undefined) check.fail(`none yet: ${explain(error)}`);
+      log.debug({ reason: explain(error) }, 'no trust document from the agent');
+      await backoff.wait(signal);
+    }
+  }
+}

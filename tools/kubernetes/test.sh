@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# make test-kube: every suite that talks to an API server, on a real kube-apiserver with the devcluster's nodes joined.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bin=$(tools/kubernetes/build.sh)
+exec node tools/kubernetes/test.ts "$bin" "$@"
