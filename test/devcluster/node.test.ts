@@ -1,15 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Container, Pod } from '../../devcluster/node/pod.ts';
+import type { Pod } from '../../devcluster/node/pod.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { type Kubectl, kubectlFor } from '../support/kubectl.ts';
-
-/** An image without a program of its own: pods name a command of this machine. */
-const PLAIN = { digest: `sha256:${'0'.repeat(64)}`, command: [] };
+import { PLAIN, pod, shell } from '../support/pods.ts';
+import { processesOf } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'node-'));
 let cluster: Cluster;
@@ -28,30 +26,6 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Command lines that mention the folder: whatever a pod started. */
-function processesOf(folder: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-    .map((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      } catch {
-        return '';
-      }
-    })
-    .filter((line) => line.includes(folder));
-}
-
-async function until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
-  const deadline = performance.now() + 15_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadline) throw new Error(`not within 15 s: ${what}`);
-    await sleep(50);
-  }
-}
-
 async function get(name: string): Promise<Pod> {
   return JSON.parse(await kubectl('get', 'pod', name, '-o', 'json')) as Pod;
 }
@@ -64,22 +38,6 @@ const untilPod = (name: string, what: string, is: (pod: Pod) => boolean | undefi
 
 const isReady = (pod: Pod): boolean | undefined =>
   pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
-
-function pod(name: string, spec: Partial<Pod['spec']> & { containers: Container[] }, labels = {}): object {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: 'default', labels },
-    spec: { terminationGracePeriodSeconds: 3, ...spec },
-  };
-}
-
-const shell = (name: string, script: string, more: Partial<Container> = {}): Container => ({
-  name,
-  image: 'plain',
-  command: ['sh', '-c', script],
-  ...more,
-});
 
 describe('a node', () => {
   test('runs init containers, a native sidecar and the app in order, and ends them in reverse', async () => {
@@ -276,41 +234,5 @@ describe('a node', () => {
     await kubectl('delete', 'pod', 'stubborn');
     expect(performance.now() - begun).toBeGreaterThan(900);
     expect(processesOf(`${directory}/stubborn`)).toEqual([]);
-  });
-});
-
-describe('a devcluster', () => {
-  test('killed outright leaves no process behind; its TPM is made by an authority of its own', async () => {
-    const own = join(directory, 'k');
-    const victim = await startCluster({
-      directory: own,
-      nodes: 1,
-      catalogueFile: join(directory, 'catalogue.json'),
-    });
-    try {
-      const [node] = victim.nodes;
-      expect(existsSync(node?.tpm ?? '')).toBe(true);
-      expect(readdirSync(victim.ekRootsDir).sort()).toEqual([
-        'issuercert.pem',
-        'swtpm-localca-rootca-cert.pem',
-      ]);
-      expect(
-        execFileSync(
-          'openssl',
-          ['x509', '-in', join(victim.ekRootsDir, 'issuercert.pem'), '-noout', '-subject'],
-          { encoding: 'utf8' },
-        ),
-      ).toContain('swtpm');
-      const theirs = await kubectlFor(victim.kubeconfig, own);
-      await theirs.apply(pod('left', { containers: [shell('app', `: ${own}/left; sleep 1000 & wait`)] }));
-      await until('started', async () => processesOf(`${own}/left`).length > 0);
-      await victim.kill();
-      await until(
-        'all gone',
-        async () => processesOf(own).filter((line) => !line.includes('kube')).length === 0,
-      );
-    } finally {
-      await victim.stop();
-    }
   });
 });
