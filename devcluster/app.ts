@@ -83,7 +83,8 @@ export async function startDevcluster(options: DevclusterOptions): Promise<Devcl
       return each.value;
     });
     const ekRootsDir = join(directory, 'ek-roots');
-    tpms.exportRoots(ekRootsDir);
+    // In the folder for emulated TPMs: what swtpm makes is never a vendor's.
+    tpms.exportRoots(join(ekRootsDir, 'emulated'));
     await startControllers(plane, closers);
     return { ready: { kubeconfig, api: plane.url, nodes, ekRootsDir }, plane, close };
   } catch (error) {
