@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { parseRoots, type Roots } from '../formats/evidence/roots.ts';
+import { serviceDnsName } from '../names/components.ts';
+import { ConfigError } from '../platform/config/config-error.ts';
+import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
+import { obtainIdentity } from '../platform/identity/obtain-identity.ts';
+import { kubeFromConfig } from '../platform/kube/kube-options.ts';
+import { createRpcClient } from '../platform/rpc/rpc-client.ts';
+import type { Context } from '../platform/run/context.ts';
+import { liveValue } from '../platform/run/live.ts';
+import { componentPeer } from '../platform/tls/component-peer.ts';
+import { EnrolmentServiceService } from '../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
+import { TrustServiceService } from '../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
+import { openTransport, parseTpmAddress } from '../tpm/transport/open-transport.ts';
+import { QuoteQueue } from './attestation/quote-queue.ts';
+import { type AgentQuote, Quoter } from './attestation/quoter.ts';
+import { TpmOwner } from './attestation/tpm-owner.ts';
+import { authenticate } from './caller/authenticate.ts';
+import type { PodRules } from './caller/judge-pod.ts';
+import { Attestor } from './calls/attestor.ts';
+import { createCalls } from './calls/calls.ts';
+import type { AkCertificate } from './enrolment/enrol.ts';
+import { stayEnrolled } from './enrolment/stay-enrolled.ts';
+import { agentMetrics } from './metrics.ts';
+import type { AGENT_OPTIONS } from './options.ts';
+import { watchNodePods } from './pods/node-pods.ts';
+import { Revoker } from './pods/revoker.ts';
+import { Connections } from './serve/connections.ts';
+import { routes } from './serve/router.ts';
+import { serve } from './serve/server.ts';
+import { followTrust } from './trust/follow-trust.ts';
+import { TrustHolder } from './trust/trust-holder.ts';
+
+/** No answer of the certificate service is longer (trust.v1: 512 KiB). */
+const MAX_RESPONSE_BYTES = 600_000;
+
+/** The agent: owner of the node's TPM. Ends when the signal aborts. */
+export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<void> {
+  const { config, log, health, signal, clock } = context;
+  const address = parseTpmAddress(config.tpm);
+  if (!address.ok) throw new ConfigError(`--tpm: ${address.message}: ${address.remedy}`);
+  const crypto = nodeCrypto;
+  const metrics = agentMetrics(context.metrics);
+  const trust = new TrustHolder(crypto, await readRoots(config.rootsFile));
+  const kube = kubeFromConfig(config);
+
+  // The TPM first: it needs nobody else.
+  const tpmCheck = health.check('tpm');
+  const owner = new TpmOwner({
+    open: () => openTransport(config.tpm),
+    log,
+    onUp: () => {
+      tpmCheck.ok();
+      metrics.tpmUp.set(1);
+      metrics.tpmReconnects.inc();
+    },
+    onDown: (reason) => {
+      tpmCheck.fail(reason);
+      metrics.tpmUp.set(0);
+    },
+  });
+  // Requests that are under way when the drain begins still get their quote.
+  const tpmEnd = new AbortController();
+  const owning = owner.run(tpmEnd.signal);
+  const running: Promise<void>[] = [];
+
+  const identityCheck = health.check('identity');
+  const enrolmentCheck = health.check('enrolment');
+  const trustCheck = health.check('trust-document');
+  const podsCheck = health.check('pods');
+  const identity = await obtainIdentity({
+    kube,
+    component: 'agent',
+    log,
+    signal,
+    clock,
+    onRenewal: ({ ok, notAfter }) => {
+      if (ok) {
+        identityCheck.ok();
+        metrics.identityNotAfter.set(notAfter);
+      }
+    },
+  });
+
+  const rpc = {
+    address: config.certs,
+    serverName: config.certsName ?? serviceDnsName('certs', config.releaseNamespace),
+    roots: trust.systemRoots,
+    credential: identity,
+    maxResponseBytes: MAX_RESPONSE_BYTES,
+    judgeServer: (der: Uint8Array) => {
+      const peer = componentPeer(der);
+      if (!peer.ok) return peer.message;
+      return peer.value.component === 'certs' ? undefined : 'the peer is not the certificate service';
+    },
+  };
+  const trustClient = createRpcClient(TrustServiceService, rpc);
+  const enrolmentClient = createRpcClient(EnrolmentServiceService, rpc);
+  trust.onChange(() => trustCheck.ok());
+  running.push(followTrust({ client: trustClient, holder: trust, log, metrics, signal }));
+
+  const certificate = liveValue<AkCertificate | undefined>(undefined);
+  running.push(
+    stayEnrolled({
+      owner,
+      certificate,
+      enrolment: { client: enrolmentClient, crypto },
+      tokenFile: config.enrolmentTokenFile,
+      roots: () => trust.roots['attestation-keys'],
+      clock,
+      log,
+      metrics,
+      signal,
+      onState: (problem) => (problem === undefined ? enrolmentCheck.ok() : enrolmentCheck.fail(problem)),
+    }),
+  );
+
+  const quoter = new Quoter(crypto);
+  const queue = new QuoteQueue<AgentQuote>({
+    crypto,
+    maxWaiting: config.maxWaiting,
+    metrics,
+    random: (bytes) => new Uint8Array(randomBytes(bytes)),
+    seal: (qualifyingData) =>
+      owner.use((session) => {
+        const selection = trust.current?.document.pcrSelection;
+        if (selection === undefined) throw new Error('no trust document, so no PCR selection');
+        return quoter.quote(session, selection, qualifyingData);
+      }),
+  });
+
+  const rules: PodRules = {
+    crypto,
+    node: config.node,
+    releaseNamespace: config.releaseNamespace,
+    sidecarImages: config.sidecarImages,
+    trustDomain: config.trustDomain,
+    enclaveDomain: config.enclaveDomain,
+    acceptsRoots: (text) => trust.acceptsRoots(text),
+  };
+  const connections = new Connections();
+  const revoker = new Revoker({ client: trustClient, log, metrics, signal });
+  const pods = watchNodePods({
+    kube,
+    rules,
+    log,
+    signal,
+    onEnd: (podUid, reason) => {
+      log.info({ podUid, reason }, 'an enclave ends');
+      connections.end(podUid);
+      revoker.revoke(podUid);
+    },
+  });
+  await Promise.race([pods.synced, aborted(signal)]);
+  podsCheck.ok();
+
+  const attestor = new Attestor({ queue, certificate, trust, clock });
+  const server = await serve({
+    bind: config.bind,
+    port: config.port,
+    credential: identity,
+    routes: routes(createCalls({ kube, crypto, attestor, trust, clock }), trust, signal),
+    connections,
+    authenticate: (authorization, remoteAddress) =>
+      authenticate(authorization, remoteAddress, {
+        kube,
+        rules,
+        knownPod: (namespace, name) => (pods.current() ? pods.get({ namespace, name }) : undefined),
+      }),
+    log,
+    metrics,
+  });
+  log.info({ port: server.port, node: config.node }, 'serving');
+  await aborted(signal);
+  await server.close();
+  tpmEnd.abort();
+  await Promise.all([...running, owning]);
+  trustClient.close();
+  enrolmentClient.close();
+  kube.close();
+}
+
+async function readRoots(path: string): Promise<Roots> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`--roots-file: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const roots = parseRoots(text);
+  if (!roots.ok) throw new ConfigError(`--roots-file ${path}: ${roots.message}`);
+  return roots.value;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,134 @@
+import type { Public } from '../../formats/tpm/public.ts';
+import type { Logger } from '../../platform/log/logger.ts';
+import { createBackoff } from '../../platform/run/backoff.ts';
+import { explain } from '../../platform/run/explain.ts';
+import { loadAttestationKey } from '../../tpm/attestation-key.ts';
+import { TpmExecutor } from '../../tpm/executor.ts';
+import { flushAll, startup } from '../../tpm/objects.ts';
+import { type TpmTransport, TpmUnavailable } from '../../tpm/transport/transport.ts';
+
+/** The TPM, set up: its attestation key is loaded and persistent. */
+export interface TpmSession {
+  readonly tpm: TpmExecutor;
+  readonly attestationKey: { readonly handle: number; readonly public: Public; readonly name: Uint8Array };
+}
+
+export interface TpmOwnerOptions {
+  readonly open: () => Promise<TpmTransport>;
+  readonly log: Logger;
+  onUp(session: TpmSession): void;
+  onDown(reason: string): void;
+}
+
+/** How long work waits for a TPM that has just gone: most come back at once, or not for a while. */
+const PATIENCE_MS = 3_000;
+
+/**
+ * The one owner of the TPM in this process. Sets it up, notices when it is gone, and sets it up again for as long as
+ * the process lives; nothing needs a restart.
+ */
+export class TpmOwner {
+  readonly #options: TpmOwnerOptions;
+  #session: TpmSession | undefined;
+  #reason = 'the TPM is not set up yet';
+  /** Resolves at the next change of the session. */
+  #changed = Promise.withResolvers<void>();
+
+  constructor(options: TpmOwnerOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined while the TPM is away. */
+  get session(): TpmSession | undefined {
+    return this.#session;
+  }
+
+  /** Runs until the signal aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const backoff = createBackoff(50, 5_000);
+    const { log } = this.#options;
+    while (!signal.aborted) {
+      try {
+        const session = await this.#setUp();
+        backoff.reset();
+        this.#change(session);
+        this.#options.onUp(session);
+        log.info({ handle: session.attestationKey.handle }, 'the TPM is set up');
+        await this.#lost(session, signal);
+      } catch (error) {
+        this.#reason = explain(error);
+        log.error({ error }, `the TPM is of no use: ${this.#reason}`);
+        this.#options.onDown(this.#reason);
+      }
+      await backoff.wait(signal);
+    }
+    await this.#session?.tpm.close().catch(() => undefined);
+  }
+
+  /**
+   * Does work with the TPM. When the TPM is found gone, waits a moment for it to come back and does the work once more.
+   * @throws TpmUnavailable when it is still away; TpmResponseError and the work's own errors as they are
+   */
+  async use<T>(work: (session: TpmSession) => Promise<T>): Promise<T> {
+    const session = this.#session ?? (await this.#waitForSession());
+    try {
+      return await work(session);
+    } catch (error) {
+      if (!(error instanceof TpmUnavailable)) throw error;
+      this.#lose(session, error);
+      return work(await this.#waitForSession());
+    }
+  }
+
+  async #setUp(): Promise<TpmSession> {
+    const tpm = new TpmExecutor(await this.#options.open());
+    try {
+      await startup(tpm);
+      await flushAll(tpm);
+      return { tpm, attestationKey: await loadAttestationKey(tpm) };
+    } catch (error) {
+      await tpm.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #change(session: TpmSession | undefined): void {
+    this.#session = session;
+    const { resolve } = this.#changed;
+    this.#changed = Promise.withResolvers();
+    resolve();
+  }
+
+  #lose(session: TpmSession, error: TpmUnavailable): void {
+    if (this.#session !== session) return;
+    this.#reason = error.message;
+    this.#options.log.warn({ error }, `the TPM is gone: ${error.message}`);
+    void session.tpm.close().catch(() => undefined);
+    this.#change(undefined);
+    this.#options.onDown(error.message);
+  }
+
+  async #lost(session: TpmSession, signal: AbortSignal): Promise<void> {
+    const aborted = Promise.withResolvers<void>();
+    const onAbort = (): void => aborted.resolve();
+    signal.addEventListener('abort', onAbort, { once: true });
+    while (this.#session === session && !signal.aborted)
+      await Promise.race([this.#changed.promise, aborted.promise]);
+    signal.removeEventListener('abort', onAbort);
+  }
+
+  async #waitForSession(): Promise<TpmSession> {
+    const timeout = Promise.withResolvers<void>();
+    const timer = setTimeout(timeout.resolve, PATIENCE_MS);
+    const until = performance.now() + PATIENCE_MS;
+    try {
+      while (this.#session === undefined) {
+        if (performance.now() >= until) throw new TpmUnavailable(this.#reason);
+        await Promise.race([this.#changed.promise, timeout.promise]);
+      }
+      return this.#session;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { equal } from '../../formats/bytes/bytes.ts';
+import { type Result, refuse, success } from '../../formats/bytes/result.ts';
+import type { Crypto } from '../../formats/crypto/crypto.ts';
+import { encodePublic, publicToSpki } from '../../formats/tpm/public.ts';
+import { parseCertificate, verifyCertificateSignature } from '../../formats/x509/certificate.ts';
+import type { RpcClient } from '../../platform/rpc/rpc-client.ts';
+import type {
+  EnrolRequest,
+  EnrolResponse,
+} from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment.ts';
+import type { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
+import { activateCredential } from '../../tpm/activate-credential.ts';
+import { loadEndorsementKey } from '../../tpm/endorsement-key.ts';
+import { flush } from '../../tpm/objects.ts';
+import type { TpmSession } from '../attestation/tpm-owner.ts';
+
+/** The attestation key's certificate. */
+export interface AkCertificate {
+  /** X.509 DER, leaf first, without the root. */
+  readonly chain: readonly Uint8Array[];
+  /** Unix seconds. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** TPMT_PUBLIC of the key that it is for. */
+  readonly attestationKeyPublic: Uint8Array;
+}
+
+export interface EnrolOptions {
+  readonly client: Pick<RpcClient<typeof EnrolmentServiceService>, 'enrol'>;
+  readonly crypto: Crypto;
+  /** `attestation-keys` roots, DER. */
+  readonly roots: readonly Uint8Array[];
+  readonly token: string;
+  readonly signal: AbortSignal;
+}
+
+type EnrolCode = 'enrolment-protocol' | 'enrolment-credential' | 'enrolment-certificate';
+
+/**
+ * Proves to the certificate service that the attestation key lives in the TPM of the endorsement key (TPM 2.0 Library part 1,
+ * 24: credential activation), and gets the key's certificate. The endorsement key is loaded for this alone.
+ * @throws RpcRefusal and RpcError of the certificate service; TpmUnavailable
+ */
+export async function enrol(
+  session: TpmSession,
+  options: EnrolOptions,
+): Promise<Result<AkCertificate, EnrolCode>> {
+  const { tpm, attestationKey } = session;
+  const endorsementKey = await loadEndorsementKey(tpm);
+  try {
+    const hello: EnrolRequest = {
+      step: {
+        $case: 'hello',
+        value: {
+          endorsementKeyPublic: encodePublic(endorsementKey.public),
+          endorsementKeyCertificateChain: endorsementKey.certificate ? [endorsementKey.certificate] : [],
+          attestationKeyPublic: encodePublic(attestationKey.public),
+        },
+      },
+    };
+    const activation = Promise.withResolvers<EnrolRequest | undefined>();
+    const requests = (async function* () {
+      yield hello;
+      const next = await activation.promise;
+      if (next !== undefined) yield next;
+    })();
+    try {
+      const { token, signal } = options;
+      const answers = options.client
+        .enrol(requests, { token, signal, timeoutMs: 60_000 })
+        [Symbol.asyncIterator]();
+      const challenge = stepOf(await answers.next());
+      if (challenge?.$case !== 'challenge') return protocol('a challenge');
+      const keys = { attestationKey: attestationKey.handle, endorsementKey: endorsementKey.handle };
+      const secret = await activateCredential(tpm, keys, challenge.value);
+      if (!secret.ok) return refuse('enrolment-credential', secret.message, secret.remedy);
+      activation.resolve({ step: { $case: 'activation', value: { secret: secret.value } } });
+      const issued = stepOf(await answers.next());
+      if (issued?.$case !== 'certificate') return protocol('a certificate');
+      return judge(issued.value.certificateChain, session, options);
+    } finally {
+      activation.resolve(undefined);
+    }
+  } finally {
+    if (endorsementKey.transient) await flush(tpm, endorsementKey.handle);
+  }
+}
+
+function stepOf(result: IteratorResult<EnrolResponse>): EnrolResponse['step'] {
+  return result.done ? undefined : result.value.step;
+}
+
+function protocol(expected: string): Result<never, EnrolCode> {
+  return refuse(
+    'enrolment-protocol',
+    `the certificate service did not answer with ${expected}`,
+    'agent and certificate service must be of one release',
+  );
+}
+
+/** The certificate must be for our key, and by one of our issuers: else every verifier would refuse it. */
+function judge(
+  chain: readonly Uint8Array[],
+  session: TpmSession,
+  { crypto, roots }: EnrolOptions,
+): Result<AkCertificate, EnrolCode> {
+  const no = (message: string): Result<never, EnrolCode> =>
+    refuse('enrolment-certificate', message, 'look at the certificate service');
+  const [leaf] = chain;
+  if (leaf === undefined || chain.length > 4) return no('the certificate chain has not 1 to 4 certificates');
+  const parsed = parseCertificate(leaf);
+  if (!parsed.ok) return no(parsed.message);
+  const spki = publicToSpki(session.attestationKey.public);
+  if (!spki.ok || !equal(parsed.value.spki, spki.value)) return no('the certificate is for another key');
+  const issuers = [...chain.slice(1), ...roots].map((der) => parseCertificate(der));
+  if (
+    !issuers.some(
+      (issuer) => issuer.ok && verifyCertificateSignature(crypto, parsed.value, issuer.value.spki),
+    )
+  )
+    return no('no issuer of attestation keys that we hold signed the certificate');
+  return success({
+    chain: [...chain],
+    notBefore: parsed.value.notBefore,
+    notAfter: parsed.value.notAfter,
+    attestationKeyPublic: encodePublic(session.attestationKey.public),
+  });
+}

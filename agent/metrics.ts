@@ -1,0 +1,37 @@
+import type { Metrics } from '../platform/metrics/metrics.ts';
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
+const LEAVES = [1, 2, 4, 8, 16, 64, 256, 1024, 4096, 16_384, 65_536];
+
+export type AgentMetrics = ReturnType<typeof agentMetrics>;
+
+/** Every metric of the agent; names begin with `enclave_agent_`. */
+export function agentMetrics(metrics: Metrics) {
+  return {
+    tpmUp: metrics.gauge('tpm_up', 'Whether the TPM answers (1) or is looked for (0)'),
+    tpmReconnects: metrics.counter(
+      'tpm_connections_total',
+      'Times that the TPM was set up, the first included',
+    ),
+    seals: metrics.counter('seals_total', 'Batches sealed by TPM2_Quote', ['result']),
+    sealSeconds: metrics.histogram('seal_seconds', 'Time of a batch in the TPM', [], SECONDS),
+    batchLeaves: metrics.histogram('batch_leaves', 'Statements in a sealed batch', [], LEAVES),
+    waiting: metrics.gauge('queue_leaves', 'Statements that wait for the TPM'),
+    turnedAway: metrics.counter('turned_away_total', 'Statements refused because the queue was full'),
+    enrolments: metrics.counter('enrolments_total', 'Attempts to enrol the attestation key', ['result']),
+    akNotAfter: metrics.gauge(
+      'attestation_key_certificate_not_after_seconds',
+      'End of the attestation key certificate, unix time',
+    ),
+    identityNotAfter: metrics.gauge(
+      'identity_not_after_seconds',
+      "End of the agent's own certificate, unix time",
+    ),
+    trustVersion: metrics.gauge('trust_document_version', 'Version of the trust document in use'),
+    trustRefused: metrics.counter('trust_documents_refused_total', 'Trust documents not accepted', ['code']),
+    connections: metrics.gauge('connections', 'Connections of sidecars'),
+    callers: metrics.counter('callers_total', 'Callers authenticated or refused', ['code']),
+    requests: metrics.counter('requests_total', 'Requests by path and outcome', ['path', 'code']),
+    revocations: metrics.counter('revocations_total', 'Revocations asked for', ['result']),
+  };
+}

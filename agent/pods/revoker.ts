@@ -1,0 +1,60 @@
+import type { Logger } from '../../platform/log/logger.ts';
+import type { RpcClient } from '../../platform/rpc/rpc-client.ts';
+import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
+import { createBackoff } from '../../platform/run/backoff.ts';
+import { explain } from '../../platform/run/explain.ts';
+import type { TrustServiceService } from '../../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
+import type { AgentMetrics } from '../metrics.ts';
+
+export interface RevokerOptions {
+  readonly client: Pick<RpcClient<typeof TrustServiceService>, 'revoke'>;
+  readonly log: Logger;
+  readonly metrics: Pick<AgentMetrics, 'revocations'>;
+  readonly signal: AbortSignal;
+}
+
+/** Pods whose revocation nobody could take for so long are remembered; more than this many are a defect elsewhere. */
+const MAX_PENDING = 10_000;
+
+/** Asks the certificate service to revoke the certificates of pods, again and again until it has. */
+export class Revoker {
+  readonly #options: RevokerOptions;
+  readonly #pending = new Set<string>();
+  #working = false;
+
+  constructor(options: RevokerOptions) {
+    this.#options = options;
+  }
+
+  revoke(podUid: string): void {
+    if (this.#pending.size >= MAX_PENDING) return;
+    this.#pending.add(podUid);
+    if (!this.#working) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    const { client, log, metrics, signal } = this.#options;
+    const backoff = createBackoff(200, 15_000);
+    this.#working = true;
+    for (const podUid of this.#pending) {
+      try {
+        await client.revoke({ subject: { $case: 'certificate', value: { podUid } } }, { signal });
+        this.#pending.delete(podUid);
+        backoff.reset();
+        metrics.revocations.inc({ result: 'ok' });
+        log.info({ podUid }, 'certificates revoked');
+      } catch (error) {
+        if (signal.aborted) break;
+        const final =
+          error instanceof RpcRefusal && !['UNAVAILABLE', 'RESOURCE_EXHAUSTED'].includes(error.status);
+        metrics.revocations.inc({ result: final ? 'refused' : 'failed' });
+        log.warn({ error, podUid }, `not revoked: ${explain(error)}`);
+        this.#pending.delete(podUid);
+        // At the end of the line, so that one does not hold up the others.
+        if (!final) this.#pending.add(podUid);
+        await backoff.wait(signal);
+      }
+    }
+    this.#working = false;
+  }
+}

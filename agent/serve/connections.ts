@@ -1,0 +1,52 @@
+import type { Caller } from '../caller/caller.ts';
+import { type AgentResult, refuseCall } from '../code.ts';
+import type { CallerConnection, Connection } from './connection.ts';
+
+/** A sidecar needs six; the rest is for one that was killed and whose old connections are not yet gone. */
+const PER_POD = 16;
+/** Pods that ended lately: a call that was authenticated from an older view of the pod must not get in behind. */
+const REMEMBERED = 4096;
+
+/** Which connections are whose. */
+export class Connections {
+  readonly #byPod = new Map<string, Set<Connection>>();
+  readonly #ended = new Set<string>();
+
+  /** Notes who is at the other end. */
+  join(connection: Connection, caller: Caller): AgentResult<CallerConnection> {
+    const { uid } = caller.claims.pod;
+    if (this.#ended.has(uid))
+      return refuseCall(
+        'caller-pod-ended',
+        `pod ${uid} has ended or changed`,
+        'its successor calls by itself',
+      );
+    const all = this.#byPod.get(uid) ?? new Set();
+    if (all.size >= PER_POD)
+      return refuseCall(
+        'caller-connections',
+        `pod ${uid} has ${PER_POD} connections`,
+        'close some first',
+        1000,
+      );
+    all.add(connection);
+    this.#byPod.set(uid, all);
+    return { ok: true, value: Object.assign(connection, { caller }) };
+  }
+
+  leave(connection: Connection): void {
+    const uid = connection.caller?.claims.pod.uid ?? '';
+    const all = this.#byPod.get(uid);
+    if (all?.delete(connection) && all.size === 0) this.#byPod.delete(uid);
+  }
+
+  /** Closes what a pod has open, and lets it in no more. */
+  end(podUid: string): void {
+    this.#ended.add(podUid);
+    for (const oldest of this.#ended) {
+      if (this.#ended.size <= REMEMBERED) break;
+      this.#ended.delete(oldest);
+    }
+    for (const { socket } of this.#byPod.get(podUid) ?? []) socket.destroy();
+  }
+}

@@ -1,0 +1,81 @@
+import type { Result } from '../../formats/bytes/result.ts';
+import type { Crypto } from '../../formats/crypto/crypto.ts';
+import type { EvidenceCode } from '../../formats/evidence/evidence-code.ts';
+import { type Roots, rootsSha256 } from '../../formats/evidence/roots.ts';
+import {
+  acceptTrustDocument,
+  type SignedTrustDocument,
+  type TrustDocument,
+} from '../../formats/evidence/trust-document.ts';
+import { type Live, liveValue, mapLive } from '../../platform/run/live.ts';
+
+export interface HeldDocument {
+  readonly document: TrustDocument;
+  /** As it goes on to sidecars. */
+  readonly signed: SignedTrustDocument;
+}
+
+/** The newest trust document, and the roots in force: the file's until there is one. */
+export class TrustHolder {
+  readonly #crypto: Crypto;
+  readonly #held = liveValue<HeldDocument | undefined>(undefined);
+  readonly #firstRoots: Roots;
+  /** `system` roots, for the certificate service's certificate. */
+  readonly systemRoots: Live<readonly Uint8Array[]>;
+
+  /** @param firstRoots from the file that the certificate service published */
+  constructor(crypto: Crypto, firstRoots: Roots) {
+    this.#crypto = crypto;
+    this.#firstRoots = firstRoots;
+    this.systemRoots = mapLive(this.#held, () => this.roots.system);
+  }
+
+  get current(): HeldDocument | undefined {
+    return this.#held.current();
+  }
+
+  get roots(): Roots {
+    return this.#held.current()?.document.roots ?? this.#firstRoots;
+  }
+
+  /** Version of the document in use; 0 when there is none yet. */
+  get version(): number {
+    return this.#held.current()?.document.version ?? 0;
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#held.onChange(listener);
+  }
+
+  /** Takes a document over when a system root that is held signed it and it is newer; else says why not. */
+  offer(signed: SignedTrustDocument): Result<TrustDocument, EvidenceCode> {
+    const accepted = acceptTrustDocument(this.#crypto, signed, { roots: this.roots, version: this.version });
+    if (accepted.ok) this.#held.set({ document: accepted.value, signed });
+    return accepted;
+  }
+
+  /** Whether a text of roots is a set that the trust document has named, now or before. */
+  acceptsRoots(text: string): boolean {
+    return this.#held.current()?.document.rootSets.includes(rootsSha256(this.#crypto, text)) ?? false;
+  }
+
+  /** Resolves with the document once it is newer than `version`; undefined when the signal comes first. */
+  newerThan(version: number, signal: AbortSignal): Promise<HeldDocument | undefined> {
+    return new Promise((resolve) => {
+      const done = (value: HeldDocument | undefined): void => {
+        unsubscribe();
+        signal.removeEventListener('abort', onAbort);
+        resolve(value);
+      };
+      const onAbort = (): void => done(undefined);
+      const look = (): void => {
+        const held = this.current;
+        if (held !== undefined && held.document.version > version) done(held);
+      };
+      const unsubscribe = this.onChange(look);
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (signal.aborted) onAbort();
+      else look();
+    });
+  }
+}
