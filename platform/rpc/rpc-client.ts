@@ -5,18 +5,24 @@ import type { Credential } from '../identity/credential.ts';
 import type { Live } from '../run/live.ts';
 import { clientTlsOptions } from '../tls/dial.ts';
 import { callMethod } from './call-method.ts';
+import { dialFrom } from './dial-from.ts';
 import type { RpcMethods, Service } from './service.ts';
 
 export interface RpcClientOptions {
   readonly address: Address;
   /** DNS name that the server's certificate must have, whatever the address is. */
   readonly serverName: string;
-  /** DER; never empty. New connections follow a change. */
-  readonly roots: Live<readonly Uint8Array[]>;
+  /**
+   * DER; never empty. New connections follow a change. `unauthenticated` lets anybody answer: only for what authenticates itself (a trust document that a
+   * fingerprint from the operator names), and no token or credential goes with it.
+   */
+  readonly roots: Live<readonly Uint8Array[]> | 'unauthenticated';
   /** Client certificate; new connections follow a renewal. */
   readonly credential?: Live<Credential>;
   /** Largest answer. */
   readonly maxResponseBytes: number;
+  /** Address to dial from: the pod's. */
+  readonly localAddress?: string;
   /** Milliseconds for a call without a response stream; default 30,000. */
   readonly timeoutMs?: number;
   /** Judges the server's certificate (DER) beyond chain and name: its role. Returns a reason to refuse. */
@@ -34,7 +40,10 @@ export function createRpcClient<S extends Service>(service: S, options: RpcClien
     // Calls under way keep the old connection until they end.
     old.close();
   };
-  const unsubscribe = [options.roots.onChange(renew), options.credential?.onChange(renew)];
+  const unsubscribe = [
+    options.roots === 'unauthenticated' ? undefined : options.roots.onChange(renew),
+    options.credential?.onChange(renew),
+  ];
   const methods: Record<string, unknown> = {};
   for (const [name, method] of Object.entries(service))
     methods[name] = callMethod(method, () => channel, options.timeoutMs ?? 30_000);
@@ -46,20 +55,10 @@ export function createRpcClient<S extends Service>(service: S, options: RpcClien
 }
 
 function connect(options: RpcClientOptions): Client {
-  const { address, serverName } = options;
-  const credential = options.credential?.current();
-  const context = createSecureContext(
-    clientTlsOptions({ roots: options.roots.current(), ...(credential && { credential }) }),
-  );
-  const credentials = ChannelCredentials.createFromSecureContext(context, {
-    checkServerIdentity: (_host, certificate) => {
-      const wrongName = checkServerIdentity(serverName, certificate);
-      if (wrongName) return wrongName;
-      const reason = options.judgeServer?.(new Uint8Array(certificate.raw));
-      return reason === undefined ? undefined : new Error(reason);
-    },
-  });
+  const { serverName } = options;
+  const { target, options: dialing } = dialFrom(options.address, options.localAddress);
   const settings: ClientOptions = {
+    ...dialing,
     'grpc.ssl_target_name_override': serverName,
     'grpc.default_authority': serverName,
     'grpc.max_receive_message_length': options.maxResponseBytes,
@@ -73,6 +72,25 @@ function connect(options: RpcClientOptions): Client {
     'grpc.enable_http_proxy': 0,
     'grpc.service_config_disable_resolution': 1,
   };
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return new Client(`${host}:${address.port}`, credentials, settings);
+  return new Client(target, credentialsOf(options), settings);
+}
+
+function credentialsOf({ roots, credential, serverName, judgeServer }: RpcClientOptions): ChannelCredentials {
+  if (roots === 'unauthenticated') {
+    if (credential !== undefined) throw new Error('no credential goes to a server that is not authenticated');
+    const context = createSecureContext({ minVersion: 'TLSv1.3' });
+    return ChannelCredentials.createFromSecureContext(context, { rejectUnauthorized: false });
+  }
+  const current = credential?.current();
+  const context = createSecureContext(
+    clientTlsOptions({ roots: roots.current(), ...(current && { credential: current }) }),
+  );
+  return ChannelCredentials.createFromSecureContext(context, {
+    checkServerIdentity: (_host, certificate) => {
+      const wrongName = checkServerIdentity(serverName, certificate);
+      if (wrongName) return wrongName;
+      const reason = judgeServer?.(new Uint8Array(certificate.raw));
+      return reason === undefined ? undefined : new Error(reason);
+    },
+  });
 }

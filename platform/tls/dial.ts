@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity, connect, type TLSSocket } from 'node:tls';
 import { type Credential, chainPem, privateKeyPem } from '../identity/credential.ts';
 import { trustAnchors } from './trust-anchors.ts';
 
@@ -8,9 +8,11 @@ export interface Dial {
   readonly port: number;
   /** The DNS name that the server's certificate must have: the name counts, not the address. Also sent as SNI. */
   readonly serverName: string;
-  /** DER; never empty. */
-  readonly roots: readonly Uint8Array[];
+  /** DER; never empty. `unauthenticated` lets anybody answer: the caller judges the certificate before it believes or sends anything. */
+  readonly roots: readonly Uint8Array[] | 'unauthenticated';
   readonly credential?: Credential;
+  /** Judges the server's certificate (DER) beyond chain and name, within the handshake. Returns a reason to refuse. Not asked when unauthenticated. */
+  judgeServer?(certificate: Uint8Array): string | undefined;
   readonly alpn?: readonly string[];
   readonly localAddress?: string;
   readonly timeoutMs?: number;
@@ -27,9 +29,14 @@ export function dialTls(options: Dial): Promise<TLSSocket> {
     const socket = connect({
       host: options.host,
       port: options.port,
-      ...clientTlsOptions(options),
+      ...tlsOptionsOf(options),
       ...(isIP(serverName) === 0 && { servername: serverName }),
-      checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
+      checkServerIdentity: (_host, certificate) => {
+        const wrongName = checkServerIdentity(serverName, certificate);
+        if (wrongName) return wrongName;
+        const reason = options.judgeServer?.(new Uint8Array(certificate.raw));
+        return reason === undefined ? undefined : new Error(reason);
+      },
       ...(options.alpn && { ALPNProtocols: [...options.alpn] }),
       ...(options.localAddress && { localAddress: options.localAddress }),
     });
@@ -61,6 +68,11 @@ export function dialTls(options: Dial): Promise<TLSSocket> {
       resolve(socket);
     });
   });
+}
+
+function tlsOptionsOf({ roots, credential }: Dial): ConnectionOptions {
+  if (roots !== 'unauthenticated') return clientTlsOptions({ roots, ...(credential && { credential }) });
+  return { minVersion: 'TLSv1.3', rejectUnauthorized: false };
 }
 
 /** What every TLS client here has in common, for `node:https` agents as well. @throws on an empty trust set */

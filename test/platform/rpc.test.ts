@@ -20,14 +20,17 @@ describe('callers', () => {
       },
     });
     const own = liveValue(authority.issue({ dns: ['agent.node-1.enclave-licensing.internal'] }));
-    await client({ credential: own }).signUp({ user: 'a', password: 'b' }, { requestId: 'request-0001' });
+    await client({ credential: own, localAddress: '127.0.0.53' }).signUp(
+      { user: 'a', password: 'b' },
+      { requestId: 'request-0001' },
+    );
     await client().signUp({ user: 'a', password: 'b' }, { token: 'token-1' });
     expect(componentPeer(seen[0]?.peer.certificate)).toMatchObject({
       ok: true,
       value: { component: 'agent', node: 'node-1' },
     });
     expect(seen[0]?.requestId).toBe('request-0001');
-    expect(seen[0]?.peer.address).toBe('127.0.0.1');
+    expect(seen.map(({ peer }) => peer.address)).toEqual(['127.0.0.53', '127.0.0.1']);
     expect(seen[1]?.peer.certificate).toBeUndefined();
     expect(seen[1]?.bearerToken).toBe('token-1');
   });
@@ -211,6 +214,22 @@ describe('streams', () => {
     await expect(call).resolves.toEqual({});
     await closed;
   });
+});
+
+test('a server that goes away and comes back is found again, by address and by name', async () => {
+  const handlers = { signUp: async () => ({}) };
+  const first = await serve(handlers);
+  const clients = [first.client(), first.client({ address: { host: 'localhost', port: first.port } })];
+  const call = (each: (typeof clients)[number]) =>
+    each.signUp({ user: 'a', password: 'b' }).then(
+      () => 'OK',
+      ({ status }: RpcError) => status,
+    );
+  for (const each of clients) expect(await call(each)).toBe('OK');
+  await first.server.close(0);
+  for (const each of clients) expect(await call(each)).toBe('UNAVAILABLE');
+  await serve(handlers, 'requested', first.port);
+  for (const each of clients) await expect.poll(() => call(each), { timeout: 10_000 }).toBe('OK');
 });
 
 describe('renewal', () => {

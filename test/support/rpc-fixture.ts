@@ -37,6 +37,7 @@ const licensing: Handlers<typeof LicensingServiceService> = {
 export async function serveRpc(
   handlers: Partial<Handlers<typeof LicensingServiceService>>,
   mode: 'required' | 'requested' = 'requested',
+  atPort = 0,
 ) {
   const { log, lines } = recordingLogger();
   const health = createHealth();
@@ -65,7 +66,7 @@ export async function serveRpc(
           : { step: undefined };
     },
   });
-  const port = await server.listen('127.0.0.1', 0);
+  const port = await server.listen('127.0.0.1', atPort);
   undo.push(() => server.close(1000));
   const clientOptions = {
     address: { host: '127.0.0.1', port },
