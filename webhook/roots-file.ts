@@ -11,7 +11,12 @@ const EVERY_MS = 2000;
  * The text of roots.json, followed: the kubelet replaces a mounted ConfigMap by renaming a folder, which file watchers lose, so it is read
  * every two seconds. What cannot be read or parsed leaves the last good text standing. Waits until there is one.
  */
-export async function followRoots(path: string, log: Logger, signal: AbortSignal): Promise<Live<string>> {
+export async function followRoots(
+  path: string,
+  log: Logger,
+  signal: AbortSignal,
+  everyMs = EVERY_MS,
+): Promise<Live<string>> {
   let trouble = '';
   const read = async (): Promise<string | undefined> => {
     try {
@@ -33,13 +38,13 @@ export async function followRoots(path: string, log: Logger, signal: AbortSignal
   };
   let first = await read();
   while (first === undefined) {
-    if (!(await sleep(EVERY_MS, signal)))
+    if (!(await sleep(everyMs, signal)))
       throw new DOMException('stopped while waiting for roots', 'AbortError');
     first = await read();
   }
   const roots = liveValue(first);
   void (async () => {
-    while (await sleep(EVERY_MS, signal)) {
+    while (await sleep(everyMs, signal)) {
       const text = await read();
       if (text !== undefined && text !== roots.current()) {
         log.info({ path }, 'roots changed');

@@ -50,6 +50,7 @@ export function judgeUserCertificate(
   if (
     !usages.includes(OID_EKU_USER) ||
     !usages.every((usage) => usage === OID_EKU_USER || usage === OID_EKU_CLIENT_AUTH) ||
+    extensions.keyUsage?.includes('digitalSignature') !== true ||
     extensions.basicConstraints?.ca === true ||
     extensions.unknownCritical.length > 0
   )

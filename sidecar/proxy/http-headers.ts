@@ -45,10 +45,11 @@ export function requestHeaders(
   allowed: Allowed,
 ): OutgoingHttpHeaders {
   const dropped = hopByHop(request.headers.connection);
-  const headers: Record<string, string[]> = Object.create(null);
+  const outgoing: OutgoingHttpHeaders = Object.create(null);
   for (const [name, values] of Object.entries(request.headersDistinct))
-    if (values !== undefined && !dropped(name) && !isOurs(name)) headers[name] = values;
-  const outgoing: OutgoingHttpHeaders = { ...headers };
+    if (values !== undefined && !dropped(name) && !isOurs(name)) outgoing[name] = values;
+  // One host, as Node read it; a second one is nobody's.
+  outgoing.host = request.headers.host ?? enclave;
   // A body of unknown length stays one; Node frames it anew.
   if (request.headers['transfer-encoding'] !== undefined) outgoing['transfer-encoding'] = 'chunked';
   outgoing['x-enclave-id'] = safe(enclave);

@@ -1,4 +1,11 @@
-import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { Result } from '../../formats/bytes/result.ts';
 import type { Logger } from '../../platform/log/logger.ts';
@@ -37,15 +44,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   const clients = new Map<TLSSocket, Allowed | undefined>();
 
   const forward = (incoming: IncomingMessage, response: ServerResponse, allowed: Allowed): void => {
-    const outgoing = request({
-      ...target,
-      agent,
-      method: incoming.method,
-      path: incoming.url,
-      headers: requestHeaders(incoming, options.enclave, allowed),
-      setHost: false,
-    });
-    const fail = (error: Error): void => {
+    const fail = (error: unknown): void => {
       log.info({ reason: explain(error) }, 'request not forwarded');
       const message = `the app does not answer: ${explain(error)}`;
       sendProblem(response, 502, {
@@ -54,6 +53,23 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
         remedy: 'Try again; if it stays, ask the enclave’s owner.',
       });
     };
+    let outgoing: ClientRequest;
+    try {
+      const headers = requestHeaders(incoming, options.enclave, allowed);
+      outgoing = request({
+        ...target,
+        agent,
+        method: incoming.method,
+        path: incoming.url,
+        headers,
+        setHost: false,
+      });
+    } catch (error) {
+      // Node refuses to write what a lenient parser let in.
+      incoming.resume();
+      fail(error);
+      return;
+    }
     outgoing.once('error', fail);
     outgoing.once('response', (answer) => {
       answer.once('error', () => response.destroy());

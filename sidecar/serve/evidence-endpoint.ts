@@ -10,7 +10,7 @@ import { explain } from '../../platform/run/explain.ts';
 import type { Allowed } from '../access/access.ts';
 import type { AccessCode } from '../access/code.ts';
 import { peerLimits } from './peer-limits.ts';
-import { sendProblem } from './problem.ts';
+import { sendJson, sendProblem } from './problem.ts';
 
 export interface EvidenceOptions {
   /** Fresh evidence over the certificate that this very connection was opened with. */
@@ -111,10 +111,7 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
     const result = options.accessDecision(socket);
     requests.inc({ outcome: 'decision' });
     const { ok, ...refusal } = result;
-    const body = result.ok ? { allowed: true, ...result.value } : { allowed: ok, ...refusal };
-    response
-      .writeHead(200, { 'content-type': MEDIA_TYPES.json, 'cache-control': 'no-store' })
-      .end(JSON.stringify(body));
+    sendJson(response, 200, result.ok ? { allowed: true, ...result.value } : { allowed: ok, ...refusal });
   };
 
   const server = createServer({ maxHeaderSize: 8192 }, (request, response) => {
@@ -127,11 +124,11 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
       const message = 'this address asks for too much evidence';
       return sendProblem(response, 429, { code: 'too-many-requests', message, remedy: 'Ask less often.' });
     }
-    const url = new URL(request.url ?? '/', 'http://enclave');
+    const url = URL.parse(request.url ?? '/', 'http://enclave');
     if (request.method !== 'GET')
       return sendProblem(response, 405, { code: 'method', message: 'GET only', remedy: 'Send GET.' });
-    if (url.pathname === EVIDENCE_PATHS.evidence) return void evidence(socket, url, request, response);
-    if (url.pathname === EVIDENCE_PATHS.accessDecision) return decision(socket, response);
+    if (url?.pathname === EVIDENCE_PATHS.evidence) return void evidence(socket, url, request, response);
+    if (url?.pathname === EVIDENCE_PATHS.accessDecision) return decision(socket, response);
     const remedy = `Paths are ${Object.values(EVIDENCE_PATHS).join(' and ')}.`;
     return sendProblem(response, 404, { code: 'not-found', message: 'nothing is here', remedy });
   });

@@ -13,7 +13,18 @@ export function sendProblem(
     return;
   }
   const body = { type: 'about:blank', title: STATUS_CODES[status], status, code, detail: message, remedy };
+  sendJson(response, status, body, MEDIA_TYPES.problem);
+}
+
+/** One JSON document that no cache keeps. */
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  value: object,
+  type: string = MEDIA_TYPES.json,
+): void {
+  const body = Buffer.from(JSON.stringify(value));
   response
-    .writeHead(status, { 'content-type': MEDIA_TYPES.problem, 'cache-control': 'no-store' })
-    .end(JSON.stringify(body));
+    .writeHead(status, { 'content-type': type, 'content-length': body.length, 'cache-control': 'no-store' })
+    .end(body);
 }

@@ -1,0 +1,121 @@
+import { createPublicKey } from 'node:crypto';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { exportJWK, type JWTPayload, SignJWT } from 'jose';
+import { afterEach, expect, test } from 'vitest';
+import type { TokenKey } from '../../formats/evidence/trust-document.ts';
+import { generateKey } from '../../platform/identity/key-pair.ts';
+import { agentFixture, dial, httpOver, startSidecar, undo, undoAll, until } from './sidecar-fixture.ts';
+import { owner, SERVER_NAME, signedTrust, trustDocument, unixNow, userCredential } from './trust-fixture.ts';
+
+afterEach(undoAll);
+
+/** An HTTP app that answers with what it was told. */
+async function httpApp() {
+  const requests: IncomingMessage[] = [];
+  const server = createServer((request, response) => {
+    requests.push(request);
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      response.setHeader('keep-alive', 'timeout=77');
+      response.writeHead(201, { 'x-app': 'yes' }).end(Buffer.concat(chunks));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  undo.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { requests, port: (server.address() as AddressInfo).port };
+}
+
+async function enclave(changes: object = {}) {
+  const agent = await agentFixture();
+  const app = await httpApp();
+  const sidecar = startSidecar(agent, { upstream: String(app.port), mode: 'http', ...changes });
+  await until(() => sidecar.health.ready().ok, 'readiness');
+  return { agent, app, ...sidecar };
+}
+
+test('http: the identity is ours to say, whatever the client writes', async () => {
+  const { app, bind } = await enclave();
+  const socket = await dial(bind, userCredential(owner, { user: 'alice smith\u00e9' }));
+  const forged = [
+    'X-Enclave-User: root',
+    'x_enclave_user: root',
+    'X-ENCLAVE-ANYTHING: 1',
+    'X-Forwarded-Client-Cert: Subject="root"',
+    'X-Forwarded-For: 10.0.0.1',
+    'Connection: x-secret-hop',
+    'X-Secret-Hop: 1',
+    'X-Kept: 1',
+    'Transfer-Encoding: chunked',
+    '',
+  ].join('\r\n');
+  const answered = httpOver(socket, '/p?q=1', forged, 'POST');
+  socket.write('5\r\nhello\r\n0\r\n\r\n');
+  const answer = await answered;
+  expect(answer).toMatchObject({ status: 201, body: expect.stringContaining('hello') });
+  expect(answer.head).toContain('x-app: yes');
+  expect(answer.head).not.toContain('timeout=77');
+  const [request] = app.requests;
+  expect(request).toMatchObject({ method: 'POST', url: '/p?q=1' });
+  expect(request?.headers).toMatchObject({
+    host: 'enclave',
+    'x-kept': '1',
+    'x-enclave-user': 'alice%20smith%C3%A9',
+    'x-enclave-access': 'owner',
+  });
+  const names = Object.keys(request?.headers ?? {});
+  for (const name of [
+    'x_enclave_user',
+    'x-enclave-anything',
+    'x-forwarded-client-cert',
+    'x-forwarded-for',
+    'x-secret-hop',
+  ])
+    expect(names).not.toContain(name);
+});
+
+test('http: an app that is away is a problem', async () => {
+  const { agent } = await enclave();
+  const sidecar = startSidecar(agent, { upstream: '1', mode: 'http' });
+  await until(() => sidecar.health.ready().lines.join().includes('certificate: ok'), 'certificate');
+  await until(() => sidecar.health.ready().lines.join().includes('trust-document: ok'), 'trust document');
+  const answer = await httpOver(await dial(sidecar.bind, userCredential(owner)), '/');
+  expect(answer.status).toBe(502);
+  expect(JSON.parse(answer.body).code).toBe('upstream');
+});
+
+test('jwt: each request is judged by its token, of front’s key, for this enclave', async () => {
+  const { agent, app, bind, health } = await enclave({ auth: 'jwt', ownerKey: undefined });
+  const key = generateKey();
+  const jwk = await exportJWK(createPublicKey(key.privateKey));
+  const tokenKeys = { keys: [{ ...jwk, kid: 'k1', alg: 'ES256' } as TokenKey] };
+  const token = (claims: JWTPayload, signer = key, kid = 'k1') =>
+    new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid }).sign(signer.privateKey);
+  const good = { sub: 'carol', aud: SERVER_NAME, exp: unixNow() + 60 };
+  const ask = async (header: string) => (await httpOver(await dial(bind), '/', header)).status;
+  expect(await ask(`authorization: Bearer ${await token(good)}\r\n`)).toBe(401);
+  agent.publish(signedTrust(trustDocument(2, { tokenKeys })));
+  await until(
+    async () => (await ask(`authorization: Bearer ${await token(good)}\r\n`)) === 201,
+    'the key is known',
+  );
+  expect(app.requests.at(-1)?.headers).toMatchObject({
+    'x-enclave-user': 'carol',
+    'x-enclave-access': 'token',
+  });
+  const count = app.requests.length;
+  for (const header of [
+    '',
+    `authorization: Bearer ${await token({ ...good, aud: 'enclave-licensing' })}\r\n`,
+    `authorization: Bearer ${await token({ ...good, exp: unixNow() - 60 })}\r\n`,
+    `authorization: Bearer ${await token({ sub: 'carol', aud: SERVER_NAME })}\r\n`,
+    `authorization: Bearer ${await token(good, generateKey())}\r\n`,
+  ])
+    expect(await ask(header)).toBe(401);
+  expect(app.requests.length).toBe(count);
+  expect(health.ready().ok).toBe(true);
+});
