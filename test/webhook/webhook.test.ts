@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import jsonPatch from 'fast-json-patch';
 import { afterEach, describe, expect, test } from 'vitest';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
+import { encodePem } from '../../formats/x509/pem.ts';
 import type { Pod } from '../../injection/pod.ts';
 import { ANNOTATIONS, ENCLAVE_LABEL, INJECT_LABEL } from '../../names/labels.ts';
-import { certificatePem } from '../../platform/identity/credential.ts';
 import { serverTlsOptions } from '../../platform/tls/server-options.ts';
 import { followRoots } from '../../webhook/roots-file.ts';
 import { BODY_LIMIT, createWebhook } from '../../webhook/server.ts';
@@ -44,7 +44,7 @@ async function serve() {
   const post = (path: string, body: string) =>
     new Promise<{ status: number; body: Record<string, unknown> }>((resolve, reject) => {
       const headers = { 'content-type': 'application/json' };
-      const ca = certificatePem(authority.root);
+      const ca = encodePem('CERTIFICATE', authority.root);
       const call = request(
         { host: '127.0.0.1', port, path, method: 'POST', headers, ca, servername: NAME },
         (answer) => {
