@@ -1,6 +1,6 @@
 import { Bundle } from '../../proto/gen/enclave_licensing/evidence/v1/bundle.ts';
 import { type Result, refuse, success } from '../bytes/result.ts';
-import { BLINDER_BYTES, MAX_BATCH_LEAVES, pathLength } from './batch.ts';
+import { BLINDER_BYTES, MAX_BATCH_LEAVES } from './batch.ts';
 import type { EvidenceCode } from './evidence-code.ts';
 import { base64, integer, list, object, readJson, type Shape, text } from './json-shape.ts';
 import { MAX_STATEMENT_BYTES } from './statement.ts';
@@ -71,10 +71,10 @@ export function bundleProblem(bundle: Bundle): string | undefined {
   if (bundle.blinder.length !== BLINDER_BYTES) return 'blinder: 32 bytes';
   if (!Number.isInteger(leafCount) || leafCount < 1 || leafCount > MAX_BATCH_LEAVES)
     return 'leaf_count: 1 to 65,536';
-  if (!Number.isInteger(leafIndex) || leafIndex < 0 || leafIndex >= leafCount)
-    return 'leaf_index: below leaf_count';
-  if (bundle.path.length !== pathLength(leafIndex, leafCount))
-    return 'path: its length does not follow from index and count';
+  // Whether index, count and path belong together is the proof's question, not the shape's.
+  if (!Number.isInteger(leafIndex) || leafIndex < 0 || leafIndex >= MAX_BATCH_LEAVES)
+    return 'leaf_index: 0 to 65,535';
+  if (bundle.path.length > PATH_LENGTH) return 'path: at most 16 hashes';
   if (!bundle.path.every((hash) => hash.length === HASH_BYTES)) return 'path: hashes of 32 bytes';
   if (!sized(bundle.attest, 1, STRUCTURE_BYTES)) return 'attest: 1 byte to 1 KiB';
   if (!sized(bundle.signature, 1, STRUCTURE_BYTES)) return 'signature: 1 byte to 1 KiB';

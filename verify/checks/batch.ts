@@ -8,11 +8,14 @@ import { fails, holds, type Outcome } from '../check-log.ts';
 /** The batch's root, recomputed from statement, blinder, index, count and path. */
 export function checkBatchProof(bundle: Bundle, crypto: Crypto): Outcome<Uint8Array> {
   const { statement, blinder, leafIndex, leafCount, path } = bundle;
-  const expected = `a path of ${pathLength(leafIndex, leafCount)} hashes`;
+  const expected =
+    leafIndex < leafCount
+      ? `a path of ${pathLength(leafIndex, leafCount)} hashes`
+      : `an index below ${leafCount}`;
   const root = rootFromPath(crypto, leafHash(crypto, statement, blinder), leafIndex, leafCount, path);
   return root
     ? holds(root, expected, `leaf ${leafIndex} of ${leafCount}, root ${toHex(root)}`)
-    : fails('batch-proof', expected, `${path.length} hashes`);
+    : fails('batch-proof', expected, `leaf ${leafIndex} of ${leafCount}, ${path.length} hashes`);
 }
 
 /** extraData of the quote is the batch's qualifying data, in full length. */
