@@ -5,6 +5,8 @@ import { Cluster } from './cluster.ts';
 import { handle } from './handle.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { seed } from './seed.ts';
+import { Store } from './store.ts';
+import { createTokens } from './tokens.ts';
 
 export interface ApiServerOptions {
   /** Loopback address to listen on. */
@@ -24,6 +26,11 @@ export interface ApiServer {
   adminKubeconfig(): string;
   /** A client certificate: CN is the user, each O a group. */
   issueClientCertificate(user: string, groups: readonly string[]): Promise<KeyPairPem>;
+  /** A server certificate of the cluster's authority, for a kubelet: IP addresses and DNS names. */
+  issueServerCertificate(names: {
+    readonly dns: readonly string[];
+    readonly ip: readonly string[];
+  }): Promise<KeyPairPem>;
   /** Forgets the history of changes: every watch from an earlier resourceVersion has expired (410). */
   compact(): void;
   /** Goes away: nothing listens, every connection is cut. What is stored stays. */
@@ -37,7 +44,8 @@ export interface ApiServer {
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const authority = await createCertificateAuthority('devcluster-ca');
   const issuer = options.serviceAccountIssuer ?? 'https://kubernetes.default.svc.cluster.local';
-  const cluster = new Cluster(authority, issuer, options.historyLimit ?? 1000);
+  const store = new Store(options.historyLimit ?? 1000);
+  const cluster = new Cluster(store, authority, await createTokens(store, issuer));
   seed(cluster);
   const serving = await authority.issueServer([
     { type: isIP(options.address) === 0 ? 'dns' : 'ip', value: options.address },
@@ -82,6 +90,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     caPem: authority.caPem,
     adminKubeconfig: () => kubeconfig({ url, caPem: authority.caPem, user: 'kubernetes-admin', ...admin }),
     issueClientCertificate: authority.issueClient,
+    issueServerCertificate: ({ dns, ip }) =>
+      authority.issueServer([
+        ...dns.map((value) => ({ type: 'dns', value }) as const),
+        ...ip.map((value) => ({ type: 'ip', value }) as const),
+      ]),
     compact: () => cluster.store.compact(),
     suspend: stop,
     resume: () => listen(port),

@@ -20,4 +20,6 @@ export interface Call {
   readonly dryRun: boolean;
   /** Sent back as `Warning: 299 - "..."` headers. */
   readonly warnings: string[];
+  /** The Accept header: kubectl asks for tables. */
+  readonly accept: string;
 }

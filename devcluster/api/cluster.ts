@@ -1,7 +1,9 @@
-import type { CertificateAuthority } from './certificate-authority.ts';
+import type { CertificateAuthority, KeyPairPem } from './certificate-authority.ts';
+import type { CustomSchema } from './custom/schema.ts';
 import type { Resource } from './resource.ts';
 import { BUILT_IN_RESOURCES } from './resources.ts';
-import { Store } from './store.ts';
+import type { Store } from './store.ts';
+import type { Tokens } from './tokens.ts';
 
 /** Resources served now: the built-in ones, and those that CustomResourceDefinitions add and remove. */
 export class Resources {
@@ -33,17 +35,22 @@ export class Resources {
 export class Cluster {
   readonly store: Store;
   readonly resources = new Resources();
+  /** By `<table>/<version>`. */
+  readonly customSchemas = new Map<string, CustomSchema>();
   readonly authority: CertificateAuthority;
-  readonly serviceAccountIssuer: string;
+  readonly tokens: Tokens;
+  /** With which the server asks kubelets. */
+  readonly kubeletClient: Promise<KeyPairPem>;
   /** Watches that ended with the server; aborted when it closes. */
   readonly closing = new AbortController();
   /** host:port, known once the server listens. */
   address = '';
 
-  constructor(authority: CertificateAuthority, serviceAccountIssuer: string, historyLimit: number) {
-    this.store = new Store(historyLimit);
+  constructor(store: Store, authority: CertificateAuthority, tokens: Tokens) {
+    this.store = store;
     this.authority = authority;
-    this.serviceAccountIssuer = serviceAccountIssuer;
+    this.tokens = tokens;
+    this.kubeletClient = authority.issueClient('kube-apiserver-kubelet-client', ['system:masters']);
   }
 
   /** Unix milliseconds. */

@@ -1,3 +1,5 @@
+import type { Fields } from './object.ts';
+
 /** One served resource: what discovery says of it and how its objects are stored. */
 export interface Resource {
   readonly group: string;
@@ -18,6 +20,10 @@ export interface Resource {
   readonly unconditionalUpdate: boolean;
   /** Defined by a CustomResourceDefinition. */
   readonly custom: boolean;
+  /** metadata.generation counts changes of what is wanted (everything but metadata and status). */
+  readonly generation: boolean;
+  /** additionalPrinterColumns of a custom resource. */
+  readonly columns: readonly Fields[];
 }
 
 export interface Subresource {

@@ -3,6 +3,9 @@ import type { Resource, Subresource } from './resource.ts';
 const ALL_VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 const STATUS = { status: { kind: '', verbs: ['get', 'patch', 'update'] } };
 
+/** Groups whose kinds count generations; a Pod counts its own. */
+const COUNTED_GROUPS = ['admissionregistration.k8s.io', 'apiextensions.k8s.io', 'networking.k8s.io'];
+
 interface Row {
   readonly kind: string;
   readonly plural: string;
@@ -123,6 +126,8 @@ function toResource(apiVersion: string, row: Row): Resource {
     table: row.table ?? (group === '' ? row.plural : `${row.plural}.${group}`),
     unconditionalUpdate: row.unconditionalUpdate ?? true,
     custom: false,
+    generation: COUNTED_GROUPS.includes(group),
+    columns: [],
   };
 }
 

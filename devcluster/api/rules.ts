@@ -10,21 +10,17 @@ export interface KindRules {
   readonly admit?: (call: Call, object: KubeObject, old: KubeObject | undefined) => void;
   readonly prepareCreate?: (call: Call, object: KubeObject) => void;
   readonly prepareUpdate?: (call: Call, object: KubeObject, old: KubeObject) => void;
-  readonly validate?: (object: KubeObject) => Cause[];
-  readonly validateUpdate?: (object: KubeObject, old: KubeObject) => Cause[];
+  readonly validate?: (object: KubeObject) => Cause[] | Promise<Cause[]>;
+  readonly validateUpdate?: (object: KubeObject, old: KubeObject, subresource: string) => Cause[];
   /** Built-in validating admission, after validation. */
   readonly review?: (call: Call, object: KubeObject, old: KubeObject | undefined) => void;
   readonly created?: (call: Call, object: KubeObject) => void;
+  readonly updated?: (call: Call, object: KubeObject) => void;
   readonly deleted?: (call: Call, object: KubeObject) => void;
   /** Seconds of grace that a deletion without wishes of its own gets; undefined removes at once. */
   readonly gracePeriod?: (object: KubeObject) => number | undefined;
   /** How a subresource of the same kind changes the object: from the body and the held object, the new object. */
   readonly subresources?: Readonly<Record<string, (body: KubeObject, old: KubeObject) => KubeObject>>;
-}
-
-/** `status` as most kinds do it: status and labels from the body, the rest as it was. */
-export function statusOnly(body: KubeObject, old: KubeObject): KubeObject {
-  return { ...body, spec: old['spec'], metadata: body.metadata };
 }
 
 /** For a kind without rules. */

@@ -30,8 +30,10 @@ export async function create(call: Call, body: unknown): Promise<KubeObject> {
   requireNamespace(call);
   const object = await admitMutating(call, decoded, undefined, (changed) => withDefaults(call, changed));
   fillMetadata(call, object);
+  if (resource.generation) object.metadata.generation = 1;
+  if (resource.custom && 'status' in resource.subresources) delete object['status'];
   rules.prepareCreate?.(call, object);
-  check(call, object, [...validateMetadata(call, object), ...(rules.validate?.(object) ?? [])]);
+  check(call, object, [...validateMetadata(call, object), ...(await validateBody(call, object))]);
   rules.review?.(call, object, undefined);
   await admitValidating(call, object, undefined);
   const key = storageKey(object.metadata.namespace, object.metadata.name);
@@ -41,6 +43,14 @@ export async function create(call: Call, body: unknown): Promise<KubeObject> {
   const stored = cluster.store.put(resource.table, key, object);
   rules.created?.(call, stored);
   return stored;
+}
+
+/** By the rules of the kind, or by the schema of a custom resource. */
+export async function validateBody(call: Call, object: KubeObject): Promise<Cause[]> {
+  const { resource, cluster } = call;
+  if (!resource.custom) return (await rulesOf(resource).validate?.(object)) ?? [];
+  const { metadata: _metadata, apiVersion: _apiVersion, kind: _kind, ...rest } = object;
+  return cluster.customSchemas.get(`${resource.table}/${resource.version}`)?.validate(rest) ?? [];
 }
 
 export function check(call: Call, object: KubeObject, found: readonly Cause[]): void {

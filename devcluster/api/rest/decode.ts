@@ -1,9 +1,11 @@
-import { badRequest } from '../api-error.ts';
+import { type ApiError, badRequest } from '../api-error.ts';
 import type { Call } from '../call.ts';
+import { normalizeCustom } from '../custom/normalize-custom.ts';
 import { toStored } from '../kinds/present.ts';
 import { rulesOf } from '../kinds/rules-table.ts';
-import { ensure, type Fields, isFields, type KubeObject, text } from '../object.ts';
+import { ensure, isFields, type KubeObject, text } from '../object.ts';
 import { apiVersionOf } from '../resource.ts';
+import { DecodeError, normalize } from '../schema/normalize.ts';
 
 /** A request body as an object of the resource that the URL names, with its defaults. The body is copied. */
 export function decode(call: Call, body: unknown): KubeObject {
@@ -15,7 +17,7 @@ export function decode(call: Call, body: unknown): KubeObject {
   object['kind'] ??= resource.kind;
   if (object['apiVersion'] !== apiVersion || object['kind'] !== resource.kind)
     throw badRequest(
-      `${text(object['kind'])} in version "${text(object['apiVersion'])}" cannot be handled as a ${resource.kind}: expected ${resource.kind} in version "${apiVersion}"`,
+      `${text(object['kind'])} in version "${text(object['apiVersion'])}" cannot be handled as a ${resource.kind}: the API version in the data does not match the expected API version (${apiVersion}, Kind=${resource.kind})`,
     );
   const metadata = ensure(object, 'metadata');
   if (resource.namespaced) {
@@ -26,20 +28,42 @@ export function decode(call: Call, body: unknown): KubeObject {
         'the namespace of the provided object does not match the namespace sent on the request',
       );
   } else delete metadata['namespace'];
-  return withDefaults(call, toStored(call, object as KubeObject));
+  const unknown: string[] = [];
+  const decoded = normalized(call, toStored(call, object as KubeObject), unknown);
+  report(call, unknown);
+  return decoded;
 }
 
-/** The same object after something changed it: defaults filled in again. */
+/** The same object after admission changed it: normal form and defaults again. */
 export function withDefaults(call: Call, object: KubeObject): KubeObject {
-  dropNulls(object);
-  rulesOf(call.resource).defaults?.(object);
-  return object;
+  return normalized(call, object, []);
 }
 
-function dropNulls(value: Fields): void {
-  for (const [name, member] of Object.entries(value)) {
-    if (member === null) delete value[name];
-    else if (isFields(member)) dropNulls(member);
-    else if (Array.isArray(member)) for (const each of member) if (isFields(each)) dropNulls(each);
+function normalized(call: Call, object: KubeObject, unknown: string[]): KubeObject {
+  const { resource } = call;
+  try {
+    const normal = resource.custom
+      ? normalizeCustom(call.cluster, resource, object, unknown)
+      : (normalize(resource.kind, object, unknown) as KubeObject);
+    rulesOf(resource).defaults?.(normal);
+    return normal;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw cannotHandle(call, error.message);
   }
+}
+
+function cannotHandle({ resource }: Call, why: string): ApiError {
+  return badRequest(
+    `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${why}`,
+  );
+}
+
+/** Unknown fields are dropped; whether somebody hears of it is up to the request's `fieldValidation`. */
+function report(call: Call, unknown: readonly string[]): void {
+  if (unknown.length === 0) return;
+  const mode = call.query.get('fieldValidation') ?? 'Warn';
+  const said = unknown.map((path) => `unknown field "${path}"`);
+  if (mode === 'Strict') throw cannotHandle(call, `strict decoding error: ${said.join(', ')}`);
+  if (mode === 'Warn') call.warnings.push(...said);
 }

@@ -5,7 +5,7 @@ import type { Call } from '../call.ts';
 import { rulesOf } from '../kinds/rules-table.ts';
 import type { Fields, KubeObject } from '../object.ts';
 import { storageKey } from '../resource.ts';
-import { check } from './create.ts';
+import { check, validateBody } from './create.ts';
 import { decode, withDefaults } from './decode.ts';
 import { remove } from './delete.ts';
 import { validateMetadata } from './validate-metadata.ts';
@@ -52,10 +52,12 @@ async function changeOnce(call: Call, from: (current: KubeObject) => unknown): P
   const object = await admitMutating(call, wanted, shown, (changed) => withDefaults(call, changed));
   keepSystemFields(object, old);
   if (request.subresource === '') rules.prepareUpdate?.(call, object, shown);
+  if (resource.generation && !isDeepStrictEqual(wantedPart(object), wantedPart(shown)))
+    object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   check(call, object, [
     ...validateMetadata(call, object),
-    ...(rules.validate?.(object) ?? []),
-    ...(rules.validateUpdate?.(object, shown) ?? []),
+    ...(await validateBody(call, object)),
+    ...(rules.validateUpdate?.(object, shown, request.subresource) ?? []),
   ]);
   rules.review?.(call, object, shown);
   await admitValidating(call, object, shown);
@@ -63,7 +65,9 @@ async function changeOnce(call: Call, from: (current: KubeObject) => unknown): P
   if (call.dryRun || isDeepStrictEqual(withoutVersion(object), withoutVersion(shown))) return object;
   const gone = object.metadata.deletionTimestamp !== undefined && !object.metadata.finalizers?.length;
   if (gone && (object.metadata.deletionGracePeriodSeconds ?? 0) === 0) return remove(call, key, object);
-  return cluster.store.put(resource.table, key, object);
+  const stored = cluster.store.put(resource.table, key, object);
+  rules.updated?.(call, stored);
+  return stored;
 }
 
 function requireVersion(call: Call, body: KubeObject, old: KubeObject): void {
@@ -88,6 +92,12 @@ function subresource(call: Call, body: KubeObject, old: KubeObject): KubeObject 
   const { subresource } = call.request;
   const rule = rulesOf(call.resource).subresources?.[subresource];
   if (rule !== undefined) return rule(body, old);
+  if (subresource === 'status' && call.resource.custom)
+    return {
+      ...old,
+      status: body['status'],
+      metadata: { ...old.metadata, resourceVersion: body.metadata.resourceVersion },
+    };
   if (subresource === 'status') return { ...old, status: body['status'], metadata: body.metadata };
   if (subresource !== '')
     throw new ApiError(404, 'NotFound', 'the server could not find the requested resource');
@@ -118,6 +128,12 @@ function keepSystemFields(object: KubeObject, old: KubeObject): KubeObject {
     else if (name !== 'generation' || kept[name] === undefined) kept[name] = value;
   }
   return object;
+}
+
+/** Everything that generation counts. */
+function wantedPart(object: KubeObject): Fields {
+  const { metadata: _metadata, status: _status, apiVersion: _apiVersion, ...rest } = object;
+  return rest;
 }
 
 function withoutVersion(object: KubeObject): Fields {
