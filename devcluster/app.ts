@@ -9,7 +9,7 @@ import { ImageCatalogue } from './node/image-catalogue.ts';
 import { startNode } from './node/node.ts';
 import { Warden } from './node/warden.ts';
 import type { DevclusterOptions } from './options.ts';
-import { TpmFactory } from './tpm/swtpm.ts';
+import { type EmulatedTpm, TpmFactory } from './tpm/swtpm.ts';
 
 /** What is said when the cluster is ready. */
 export interface DevclusterReady {
@@ -22,13 +22,15 @@ export interface DevclusterReady {
     /** Unix socket of the node's TPM, in a folder of its own. */
     readonly tpm?: string;
   }[];
-  /** PEM files of the authority that certified the nodes' EKs. */
+  /** What the certificate service takes as --ek-roots-dir: the authority that certified the nodes' EKs, in `emulated`. */
   readonly ekRootsDir: string;
 }
 
 export interface Devcluster {
   readonly ready: DevclusterReady;
   readonly plane: ControlPlane;
+  /** By the node's name. */
+  readonly tpms: ReadonlyMap<string, EmulatedTpm>;
   close(): Promise<void>;
 }
 
@@ -50,7 +52,8 @@ export async function startDevcluster(options: DevclusterOptions): Promise<Devcl
     const kubeconfig = join(directory, 'admin.kubeconfig');
     writeFileSync(kubeconfig, plane.adminKubeconfig, { mode: 0o600 });
 
-    const tpms = new TpmFactory(join(directory, 'tpm'), warden);
+    const factory = new TpmFactory(join(directory, 'tpm'), warden);
+    const tpms = new Map<string, EmulatedTpm>();
     const serving = await createCertificateAuthority('devcluster-nodes');
     const api = { host: new URL(plane.url).hostname, port: Number(new URL(plane.url).port) };
     rmSync(join(directory, 'p'), { recursive: true, force: true });
@@ -59,8 +62,11 @@ export async function startDevcluster(options: DevclusterOptions): Promise<Devcl
         const name = `node-${index + 1}`;
         const own = join(directory, 'nodes', name);
         mkdirSync(own, { recursive: true });
-        const tpm = options.tpm ? await tpms.start(join(own, 'tpm'), join(own, 'tpm.sock')) : undefined;
-        if (tpm !== undefined) closers.push(() => tpm.close());
+        const tpm = options.tpm ? await factory.start(join(own, 'tpm'), join(own, 'tpm.sock')) : undefined;
+        if (tpm !== undefined) {
+          closers.push(() => tpm.close());
+          tpms.set(name, tpm);
+        }
         const kube = await kubeAs(plane, `system:node:${name}`, ['system:nodes']);
         closers.push(() => kube.close());
         const node = await startNode({
@@ -84,9 +90,9 @@ export async function startDevcluster(options: DevclusterOptions): Promise<Devcl
     });
     const ekRootsDir = join(directory, 'ek-roots');
     // In the folder for emulated TPMs: what swtpm makes is never a vendor's.
-    tpms.exportRoots(join(ekRootsDir, 'emulated'));
+    factory.exportRoots(join(ekRootsDir, 'emulated'));
     await startControllers(plane, closers);
-    return { ready: { kubeconfig, api: plane.url, nodes, ekRootsDir }, plane, close };
+    return { ready: { kubeconfig, api: plane.url, nodes, ekRootsDir }, plane, tpms, close };
   } catch (error) {
     await close();
     throw error;

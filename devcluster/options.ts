@@ -13,6 +13,8 @@ export interface DevclusterOptions {
   /** Folder with `ca.crt` and `ca.key`, the joined API server's client authority. */
   readonly clientCa?: string;
   readonly tpm: boolean;
+  /** Obey commands on standard input, and end with it. */
+  readonly stdin: boolean;
 }
 
 export class UsageError extends Error {
@@ -28,6 +30,8 @@ export const USAGE = `usage: node devcluster/main.ts --dir DIR --catalogue FILE 
   --kubeconfig FILE  join this API server as administrator, start none
   --client-ca DIR    with --kubeconfig: ca.crt and ca.key of its client authority, to issue the nodes' identities
   --no-tpm           nodes without swtpm
+  --stdin            obey lines on standard input, and end when it ends: suspend-api, resume-api,
+                     stop-tpm NODE, start-tpm NODE; each is answered by a line of JSON
 
 One line of JSON says when it is ready. A development tool: pods are processes, and nothing is isolated.
 `;
@@ -46,6 +50,7 @@ export function parseOptions(argv: readonly string[]): DevclusterOptions | 'help
     nodes: integer('--nodes', values.nodes, 1, 16),
     apiPort: integer('--api-port', values['api-port'], 0, 65_535),
     tpm: values['no-tpm'] !== true,
+    stdin: values.stdin === true,
     ...(values.kubeconfig !== undefined && { kubeconfig: values.kubeconfig }),
     ...(values['client-ca'] !== undefined && { clientCa: values['client-ca'] }),
   };
@@ -63,6 +68,7 @@ function parse(argv: readonly string[]) {
         kubeconfig: { type: 'string' },
         'client-ca': { type: 'string' },
         'no-tpm': { type: 'boolean' },
+        stdin: { type: 'boolean' },
         help: { type: 'boolean' },
       },
     });

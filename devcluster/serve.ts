@@ -1,4 +1,5 @@
 import { type Devcluster, startDevcluster } from './app.ts';
+import { obeyCommands } from './commands.ts';
 import { parseOptions, USAGE, UsageError } from './options.ts';
 
 /**
@@ -18,7 +19,10 @@ export async function serve(argv: readonly string[]): Promise<number> {
     }
     cluster = await startDevcluster(options);
     process.stdout.write(`${JSON.stringify(cluster.ready)}\n`);
-    await ended;
+    const commands = options.stdin
+      ? [obeyCommands(cluster, process.stdin, (line) => process.stdout.write(`${line}\n`))]
+      : [];
+    await Promise.race([ended, ...commands]);
     return 0;
   } catch (error) {
     process.stderr.write(`devcluster: ${error instanceof Error ? error.message : String(error)}\n`);

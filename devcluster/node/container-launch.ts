@@ -70,7 +70,8 @@ export async function launchContainer(
   };
   return {
     process,
-    containerID: `devcluster://${randomUUID().replaceAll('-', '')}`,
+    // The process id is part of it: tests and people find the process by it.
+    containerID: `devcluster://${process.pid}.${randomUUID().replaceAll('-', '')}`,
     imageID: `${reference.split('@')[0]?.replace(/:[\w.-]+$/, '')}@${image.digest}`,
     check: (probe) => probeOnce(probe, { container, podIP: context.podIP, nodeIP: context.hostIP, exec }),
   };

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Warden } from '../node/warden.ts';
@@ -11,6 +11,10 @@ const START_MS = 10_000;
 export interface EmulatedTpm {
   /** Unix socket that speaks the TPM's own command bytes; one client at a time. */
   readonly socket: string;
+  /** Ends it as a fault would, on the spot; what it holds stays. */
+  stop(): Promise<void>;
+  /** Starts it again, as after a reset of the machine. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -64,7 +68,16 @@ export class TpmFactory {
       this.#queue = this.#queue.catch(() => undefined).then(() => this.#manufacture(directory));
       await this.#queue;
     }
-    return this.#run(directory, socket);
+    let running = await this.#run(directory, socket);
+    return {
+      socket,
+      stop: () => running('SIGKILL'),
+      restart: async () => {
+        await running('SIGKILL');
+        running = await this.#run(directory, socket);
+      },
+      close: () => running('SIGTERM'),
+    };
   }
 
   async #manufacture(state: string): Promise<void> {
@@ -84,7 +97,10 @@ export class TpmFactory {
     });
   }
 
-  async #run(state: string, socket: string): Promise<EmulatedTpm> {
+  /** Starts swtpm; the result ends it by a signal. */
+  async #run(state: string, socket: string): Promise<(signal: NodeJS.Signals) => Promise<void>> {
+    rmSync(socket, { force: true });
+    rmSync(`${socket}.ctrl`, { force: true });
     const child = spawn(
       'swtpm',
       [
@@ -111,14 +127,11 @@ export class TpmFactory {
       }),
     );
     await untilListening(child, socket, () => trouble);
-    return {
-      socket,
-      close: async () => {
-        child.kill('SIGTERM');
-        const timer = setTimeout(() => child.kill('SIGKILL'), 2000);
-        await exited;
-        clearTimeout(timer);
-      },
+    return async (signal) => {
+      child.kill(signal);
+      const timer = setTimeout(() => child.kill('SIGKILL'), 2000);
+      await exited;
+      clearTimeout(timer);
     };
   }
 }

@@ -17,6 +17,13 @@ export interface Cluster {
   readonly pid: number;
   /** The API server is a real kube-apiserver. */
   readonly real: boolean;
+  /** The API server goes away: nothing listens, every connection is cut. What is stored stays. */
+  suspendApi(): Promise<void>;
+  /** It comes back on the same port. */
+  resumeApi(): Promise<void>;
+  /** A node's TPM stops answering; `startTpm` is a reset. */
+  stopTpm(node: string): Promise<void>;
+  startTpm(node: string): Promise<void>;
   /** `kill -9` of the devcluster's process; resolves when it is gone. */
   kill(): Promise<void>;
   /** Ends every process of it; resolves when all are gone. */
@@ -33,20 +40,14 @@ export interface ClusterOptions {
 }
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const args = [
-    '--dir',
-    options.directory,
-    '--nodes',
-    String(options.nodes),
-    '--catalogue',
-    options.catalogueFile,
-  ];
+  const args = ['--stdin', '--dir', options.directory, '--nodes', String(options.nodes)];
+  args.push('--catalogue', options.catalogueFile);
   if (options.tpm === false) args.push('--no-tpm');
   const bin = process.env['ENCLAVE_TEST_KUBERNETES_BIN'];
   const kubernetes = bin ? await startKubernetes(bin, join(options.directory, 'kubernetes')) : undefined;
   if (kubernetes) args.push('--kubeconfig', kubernetes.kubeconfig, '--client-ca', kubernetes.clientCa);
   const child = spawn(process.execPath, ['devcluster/main.ts', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
@@ -61,18 +62,37 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await end('SIGTERM');
     await kubernetes?.stop();
   };
-  const line = await Promise.race([
-    once(createInterface(child.stdout), 'line').then(([text]) => String(text)),
-    gone.then(() => undefined),
-  ]);
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const next = async (): Promise<string | undefined> => {
+    const { value, done } = await lines.next();
+    return done ? undefined : value;
+  };
+  const line = await next();
   if (line === undefined) {
     await stop();
     throw new Error(`devcluster ended: ${said.trim()}`);
   }
+  // One command at a time: the answers come in order.
+  let last: Promise<unknown> = Promise.resolve();
+  const tell = (command: string): Promise<void> => {
+    const told = last.then(async () => {
+      child.stdin.write(`${command}\n`);
+      const answer = JSON.parse((await next()) ?? '{"error":"the devcluster has ended"}') as {
+        error?: string;
+      };
+      if (answer.error !== undefined) throw new Error(`${command}: ${answer.error}`);
+    });
+    last = told.catch(() => undefined);
+    return told;
+  };
   return {
     ...(JSON.parse(line) as Pick<Cluster, 'kubeconfig' | 'api' | 'nodes' | 'ekRootsDir'>),
     pid: child.pid ?? 0,
     real: kubernetes !== undefined,
+    suspendApi: () => kubernetes?.suspend() ?? tell('suspend-api'),
+    resumeApi: () => kubernetes?.resume() ?? tell('resume-api'),
+    stopTpm: (node) => tell(`stop-tpm ${node}`),
+    startTpm: (node) => tell(`start-tpm ${node}`),
     kill: () => end('SIGKILL'),
     stop,
   };

@@ -1,6 +1,7 @@
 /** A real etcd and kube-apiserver on loopback ports of their own: what the development cluster is measured against. */
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
@@ -16,6 +17,10 @@ export interface Kubernetes {
   readonly kubeconfig: string;
   /** Folder with `ca.crt` and `ca.key` of the client authority, for nodes that join. */
   readonly clientCa: string;
+  /** Ends kube-apiserver as a crash would; etcd stays. */
+  suspend(): Promise<void>;
+  /** Starts it again on its port; resolves when it is ready. */
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -32,7 +37,7 @@ export async function startKubernetes(bin: string, directory: string): Promise<K
   const warden = new Warden(join(directory, 'groups'));
   const start = (name: string, args: readonly string[]) => {
     const child = spawn(join(bin, name), args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-    const log = createWriteStream(join(directory, `${name}.log`));
+    const log = createWriteStream(join(directory, `${name}.log`), { flags: 'a' });
     child.stdout.pipe(log);
     child.stderr.pipe(log);
     if (child.pid === undefined) throw new Error(`${name} is not in ${bin}: run tools/kubernetes/build.sh`);
@@ -47,7 +52,7 @@ export async function startKubernetes(bin: string, directory: string): Promise<K
     `--initial-advertise-peer-urls=http://${ADDRESS}:${peerPort}`,
     `--initial-cluster=e=http://${ADDRESS}:${peerPort}`,
   ]);
-  const api = start('kube-apiserver', [
+  const apiArgs = [
     `--etcd-servers=http://${ADDRESS}:${etcdPort}`,
     ...[`--bind-address=${ADDRESS}`, `--secure-port=${apiPort}`],
     ...[`--tls-cert-file=${pki}/apiserver.crt`, `--tls-private-key-file=${pki}/apiserver.key`],
@@ -66,15 +71,33 @@ export async function startKubernetes(bin: string, directory: string): Promise<K
     // Nobody reads the Service `kubernetes`: a loopback address is refused there, so it is given none.
     ...['--endpoint-reconciler-type=none', '--advertise-address=192.0.2.1'],
     '--allow-privileged=true',
-  ]);
+  ];
+  let api = start('kube-apiserver', apiArgs);
+  const untilUp = (): Promise<void> =>
+    untilReady(url, caPem, admin, () => api.exitCode === null && api.signalCode === null);
   const stop = (): Promise<void> => warden.close();
   try {
-    await untilReady(url, caPem, admin, () => api.exitCode === null && api.signalCode === null);
+    await untilUp();
   } catch (error) {
     await stop();
     throw new Error(`kube-apiserver did not become ready, see ${directory}: ${String(error)}`);
   }
-  return { url, kubeconfig: join(pki, 'admin.kubeconfig'), clientCa: pki, stop };
+  return {
+    url,
+    kubeconfig: join(pki, 'admin.kubeconfig'),
+    clientCa: pki,
+    suspend: async () => {
+      const gone = once(api, 'exit');
+      api.kill('SIGKILL');
+      await gone;
+      warden.strike(api.pid ?? 0);
+    },
+    resume: async () => {
+      api = start('kube-apiserver', apiArgs);
+      await untilUp();
+    },
+    stop,
+  };
 }
 
 async function writePki(pki: string, url: string) {
