@@ -1,0 +1,174 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
+import { startPasswords } from '../../licensing/front/passwords/passwords.ts';
+import { serveFront } from '../../licensing/front/serve-front.ts';
+import { openTokens } from '../../licensing/front/tokens/tokens.ts';
+import { openSqliteStore } from '../../licensing/store/sqlite-store.ts';
+import { generateKey, type KeyPair } from '../../platform/identity/key-pair.ts';
+import { createRpcClient, type RpcClient } from '../../platform/rpc/rpc-client.ts';
+import type { CallOptions } from '../../platform/rpc/service.ts';
+import { liveValue } from '../../platform/run/live.ts';
+import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
+import type {
+  LaunchResponse,
+  LaunchResult,
+} from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
+import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
+import { FakeLauncher, LAUNCHER_NAME } from './fake-launcher.ts';
+import { recordingLogger } from './recording-logger.ts';
+import { recordingMetrics } from './recording-metrics.ts';
+import { createTestAuthority } from './test-authority.ts';
+
+const FRONT_NAME = 'front.enclave-licensing.internal';
+
+export interface FrontLimits {
+  readonly seats?: number;
+  readonly loginsPerUser?: number;
+  readonly loginsPerPeer?: number;
+  readonly launchTimeoutMs?: number;
+  readonly unattendedTimeoutMs?: number;
+}
+
+/** A front on a database of its own and a fake launcher, both over real gRPC; front can be stopped and started on the same database. */
+export async function startFrontFixture(limits: FrontLimits = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'front-'));
+  const authority = createTestAuthority();
+  const launcher = new FakeLauncher(authority);
+  await launcher.start();
+  const { log, lines } = recordingLogger();
+  const metrics = recordingMetrics();
+  let offset = 0;
+  const clock = { now: () => Date.now() + offset };
+  const roots = liveValue<readonly Uint8Array[]>([authority.root]);
+  let front: Awaited<ReturnType<typeof start>> | undefined;
+  const clients: { close(): void }[] = [];
+
+  async function start() {
+    const store = openSqliteStore(join(folder, 'front.db'));
+    const passwords = await startPasswords({ logN: 10, concurrency: 2, queue: 50 });
+    const abort = new AbortController();
+    const launcherClient = createRpcClient(LauncherServiceService, {
+      address: { host: '127.0.0.1', port: launcher.port },
+      serverName: LAUNCHER_NAME,
+      roots,
+      credential: liveValue(authority.issue({ dns: [FRONT_NAME] })),
+      maxResponseBytes: 1 << 20,
+    });
+    const served = await serveFront(
+      {
+        store,
+        passwords,
+        tokens: await openTokens(store, 3_600_000, clock.now()),
+        launcher: launcherClient,
+        tls: liveValue({ credential: authority.issue({ dns: [FRONT_NAME] }) }),
+        limits: {
+          seats: 2,
+          loginsPerUser: 1000,
+          loginsPerPeer: 1000,
+          launchTimeoutMs: 60_000,
+          unattendedTimeoutMs: 600_000,
+          reconcileMs: 3_600_000,
+          ...limits,
+        },
+        trustDocument: () => undefined,
+        log,
+        metrics,
+        clock,
+        signal: abort.signal,
+      },
+      '127.0.0.1',
+      0,
+    );
+    const stop = async (): Promise<void> => {
+      abort.abort();
+      await served.ended;
+      launcherClient.close();
+      await passwords.close();
+      await store.close();
+    };
+    return { ...served, store, stop };
+  }
+
+  front = await start();
+  return {
+    launcher,
+    lines,
+    metrics,
+    get front() {
+      if (front === undefined) throw new Error('front is stopped');
+      return front;
+    },
+    /** Time goes on by this much. */
+    advance: (ms: number): void => {
+      offset += ms;
+    },
+    /** Everything that is not in the store is lost. */
+    async restart(): Promise<void> {
+      await front?.stop();
+      front = await start();
+    },
+    client(): RpcClient<typeof LicensingServiceService> {
+      if (front === undefined) throw new Error('front is stopped');
+      const client = createRpcClient(LicensingServiceService, {
+        address: { host: '127.0.0.1', port: front.port },
+        serverName: FRONT_NAME,
+        roots,
+        maxResponseBytes: 1 << 20,
+      });
+      clients.push(client);
+      return client;
+    },
+    async token(user: string): Promise<CallOptions> {
+      const client = this.client();
+      await client.signUp({ user, password: `password of ${user}` });
+      return { token: (await client.login({ user, password: `password of ${user}` })).token };
+    },
+    async close(): Promise<void> {
+      for (const client of clients) client.close();
+      await front?.stop();
+      await launcher.kill();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+export type FrontFixture = Awaited<ReturnType<typeof startFrontFixture>>;
+
+/** A launch's request for a key. */
+export function launchRequest(key: KeyPair = generateKey(), profile = 'small') {
+  return {
+    profile,
+    nonce: randomBytes(32),
+    certificateRequest: Buffer.from(buildCertificateRequest({ spki: key.spki }, key.sign, key.scheme)),
+    launchId: randomBytes(16),
+  };
+}
+
+export function keySha256(key: KeyPair): string {
+  return createHash('sha256').update(key.spki).digest('hex');
+}
+
+export interface FollowedLaunch {
+  readonly enclave: string;
+  readonly phases: readonly number[];
+  readonly result: LaunchResult;
+}
+
+/** Follows a launch to its end; `onPhase` after each progress event. @throws what the launch threw */
+export async function follow(
+  events: AsyncIterable<LaunchResponse>,
+  onPhase: (phase: number, enclave: string) => unknown = () => undefined,
+): Promise<FollowedLaunch> {
+  let enclave = '';
+  const phases: number[] = [];
+  for await (const { event } of events) {
+    if (event?.$case === 'result') return { enclave, phases, result: event.value };
+    if (event?.$case !== 'progress') continue;
+    enclave = event.value.enclave;
+    if (phases.at(-1) !== event.value.phase) phases.push(event.value.phase);
+    await onPhase(event.value.phase, enclave);
+  }
+  throw new Error('the launch ended without a result');
+}
