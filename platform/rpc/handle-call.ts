@@ -12,6 +12,7 @@ import type {
 import type { Logger } from '../log/logger.ts';
 import type { Histogram } from '../metrics/metrics.ts';
 import type { RpcCall } from './rpc-call.ts';
+import { RpcRefusal } from './rpc-error.ts';
 import type { AnyMethod } from './service.ts';
 import { errorToStatus } from './status-details.ts';
 import { writeAll } from './write-all.ts';
@@ -22,6 +23,12 @@ export interface HandlingContext {
   /** Aborts when the server closes. */
   readonly ended: AbortSignal;
 }
+
+const STOPPING = {
+  code: 'server-stopping',
+  message: 'the server is being restarted',
+  remedy: 'try again',
+};
 
 type Handler = (request: unknown, call: RpcCall) => unknown;
 type AnyCall =
@@ -60,7 +67,9 @@ export function handleCall(method: AnyMethod, handler: Handler, context: Handlin
   if (method.responseStream)
     return (call: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>) =>
       void run(call, async (result, rpc) => {
-        await writeAll(call, result as AsyncIterable<unknown>, rpc.signal);
+        const complete = await writeAll(call, result as AsyncIterable<unknown>, rpc.signal);
+        // A stream that we cut short must not look like one that came to its end.
+        if (!complete && context.ended.aborted) throw new RpcRefusal('UNAVAILABLE', STOPPING);
         call.end();
       });
   return (

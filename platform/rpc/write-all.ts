@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 
-/** Writes a stream's messages with back pressure; stops, and lets the source clean up, when the signal aborts. */
+/**
+ * Writes a stream's messages with back pressure; stops, and lets the source clean up, when the signal aborts.
+ * @returns whether the source came to its end
+ */
 export async function writeAll(
   sink: Writable,
   source: AsyncIterable<unknown>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const iterator = source[Symbol.asyncIterator]();
   const aborted = new Promise<'aborted'>((resolve) => {
     if (signal.aborted) resolve('aborted');
@@ -15,7 +18,8 @@ export async function writeAll(
   try {
     for (;;) {
       const next = await Promise.race([iterator.next(), aborted]);
-      if (next === 'aborted' || next.done) break;
+      if (next === 'aborted') return false;
+      if (next.done) return true;
       if (!sink.write(next.value)) await Promise.race([once(sink, 'drain'), aborted]);
     }
   } finally {

@@ -129,6 +129,7 @@ export class LaunchRun {
 
   async #progress(record: EnclaveRecord, reached: number, phase: number, message: string): Promise<void> {
     if (phase > reached) {
+      this.#backoff.reset();
       const { store, clock, metrics } = this.#world;
       await store.updateEnclave(this.#id, ['launching'], { phase }, clock.now());
       metrics.phaseReached(phaseName(phase), clock.now() - record.createdAt);
