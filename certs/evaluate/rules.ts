@@ -1,4 +1,6 @@
+import { equal } from '../../formats/bytes/bytes.ts';
 import type { SubjectAltName } from '../../formats/x509/general-names.ts';
+import { encodeName } from '../../formats/x509/name.ts';
 import type { CertsRefusal } from '../code.ts';
 import { refuseCerts } from '../code.ts';
 import type { ReadRequest, RequestObject } from './request.ts';
@@ -50,8 +52,8 @@ export function breachOfContent({ csr }: ReadRequest, allowed: AllowedContent): 
   const { extensionRequest, evidence, unknown } = csr.attributes;
   const no = (what: string) =>
     refuseCerts('request-content', what, 'leave it out: the certificate service writes what it verified');
-  if (csr.subject.length > 2 && csr.commonName === undefined)
-    return no('the subject is not a common name alone');
+  if (!equal(csr.subject, encodeName({ commonName: csr.commonName })))
+    return no('the subject holds more than a common name');
   if (unknown.length > 0) return no(`attributes ${unknown.join(', ')} are not listed`);
   if (evidence !== undefined && !allowed.evidence) return no('evidence is not for this signer');
   if (extensionRequest === undefined) return undefined;
