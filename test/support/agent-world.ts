@@ -1,0 +1,163 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseRoots, type Roots } from '../../formats/evidence/roots.ts';
+import type { InjectionConfig } from '../../injection/config.ts';
+import { launchedPod } from '../../injection/launched-pod.ts';
+import { injectedPod } from '../../injection/spec-sha256.ts';
+import { agentDnsName, DEFAULT_ENCLAVE_DOMAIN, ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../names/components.ts';
+import { ENABLED, INJECTION_LABEL } from '../../names/labels.ts';
+import { AGENT_AUDIENCE, PORTS } from '../../names/wire.ts';
+import { createKube } from '../../platform/kube/create-kube.ts';
+import type { Kube } from '../../platform/kube/kube.ts';
+import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
+import { CONFIG_MAPS, NAMESPACES, PODS, type Pod, SERVICE_ACCOUNTS } from '../../platform/kube/resources.ts';
+import { type Catalogue, type ImageName, imageReference, REGISTRY } from '../../tools/cluster/catalogue.ts';
+import { componentPods } from '../../tools/cluster/component-pods.ts';
+import { type Cluster, startCluster } from './cluster.ts';
+import { kubectlFor } from './kubectl.ts';
+import { until } from './until.ts';
+
+export const ENCLAVES = 'enclaves';
+
+/** A cluster of one node on which the real certificate service and the real agent run, and no webhook: pods are injected here. */
+export interface AgentWorld {
+  readonly cluster: Cluster;
+  readonly kube: Kube;
+  readonly node: string;
+  readonly agentHost: string;
+  readonly agentName: string;
+  readonly roots: Roots;
+  readonly injection: InjectionConfig;
+  readonly appImage: string;
+  /** Creates an injected enclave's pod; resolves when it has an address. */
+  enclave(name: string, edit?: (pod: Pod) => Pod): Promise<{ pod: Pod; address: string }>;
+  /** A token as the kubelet projects it. */
+  token(pod: Pod, audience?: string): Promise<string>;
+  /** What the agent's log says, lines of JSON. */
+  agentLog(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+const COMMANDS: Partial<Record<ImageName, readonly string[]>> = {
+  'enclave-agent': [process.execPath, resolve('agent/main.ts')],
+  'enclave-certs': [process.execPath, resolve('certs/main.ts')],
+  // Stands where a sidecar would; the test itself calls from its address.
+  'enclave-sidecar': [process.execPath, '-e', 'setInterval(() => {}, 1000)'],
+  'demo-app': [process.execPath, '-e', 'setInterval(() => {}, 1000)'],
+  'enclave-webhook': [],
+  'enclave-front': [],
+  'enclave-launcher': [],
+};
+
+function images(): Catalogue {
+  const entries = Object.entries(COMMANDS).map(([name, command], i) => [
+    `${REGISTRY}/${name}`,
+    { digest: `sha256:${String(i).repeat(64)}`, command },
+  ]);
+  return { images: Object.fromEntries(entries) };
+}
+
+export async function startAgentWorld(): Promise<AgentWorld> {
+  const directory = await mkdtemp(join(tmpdir(), 'ag-'));
+  const catalogue = images();
+  const catalogueFile = join(directory, 'catalogue.json');
+  await writeFile(catalogueFile, JSON.stringify(catalogue));
+  await mkdir(join(directory, 'state'));
+  const cluster = await startCluster({ directory: join(directory, 'c'), nodes: 1, catalogueFile });
+  const [node] = cluster.nodes;
+  if (node === undefined) throw new Error('no node');
+  const kube = createKube(apiServerFromKubeconfig(cluster.kubeconfig));
+  const stop = async (): Promise<void> => {
+    kube.close();
+    await cluster.stop();
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    const kubectl = await kubectlFor(cluster.kubeconfig, directory);
+    const file = (name: string): string[] => ['-f', resolve('charts/licensing/files', name)];
+    await kubectl('apply', '--validate=false', ...file('namespace.yaml'), ...file('crds.yaml'));
+    await kubectl('apply', '--validate=false', ...file('certs.yaml'), ...file('agent.yaml'));
+    await kube.create(NAMESPACES, { metadata: { name: ENCLAVES, labels: { [INJECTION_LABEL]: ENABLED } } });
+    const release = {
+      catalogue,
+      namespace: 'enclave-licensing',
+      enclaveNamespaces: [ENCLAVES],
+      nodes: [{ name: node.name, tpmDirectory: resolve(node.tpm, '..') }],
+      stateDirectory: join(directory, 'state'),
+      ekRootsDirectory: cluster.ekRootsDir,
+      frontNames: [],
+      requireIsolation: false,
+      seats: 1,
+      webhookConfigurations: [],
+    };
+    const pods = componentPods(release) as Pod[];
+    const wanted = pods.filter(({ metadata }) => /^enclave-(agent|certs)/.test(metadata?.name ?? ''));
+    for (const pod of wanted) await kube.create(PODS, pod);
+    const agentPod = { name: `enclave-agent-${node.name}`, namespace: release.namespace };
+    const ready = await until('the agent is ready', async () => {
+      const pod = await kube.get(PODS, agentPod);
+      return (
+        pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') && pod
+      );
+    }).catch(async (error: unknown) => {
+      throw new Error(`${error}\n${await kube.log(agentPod).catch(String)}`);
+    });
+    const map = await kube.get(CONFIG_MAPS, { name: ROOTS_CONFIG_MAP, namespace: release.namespace });
+    const rootsText = map?.data?.[ROOTS_KEY] ?? '';
+    const roots = parseRoots(rootsText);
+    if (!roots.ok) throw new Error(roots.message);
+    const injection = {
+      sidecarImage: imageReference(catalogue, 'enclave-sidecar'),
+      roots: rootsText,
+      enclaveDomain: DEFAULT_ENCLAVE_DOMAIN,
+    };
+    const appImage = imageReference(catalogue, 'demo-app');
+    return {
+      cluster,
+      kube,
+      node: node.name,
+      agentHost: ready.status?.podIP ?? '',
+      agentName: agentDnsName(node.name),
+      roots: roots.value,
+      injection,
+      appImage,
+      enclave: async (name, edit = (pod) => pod) => {
+        const launch = { enclave: name, ownerKeySha256: 'ab'.repeat(32), namespace: ENCLAVES };
+        const injected = injectedPod(
+          launchedPod({ image: appImage, upstream: 'pod:8080' }, launch),
+          injection,
+        );
+        if (!injected.ok) throw new Error(injected.message);
+        await kube.create(PODS, edit(injected.value as Pod));
+        const pod = await until(`${name} has an address`, async () => {
+          const found = await kube.get(PODS, { name, namespace: ENCLAVES });
+          return found?.status?.podIP ? found : undefined;
+        });
+        return { pod, address: pod.status?.podIP ?? '' };
+      },
+      token: async (pod, audience = AGENT_AUDIENCE) => {
+        const { metadata, spec } = pod;
+        const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name: metadata?.name, uid: metadata?.uid };
+        const answer = await kube.createSubresource<{ status: { token: string } }>(
+          SERVICE_ACCOUNTS,
+          { name: spec?.serviceAccountName ?? 'default', namespace: metadata?.namespace ?? ENCLAVES },
+          'token',
+          {
+            apiVersion: 'authentication.k8s.io/v1',
+            kind: 'TokenRequest',
+            spec: { audiences: [audience], expirationSeconds: 600, boundObjectRef },
+          },
+        );
+        return answer.status.token;
+      },
+      agentLog: () => kube.log(agentPod),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+export const AGENT_PORT = PORTS.agent;
