@@ -88,6 +88,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     serverName: config.certsName ?? serviceDnsName('certs', config.releaseNamespace),
     roots: trust.systemRoots,
     credential: identity,
+    localAddress: config.bind,
     maxResponseBytes: MAX_RESPONSE_BYTES,
     judgeServer: (der: Uint8Array) => {
       const peer = componentPeer(der);

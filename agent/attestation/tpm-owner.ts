@@ -16,11 +16,12 @@ export interface TpmSession {
 export interface TpmOwnerOptions {
   readonly open: () => Promise<TpmTransport>;
   readonly log: Logger;
+  /** How long work waits for a TPM that is away; most come back at once, or not for a while. Default 3,000. */
+  readonly patienceMs?: number;
   onUp(session: TpmSession): void;
   onDown(reason: string): void;
 }
 
-/** How long work waits for a TPM that has just gone: most come back at once, or not for a while. */
 const PATIENCE_MS = 3_000;
 
 /**
@@ -118,9 +119,10 @@ export class TpmOwner {
   }
 
   async #waitForSession(): Promise<TpmSession> {
+    const patienceMs = this.#options.patienceMs ?? PATIENCE_MS;
     const timeout = Promise.withResolvers<void>();
-    const timer = setTimeout(timeout.resolve, PATIENCE_MS);
-    const until = performance.now() + PATIENCE_MS;
+    const timer = setTimeout(timeout.resolve, patienceMs);
+    const until = performance.now() + patienceMs;
     try {
       while (this.#session === undefined) {
         if (performance.now() >= until) throw new TpmUnavailable(this.#reason);

@@ -1,3 +1,4 @@
+import { equal } from '../../formats/bytes/bytes.ts';
 import type { Result } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import type { EvidenceCode } from '../../formats/evidence/evidence-code.ts';
@@ -7,7 +8,7 @@ import {
   type SignedTrustDocument,
   type TrustDocument,
 } from '../../formats/evidence/trust-document.ts';
-import { type Live, liveValue, mapLive } from '../../platform/run/live.ts';
+import { type Live, liveValue, type Settable } from '../../platform/run/live.ts';
 
 export interface HeldDocument {
   readonly document: TrustDocument;
@@ -20,6 +21,7 @@ export class TrustHolder {
   readonly #crypto: Crypto;
   readonly #held = liveValue<HeldDocument | undefined>(undefined);
   readonly #firstRoots: Roots;
+  readonly #systemRoots: Settable<readonly Uint8Array[]>;
   /** `system` roots, for the certificate service's certificate. */
   readonly systemRoots: Live<readonly Uint8Array[]>;
 
@@ -27,7 +29,8 @@ export class TrustHolder {
   constructor(crypto: Crypto, firstRoots: Roots) {
     this.#crypto = crypto;
     this.#firstRoots = firstRoots;
-    this.systemRoots = mapLive(this.#held, () => this.roots.system);
+    this.#systemRoots = liveValue(firstRoots.system);
+    this.systemRoots = this.#systemRoots;
   }
 
   get current(): HeldDocument | undefined {
@@ -50,7 +53,11 @@ export class TrustHolder {
   /** Takes a document over when a system root that is held signed it and it is newer; else says why not. */
   offer(signed: SignedTrustDocument): Result<TrustDocument, EvidenceCode> {
     const accepted = acceptTrustDocument(this.#crypto, signed, { roots: this.roots, version: this.version });
-    if (accepted.ok) this.#held.set({ document: accepted.value, signed });
+    if (!accepted.ok) return accepted;
+    this.#held.set({ document: accepted.value, signed });
+    const { system } = accepted.value.roots;
+    // A new document comes each minute; connections start over only when roots really change.
+    if (!sameRoots(system, this.#systemRoots.current())) this.#systemRoots.set(system);
     return accepted;
   }
 
@@ -78,4 +85,8 @@ export class TrustHolder {
       else look();
     });
   }
+}
+
+function sameRoots(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+  return a.length === b.length && a.every((der, i) => equal(der, b[i] ?? new Uint8Array(0)));
 }

@@ -1,0 +1,215 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Quoter } from '../../agent/attestation/quoter.ts';
+import { TpmOwner, type TpmSession } from '../../agent/attestation/tpm-owner.ts';
+import { type AkCertificate, enrol } from '../../agent/enrolment/enrol.ts';
+import { stayEnrolled } from '../../agent/enrolment/stay-enrolled.ts';
+import { agentMetrics } from '../../agent/metrics.ts';
+import { concat, equal } from '../../formats/bytes/bytes.ts';
+import { decodeAttest } from '../../formats/tpm/attest.ts';
+import { PCR_EXTEND } from '../../formats/tpm/commands.ts';
+import { decodePublic, objectName, publicToSpki } from '../../formats/tpm/public.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import { createHealth } from '../../platform/health/health.ts';
+import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
+import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
+import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
+import { systemClock } from '../../platform/run/clock.ts';
+import { liveValue } from '../../platform/run/live.ts';
+import { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
+import { makeCredential } from '../../tpm/make-credential.ts';
+import { openTransport } from '../../tpm/transport/open-transport.ts';
+import { TpmUnavailable } from '../../tpm/transport/transport.ts';
+import { recordingLogger } from '../support/recording-logger.ts';
+import { recordingMetrics } from '../support/recording-metrics.ts';
+import { testAuthorities } from '../support/roots.ts';
+import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
+import { until } from '../support/until.ts';
+
+const authorities = testAuthorities();
+const issuer = authorities['attestation-keys'];
+const NAME = 'certs.test';
+const undo: (() => unknown)[] = [];
+let swtpm: Swtpm;
+let owner: TpmOwner;
+let downs: string[];
+
+beforeAll(async () => {
+  swtpm = await startSwtpm();
+  const stopped = new AbortController();
+  downs = [];
+  owner = new TpmOwner({
+    open: () => openTransport(swtpm.address),
+    log: recordingLogger().log,
+    patienceMs: 1000,
+    onUp: () => {},
+    onDown: (reason) => downs.push(reason),
+  });
+  const running = owner.run(stopped.signal);
+  undo.push(async () => {
+    stopped.abort();
+    await running;
+    await swtpm.remove();
+  });
+});
+afterAll(async () => {
+  for (const each of undo.reverse()) await each();
+});
+
+/** A certificate service of the test: a real server that makes real credentials. */
+async function certificateService(
+  behaviour: { wrongName?: boolean; wrongKey?: boolean; refuse?: boolean } = {},
+) {
+  const seen: string[] = [];
+  const server = createRpcServer({
+    tls: liveValue({ credential: authorities.system.issue({ dns: [NAME] }) }),
+    log: recordingLogger().log,
+    health: createHealth(),
+    metrics: recordingMetrics(),
+    maxRequestBytes: 32 * 1024,
+  });
+  server.add(EnrolmentServiceService, {
+    enrol: async function* (requests, call) {
+      seen.push(call.bearerToken ?? 'none');
+      if (behaviour.refuse)
+        throw new RpcRefusal('PERMISSION_DENIED', {
+          code: 'ek-untrusted',
+          message: 'nobody knows this TPM',
+          remedy: 'x',
+        });
+      const steps = requests[Symbol.asyncIterator]();
+      const hello = (await steps.next()).value?.step;
+      if (hello?.$case !== 'hello') throw new Error('no hello');
+      const ek = decodePublic(hello.value.endorsementKeyPublic);
+      const ak = decodePublic(hello.value.attestationKeyPublic);
+      if (!ek.ok || !ak.ok) throw new Error('no keys');
+      const name = objectName(nodeCrypto, behaviour.wrongName ? ek.value : ak.value);
+      const secret = new Uint8Array(32).fill(9);
+      const made = name.ok ? makeCredential(ek.value, name.value, secret) : name;
+      if (!made.ok) throw new Error(made.message);
+      yield { step: { $case: 'challenge' as const, value: made.value } };
+      const activation = (await steps.next()).value?.step;
+      if (activation?.$case !== 'activation' || !equal(activation.value.secret, secret))
+        throw new Error('no secret');
+      const spki = publicToSpki(behaviour.wrongKey ? ek.value : ak.value);
+      if (!spki.ok) throw new Error(spki.message);
+      yield {
+        step: {
+          $case: 'certificate' as const,
+          value: { certificateChain: [issuer.certify(spki.value, { dns: ['node-1'] })] },
+        },
+      };
+    },
+  });
+  const port = await server.listen('127.0.0.1', 0);
+  const client = createRpcClient(EnrolmentServiceService, {
+    address: { host: '127.0.0.1', port },
+    serverName: NAME,
+    roots: liveValue<readonly Uint8Array[]>([authorities.system.root]),
+    maxResponseBytes: 64 * 1024,
+  });
+  undo.push(() => server.close(100));
+  undo.push(() => client.close());
+  return { client, seen };
+}
+
+const settings = (client: Awaited<ReturnType<typeof certificateService>>['client']) => ({
+  client,
+  crypto: nodeCrypto,
+  roots: [issuer.root],
+  token: 'the-token',
+  signal: AbortSignal.timeout(10_000),
+});
+const session = (): Promise<TpmSession> => owner.use(async (own) => own);
+
+describe('enrolment', () => {
+  test('proves the key by activation and returns its certificate', async () => {
+    const { client, seen } = await certificateService();
+    const enrolled = await enrol(await session(), settings(client));
+    if (!enrolled.ok) throw new Error(enrolled.message);
+    expect(enrolled.value.chain).toHaveLength(1);
+    expect(seen).toEqual(['the-token']);
+  });
+
+  test('a challenge for another key is not answered', async () => {
+    const { client } = await certificateService({ wrongName: true });
+    expect(await enrol(await session(), settings(client))).toMatchObject({
+      ok: false,
+      code: 'enrolment-credential',
+    });
+  });
+
+  test('a certificate for another key, or by a stranger, is not taken', async () => {
+    const wrong = await certificateService({ wrongKey: true });
+    const code = 'enrolment-certificate';
+    expect(await enrol(await session(), settings(wrong.client))).toMatchObject({ ok: false, code });
+    const right = await certificateService();
+    const strangers = { ...settings(right.client), roots: [authorities.users.root] };
+    expect(await enrol(await session(), strangers)).toMatchObject({ ok: false, code });
+  });
+
+  test('a refusal is shown with its reason', async () => {
+    const { client } = await certificateService({ refuse: true });
+    const folder = await mkdtemp(join(tmpdir(), 'enrol-'));
+    await writeFile(join(folder, 'token'), 'the-token\n');
+    const stopped = new AbortController();
+    const problems: (string | undefined)[] = [];
+    const staying = stayEnrolled({
+      owner,
+      certificate: liveValue<AkCertificate | undefined>(undefined),
+      enrolment: { client, crypto: nodeCrypto },
+      tokenFile: join(folder, 'token'),
+      roots: () => [issuer.root],
+      clock: systemClock,
+      log: recordingLogger().log,
+      metrics: agentMetrics(recordingMetrics()),
+      signal: stopped.signal,
+      onState: (problem) => problems.push(problem),
+    });
+    await until('a problem is shown', async () => problems[0]);
+    expect(problems[0]).toContain('nobody knows this TPM');
+    stopped.abort();
+    await staying;
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe('TPM owner', () => {
+  const selection = { hash: 'sha256', pcrs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] } as const;
+  const digestOf = (values: readonly { digest: Uint8Array }[]) =>
+    nodeCrypto.hash('sha256', concat(...values.map(({ digest }) => digest)));
+
+  test('the PCR values are those of the quote, also after they change', async () => {
+    const quoter = new Quoter(nodeCrypto);
+    for (const fill of [1, 2]) {
+      const made = await owner.use((own) => quoter.quote(own, selection, new Uint8Array(32).fill(fill)));
+      const attest = decodeAttest(made.attest);
+      if (!attest.ok || attest.value.attested.kind !== 'quote') throw new Error('no quote');
+      expect(digestOf(made.pcrValues)).toEqual(attest.value.attested.pcrDigest);
+      const digests = [{ kind: 'sha256', digest: new Uint8Array(32).fill(fill) }] as const;
+      await owner.use(({ tpm }) => tpm.execute(PCR_EXTEND, { pcrHandle: 8, digests }));
+    }
+  });
+
+  test('a TPM that stops is an error, and serves again when it is back, with the same key', async () => {
+    const before = await session();
+    await swtpm.stop();
+    await expect(
+      owner.use((own) => new Quoter(nodeCrypto).quote(own, selection, new Uint8Array(32))),
+    ).rejects.toThrow(TpmUnavailable);
+    expect(owner.session).toBeUndefined();
+    expect(downs.at(-1)).toContain('no TPM at swtpm:');
+    await swtpm.start();
+    const after = await until('the TPM is set up again', async () => owner.session);
+    expect(after.attestationKey.name).toEqual(before.attestationKey.name);
+  });
+
+  test('a TPM that comes back at once is not even noticed', async () => {
+    await swtpm.stop();
+    const made = owner.use((own) => new Quoter(nodeCrypto).quote(own, selection, new Uint8Array(32)));
+    await swtpm.start();
+    expect((await made).pcrValues).toHaveLength(10);
+  });
+});
