@@ -12,6 +12,7 @@ import { parseRequest, type ResourceRequest } from './request-info.ts';
 import { watch } from './rest/watch.ts';
 import { send } from './send.ts';
 import { podLog } from './special/pod-log.ts';
+import { asTable, wantsTable } from './table/table.ts';
 
 /** One request, from authentication to the answer. Never throws. */
 export async function handle(
@@ -66,7 +67,7 @@ async function answer(cluster: Cluster, request: IncomingMessage, response: Serv
     accept: request.headers.accept ?? '',
   };
   if (asked.verb === 'watch') {
-    watch(call, response);
+    watch(call, response, wantsTable(call.accept) ? (object) => asTable(call, object) : undefined);
     return;
   }
   if (asked.subresource === 'log' && asked.verb === 'get') {
@@ -76,7 +77,8 @@ async function answer(cluster: Cluster, request: IncomingMessage, response: Serv
   const mediaType = (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim() ?? '';
   const body = request.method === 'GET' ? undefined : await readBody(request, mediaType);
   const { status, result } = await perform(call, mediaType, body);
-  send(response, status, result, call.warnings);
+  const shown = request.method === 'GET' && wantsTable(call.accept) ? asTable(call, result) : result;
+  send(response, status, shown, call.warnings);
 }
 
 function attributesOf(method: string, url: URL, asked: ResourceRequest | undefined): Attributes {

@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { parse as parseYaml } from 'yaml';
 import { ApiError, badRequest } from './api-error.ts';
+import { fromProtobuf, PROTOBUF } from './schema/protobuf.ts';
 
 /** etcd's request limit, doubled: what kube-apiserver takes. */
 const MOST_BYTES = 3 * 1024 * 1024;
 
-/** A request's body by its media type: JSON, or YAML where it says so. `undefined` when empty. */
+/** A request's body by its media type: JSON, or YAML or protobuf where it says so. `undefined` when empty. */
 export async function readBody(request: IncomingMessage, mediaType: string): Promise<unknown> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -16,8 +17,10 @@ export async function readBody(request: IncomingMessage, mediaType: string): Pro
     chunks.push(chunk as Buffer);
   }
   if (length === 0) return undefined;
-  const body = Buffer.concat(chunks).toString('utf8');
+  const bytes = Buffer.concat(chunks);
+  const body = bytes.toString('utf8');
   try {
+    if (mediaType === PROTOBUF) return fromProtobuf(bytes);
     return mediaType.endsWith('yaml') ? parseYaml(body) : JSON.parse(body);
   } catch (error) {
     throw badRequest(

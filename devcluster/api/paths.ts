@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Cluster } from './cluster.ts';
 import { discover } from './discovery.ts';
+import { openApi } from './openapi.ts';
 import { send } from './send.ts';
 
 const VERSION = { major: '1', minor: '36', gitVersion: 'v1.36.3+devcluster', platform: 'linux/amd64' };
@@ -29,5 +30,7 @@ async function document(cluster: Cluster, pathname: string): Promise<ReturnType<
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: ['ES256'],
     };
-  return discover(pathname, cluster.resources.all(), cluster.address);
+  return (
+    openApi(pathname, cluster.resources.all()) ?? discover(pathname, cluster.resources.all(), cluster.address)
+  );
 }

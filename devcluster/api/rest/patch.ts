@@ -4,6 +4,7 @@ import { present } from '../kinds/present.ts';
 import { type Fields, fields, isFields, type KubeObject } from '../object.ts';
 import { applyJsonPatch } from '../patch/json-patch.ts';
 import { applyMergePatch } from '../patch/merge-patch.ts';
+import { applyStrategicMerge } from '../patch/strategic-merge.ts';
 import { change } from './update.ts';
 
 const JSON_PATCH = 'application/json-patch+json';
@@ -33,8 +34,11 @@ function mentionsVersion(mediaType: string, body: unknown): boolean {
   return mediaType !== JSON_PATCH && fields(fields(body)['metadata'])['resourceVersion'] !== undefined;
 }
 
-function apply(mediaType: string, _call: Call, document: Fields, body: unknown): Fields {
-  const patched = mediaType === JSON_PATCH ? applyJsonPatch(document, body) : applyMergePatch(document, body);
+function apply(mediaType: string, call: Call, document: Fields, body: unknown): Fields {
+  if (mediaType === JSON_PATCH) return applyJsonPatch(document, body);
+  if (mediaType === STRATEGIC_MERGE_PATCH)
+    return applyStrategicMerge(call.resource.kind, document, fields(body));
+  const patched = applyMergePatch(document, body);
   if (!isFields(patched)) throw new ApiError(422, 'Invalid', 'the patched object is no object');
   return patched;
 }

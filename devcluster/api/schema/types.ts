@@ -18,6 +18,8 @@ export interface FieldRule {
   /** Strategic merge of a list: the member that names an element, '' for a set of values. */
   readonly mergeKey: string | undefined;
   readonly retainKeys: boolean;
+  /** Field number of the protobuf form, after those of messages that JSON does not show. */
+  readonly numbers: readonly number[];
 }
 
 export type StructRules = ReadonlyMap<string, FieldRule>;
@@ -33,7 +35,8 @@ function parseType(code: string): FieldType {
 function parseField(written: string): FieldRule {
   const colon = written.indexOf(':');
   const name = written.slice(0, colon).replaceAll('?', '');
-  const [, code = '', , key, retain] = /^([^/!]+)(\/(\w*))?(!)?$/.exec(written.slice(colon + 1)) ?? [];
+  const [, code = '', , key, retain, numbers = ''] =
+    /^([^/!#]+)(\/(\w*))?(!)?(?:#([\d.]+))?$/.exec(written.slice(colon + 1)) ?? [];
   return {
     name,
     type: parseType(code),
@@ -41,6 +44,7 @@ function parseField(written: string): FieldRule {
     omitZero: written.slice(0, colon).endsWith('??'),
     mergeKey: key,
     retainKeys: retain !== undefined,
+    numbers: numbers === '' ? [] : numbers.split('.').map(Number),
   };
 }
 
