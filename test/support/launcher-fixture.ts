@@ -1,0 +1,157 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { rootsToJson } from '../../formats/evidence/roots.ts';
+import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
+import { launcherMetrics } from '../../licensing/launcher/launcher-metrics.ts';
+import { launcherHandlers } from '../../licensing/launcher/launcher-service.ts';
+import { ClusterView } from '../../licensing/launcher/pods/cluster-view.ts';
+import { EnclaveLocks } from '../../licensing/launcher/pods/enclave-locks.ts';
+import { PORTS } from '../../names/wire.ts';
+import { generateKey } from '../../platform/identity/key-pair.ts';
+import { CERTIFICATE_SIGNING_REQUESTS, PODS } from '../../platform/kube/resources.ts';
+import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
+import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
+import { systemClock } from '../../platform/run/clock.ts';
+import { liveValue } from '../../platform/run/live.ts';
+import { componentPeer } from '../../platform/tls/component-peer.ts';
+import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
+import { FakeEnclave, judgeUserRequest } from './fake-enclave.ts';
+import { LAUNCHER_NAME } from './fake-launcher.ts';
+import {
+  APP_IMAGE,
+  ENCLAVE_DOMAIN,
+  PROFILES,
+  SIDECAR_IMAGE,
+  startLauncherCluster,
+} from './launcher-cluster.ts';
+import { recordingLogger } from './recording-logger.ts';
+import { recordingMetrics } from './recording-metrics.ts';
+import { createTestAuthority } from './test-authority.ts';
+import { until } from './until.ts';
+
+/** A launcher over gRPC, on an API server whose nodes are this test. */
+export async function startLauncherFixture() {
+  const cluster = await startLauncherCluster();
+  const { admin, namespace } = cluster;
+  const authority = createTestAuthority();
+  const { log, lines } = recordingLogger();
+  const enclaves: FakeEnclave[] = [];
+  const over = new AbortController();
+  const block = `127.${randomInt(100, 200)}.${randomInt(1, 250)}`;
+
+  // What kubelets and the certificate service do by themselves.
+  admin.watch(PODS, {
+    namespace,
+    signal: over.signal,
+    onUpdate: ({ metadata }) => {
+      if (metadata?.deletionTimestamp !== undefined && metadata.name !== undefined)
+        void admin
+          .delete(PODS, { namespace, name: metadata.name }, { gracePeriodSeconds: 0 })
+          .catch(() => undefined);
+    },
+  });
+  admin.watch(CERTIFICATE_SIGNING_REQUESTS, {
+    signal: over.signal,
+    onAdd: (object) => void judgeUserRequest(cluster, object).catch(() => undefined),
+  });
+
+  const launcher = await serve();
+  async function serve() {
+    const ended = new AbortController();
+    const server = createRpcServer({
+      tls: liveValue({
+        credential: authority.issue({ dns: [LAUNCHER_NAME] }),
+        clientCertificates: { mode: 'required' as const, roots: [authority.root] },
+      }),
+      log,
+      metrics: recordingMetrics(),
+      maxRequestBytes: 65_536,
+    });
+    const world = {
+      kube: cluster.launcherKube,
+      view: new ClusterView(cluster.launcherKube, [namespace], log, ended.signal),
+      locks: new EnclaveLocks(),
+      namespaces: [namespace],
+      sidecarImage: SIDECAR_IMAGE,
+      enclaveDomain: ENCLAVE_DOMAIN,
+      requireIsolation: true,
+      localAddress: '127.0.0.1',
+      sidecarPort: PORTS.sidecar,
+      launchTimeoutMs: 20_000,
+      clock: systemClock,
+      log,
+      metrics: launcherMetrics(recordingMetrics()),
+      roots: () => cluster.roots,
+      acceptsRoots: (text: string) => text === rootsToJson(cluster.roots),
+    };
+    server.add(
+      LauncherServiceService,
+      launcherHandlers(world, (der) => {
+        const peer = componentPeer(der);
+        return peer.ok && peer.value.component === 'front' ? undefined : 'not front';
+      }),
+    );
+    const port = await server.listen('127.0.0.1', 0);
+    const stop = async (): Promise<void> => {
+      ended.abort();
+      await server.close(0);
+    };
+    return { port, stop };
+  }
+
+  return {
+    ...cluster,
+    lines,
+    client(component = 'front') {
+      const client = createRpcClient(LauncherServiceService, {
+        address: { host: '127.0.0.1', port: launcher.port },
+        serverName: LAUNCHER_NAME,
+        roots: liveValue<readonly Uint8Array[]>([authority.root]),
+        credential: liveValue(authority.issue({ dns: [`${component}.enclave-licensing.internal`] })),
+        maxResponseBytes: 1 << 20,
+      });
+      over.signal.addEventListener('abort', () => client.close());
+      return client;
+    },
+    async profile(name: string, change: object = {}): Promise<void> {
+      const spec = { image: APP_IMAGE, upstream: 'unix:/run/enclave/app.sock', ...change };
+      await admin.create(PROFILES, { metadata: { name, namespace }, spec });
+    },
+    /** The pod of this enclave, as soon as it is there, and what plays its node. */
+    async enclave(id: string): Promise<FakeEnclave> {
+      const ref = { namespace, name: id };
+      // The API server may be away for a moment, and kept connections broken.
+      const pod = await until(`pod ${id}`, () => admin.get(PODS, ref).catch(() => undefined));
+      const made = new FakeEnclave(cluster, pod, `${block}.${enclaves.length + 2}`);
+      enclaves.push(made);
+      return made;
+    },
+    /** Names of what is left in the cluster. */
+    async left(): Promise<{ pods: string[]; requests: string[] }> {
+      const pods = await admin.list(PODS, { namespace });
+      const requests = await admin.list(CERTIFICATE_SIGNING_REQUESTS);
+      const names = (items: readonly { metadata?: { name?: string } }[]) =>
+        items.map((each) => each.metadata?.name ?? '');
+      return { pods: names(pods.items), requests: names(requests.items) };
+    },
+    async close(): Promise<void> {
+      over.abort();
+      for (const each of enclaves) each.stop();
+      await launcher.stop();
+      await cluster.close();
+    },
+  };
+}
+export type LauncherFixture = Awaited<ReturnType<typeof startLauncherFixture>>;
+
+export function launchWish(change: object = {}) {
+  const key = generateKey();
+  return {
+    enclave: `e${randomBytes(5).toString('hex')}`,
+    user: 'ada',
+    profile: 'small',
+    nonce: randomBytes(32),
+    certificateRequest: Buffer.from(buildCertificateRequest({ spki: key.spki }, key.sign, key.scheme)),
+    timeoutMs: 20_000,
+    ...change,
+  };
+}
