@@ -38,6 +38,13 @@ const ROLES: Readonly<Record<string, readonly Fields[]>> = {
     },
     { verbs: ['create'], apiGroups: ['authentication.k8s.io'], resources: ['selfsubjectreviews'] },
   ],
+  'system:kube-scheduler': [
+    { verbs: ['get', 'list', 'watch', 'delete'], apiGroups: [''], resources: ['pods'] },
+    { verbs: ['create'], apiGroups: [''], resources: ['bindings', 'pods/binding'] },
+    { verbs: ['patch', 'update'], apiGroups: [''], resources: ['pods/status'] },
+    { verbs: ['get', 'list', 'watch'], apiGroups: [''], resources: ['nodes', 'services', 'namespaces'] },
+    { verbs: ['create', 'patch', 'update'], apiGroups: ['', 'events.k8s.io'], resources: ['events'] },
+  ],
   'system:auth-delegator': [
     { verbs: ['create'], apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'] },
     { verbs: ['create'], apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'] },
@@ -51,6 +58,18 @@ const BOUND: Readonly<Record<string, string>> = {
   'system:basic-user': 'system:authenticated',
 };
 
+const SCHEDULER = 'system:kube-scheduler';
+
+function bind(cluster: Cluster, name: string, subject: Fields): void {
+  plant(cluster, `clusterrolebindings.${GROUP}`, {
+    apiVersion: API_VERSION,
+    kind: 'ClusterRoleBinding',
+    metadata: { name },
+    roleRef: { apiGroup: GROUP, kind: 'ClusterRole', name },
+    subjects: [subject],
+  });
+}
+
 export function plantBootstrapRoles(cluster: Cluster): void {
   for (const [name, rules] of Object.entries(ROLES))
     plant(cluster, `clusterroles.${GROUP}`, {
@@ -60,11 +79,6 @@ export function plantBootstrapRoles(cluster: Cluster): void {
       rules,
     });
   for (const [name, group] of Object.entries(BOUND))
-    plant(cluster, `clusterrolebindings.${GROUP}`, {
-      apiVersion: API_VERSION,
-      kind: 'ClusterRoleBinding',
-      metadata: { name },
-      roleRef: { apiGroup: GROUP, kind: 'ClusterRole', name },
-      subjects: [{ kind: 'Group', apiGroup: GROUP, name: group }],
-    });
+    bind(cluster, name, { kind: 'Group', apiGroup: GROUP, name: group });
+  bind(cluster, SCHEDULER, { kind: 'User', apiGroup: GROUP, name: SCHEDULER });
 }
