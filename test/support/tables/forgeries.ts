@@ -70,7 +70,7 @@ const PCR_SET = (digestOf: (pcr: number) => Uint8Array): Partial<Policy> => ({
   },
 });
 
-/** By name: the published vectors (tools/vectors) and the unit tests of verify run the same list. */
+/** By name: the published vectors (tools/make-vectors.ts) and the unit tests of verify run the same list. */
 export const FORGERIES: Readonly<Record<string, Forgery>> = {
   good: { changes: {} },
   'good-batch-of-one': { changes: { neighbours: 0, index: 0 } },
