@@ -1,5 +1,6 @@
 import { type Result, success } from '../../formats/bytes/result.ts';
 import { decodePublic, type ObjectAttributes, type Public, publicToSpki } from '../../formats/tpm/public.ts';
+import { AK_ATTRIBUTES } from '../../formats/tpm/templates.ts';
 import { publicKeyKind } from '../../formats/x509/public-key.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
 
@@ -11,18 +12,6 @@ export interface TpmKey {
 
 type Bits = Partial<ObjectAttributes>;
 
-/** A key made in the TPM that never leaves it, and signs nothing but what the TPM made (part 2, 8.3.3). */
-const ATTESTATION_BITS: Bits = {
-  fixedTPM: true,
-  fixedParent: true,
-  sensitiveDataOrigin: true,
-  restricted: true,
-  sign: true,
-  decrypt: false,
-  encryptedDuplication: false,
-  stClear: false,
-  x509sign: false,
-};
 /** A storage key: credential activation is only good with a key that decrypts nothing else. */
 const ENDORSEMENT_BITS: Bits = {
   fixedTPM: true,
@@ -70,7 +59,7 @@ export function readAttestationKey(bytes: Uint8Array): Result<TpmKey, CertsCode>
   const value = decoded.value;
   const no = (message: string) =>
     refuseCerts('ak-attributes', message, 'create a restricted signing key in the endorsement hierarchy');
-  const differing = differingBits(value.attributes, ATTESTATION_BITS);
+  const differing = differingBits(value.attributes, AK_ATTRIBUTES);
   if (differing.length > 0)
     return no(`the attestation key is not restricted to the TPM: ${differing.join(', ')}`);
   const { parameters, nameAlg } = value;

@@ -19,7 +19,7 @@ export interface KeepClusterCurrentOptions {
 }
 
 /** A configuration that was applied anew has no caBundle, and with failurePolicy Fail no enclave starts until it has. */
-const PERIOD_MS = 2_000;
+const PERIOD_MS = 1_000;
 
 /** Keeps what the certificate service writes into the cluster as it should be: the first roots, and webhooks' caBundle. */
 export async function keepClusterCurrent(options: KeepClusterCurrentOptions): Promise<void> {

@@ -1,0 +1,223 @@
+import { randomBytes } from 'node:crypto';
+import { cpSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { enrol } from '../../agent/enrolment/enrol.ts';
+import { ATTESTED_NODES } from '../../certs/enrolment/node-registry.ts';
+import { rootsToJson } from '../../formats/evidence/roots.ts';
+import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
+import { CSR_ANNOTATIONS } from '../../names/labels.ts';
+import { SIGNERS } from '../../names/signers.ts';
+import { ENROLMENT_AUDIENCE } from '../../names/wire.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import { generateKey, type KeyPair } from '../../platform/identity/key-pair.ts';
+import { requestCertificate } from '../../platform/identity/request-certificate.ts';
+import type { Kube } from '../../platform/kube/kube.ts';
+import { NODES, PODS, type Pod, SECRETS } from '../../platform/kube/resources.ts';
+import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
+import { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
+import { loadAttestationKey } from '../../tpm/attestation-key.ts';
+import { TpmExecutor } from '../../tpm/executor.ts';
+import { openTransport } from '../../tpm/transport/open-transport.ts';
+import { verifyChain } from '../../verify/certificate-chain.ts';
+import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
+import { ensure, RELEASE, startTestCluster, type TestCluster } from './cluster.ts';
+import { INJECTION, launchedEnclavePod } from './enclave-pod.ts';
+import { quotedEvidence } from './quoted-evidence.ts';
+import { openSession, patience, refusalOf, type Session, seconds } from './session.ts';
+import { sha256Hex } from './support.ts';
+
+const ENCLAVE = 'eabcdefghijklmno';
+
+let swtpm: Swtpm;
+let tpm: TpmExecutor;
+let cluster: TestCluster;
+let session: Session;
+
+beforeAll(async () => {
+  [swtpm, cluster] = await Promise.all([startSwtpm(), startTestCluster()]);
+  const emulated = join(cluster.folder, 'ek-roots', 'emulated');
+  mkdirSync(emulated, { recursive: true });
+  for (const file of ['issuercert.pem', 'swtpm-localca-rootca-cert.pem'])
+    cpSync(join(swtpm.caFolder, file), join(emulated, file));
+  tpm = new TpmExecutor(await openTransport(swtpm.address));
+  for (const name of ['node-1', 'node-2']) await ensure(cluster.admin, NODES, { metadata: { name } });
+  for (const [name, nodeName] of [
+    ['agent-1', 'node-1'],
+    ['agent-2', 'node-2'],
+  ] as const)
+    await ensure(cluster.admin, PODS, {
+      metadata: { name, namespace: RELEASE },
+      spec: { serviceAccountName: 'enclave-agent', nodeName, containers: [{ name: 'agent', image: 'x' }] },
+    });
+  session = await openSession(cluster);
+}, 60_000);
+
+afterAll(async () => {
+  await session?.stop();
+  await tpm?.close();
+  await cluster?.close();
+  await swtpm?.remove();
+});
+
+async function enrolAs(pod: { name: string }, audience = ENROLMENT_AUDIENCE, account = 'enclave-agent') {
+  const client = createRpcClient(EnrolmentServiceService, session.clientOptions());
+  try {
+    const attestationKey = await loadAttestationKey(tpm);
+    return await enrol(
+      { tpm, attestationKey },
+      {
+        client,
+        crypto: nodeCrypto,
+        roots: session.roots['attestation-keys'],
+        token: await cluster.token(account, [audience], account === 'enclave-agent' ? pod : undefined),
+        signal: patience(),
+      },
+    );
+  } finally {
+    client.close();
+  }
+}
+
+describe('enrolment', () => {
+  test('needs the agent’s own token, for this audience, of a node', async () => {
+    expect(await refusalOf(enrolAs({ name: 'agent-1' }, 'another-audience'))).toBe('token-refused');
+    expect(await refusalOf(enrolAs({ name: 'none' }, ENROLMENT_AUDIENCE, 'enclave-front'))).toBe(
+      'token-refused',
+    );
+  });
+
+  test('one TPM is one node', async () => {
+    const enrolled = await enrolAs({ name: 'agent-1' });
+    if (!enrolled.ok) throw new Error(enrolled.message);
+    const chain = verifyChain(nodeCrypto, enrolled.value.chain, {
+      roots: session.roots,
+      role: 'attestation-keys',
+      now: seconds(),
+    });
+    expect(chain).toMatchObject({
+      ok: true,
+      value: { commonName: 'node-1', extensions: { tpmTrust: { how: 'emulated' } } },
+    });
+    expect(await refusalOf(enrolAs({ name: 'agent-2' }))).toBe('ek-of-another-node');
+    const node = await cluster.admin.get(ATTESTED_NODES, { name: 'node-1' });
+    expect(node?.spec).toMatchObject({ node: 'node-1', tpmTrust: 'emulated' });
+    expect(node?.status?.attestationKeys).toHaveLength(1);
+    // The binding outlives the object.
+    await cluster.admin.delete(ATTESTED_NODES, { name: 'node-1' });
+    expect(await refusalOf(enrolAs({ name: 'agent-2' }))).toBe('ek-of-another-node');
+    expect((await enrolAs({ name: 'agent-1' })).ok).toBe(true);
+    const secrets = (await cluster.admin.list(SECRETS, { namespace: RELEASE })).items;
+    expect(secrets.filter((each) => each.type === 'enclave-licensing.dev/node-binding')).toHaveLength(2);
+  });
+});
+
+describe('an enclave', () => {
+  const owner = generateKey();
+  let pod: Pod;
+  let agent: Kube;
+  let akChain: readonly Uint8Array[];
+
+  beforeAll(async () => {
+    const enrolled = await enrolAs({ name: 'agent-1' });
+    if (!enrolled.ok) throw new Error(enrolled.message);
+    akChain = enrolled.value.chain;
+    agent = await cluster.as('enclave-agent', { name: 'agent-1' });
+    const made = launchedEnclavePod(
+      { enclave: ENCLAVE, ownerKeySha256: sha256Hex(owner.spki) },
+      { ...INJECTION, roots: rootsToJson(session.roots) },
+    );
+    const { uid: _, ...metadata } = made.metadata ?? {};
+    pod = await cluster.admin.create(PODS, { ...made, metadata });
+  });
+
+  const evidence = (key: KeyPair, nonce: Uint8Array) =>
+    quotedEvidence(
+      {
+        tpm,
+        akChain,
+        pod,
+        enclave: ENCLAVE,
+        ownerKeySha256: sha256Hex(owner.spki),
+        rootsText: rootsToJson(session.roots),
+      },
+      key.spki,
+      nonce,
+    );
+
+  async function certify(kube: Kube, key: KeyPair, proof: Uint8Array) {
+    const request = buildCertificateRequest({ spki: key.spki, evidence: proof }, key.sign, key.scheme);
+    const name = `enclave-${pod.metadata?.uid}-${randomBytes(5).toString('hex')}`;
+    const usages = ['digital signature', 'server auth'];
+    return requestCertificate(kube, { name, signerName: SIGNERS.enclaves, usages, request }, patience());
+  }
+
+  test("gets its certificate for a key that this node's TPM quoted, in this epoch, and for no other", async () => {
+    const watcher = await session.trustClient('enclave-launcher');
+    const { epoch } = await session.document(watcher);
+    const key = generateKey();
+    const proof = await evidence(key, epoch.current);
+    const chain = await certify(agent, key, proof);
+    const dnsName = `${ENCLAVE}.enclaves.enclave-licensing.internal`;
+    const verified = verifyChain(nodeCrypto, chain, {
+      roots: session.roots,
+      role: 'enclaves',
+      now: seconds(),
+      dnsName,
+    });
+    if (!verified.ok) throw new Error(verified.message);
+    expect(verified.value.extensions.enclaveBinding).toEqual({
+      podUid: pod.metadata?.uid,
+      enclave: ENCLAVE,
+      node: 'node-1',
+      ownerKeySha256: sha256Hex(owner.spki),
+    });
+
+    expect(await refusalOf(certify(agent, generateKey(), proof))).toBe('evidence-refused');
+    const stale = await evidence(key, new Uint8Array(randomBytes(32)));
+    expect(await refusalOf(certify(agent, key, stale))).toBe('evidence-refused');
+    const stranger = await cluster.as('enclave-agent', { name: 'agent-2' });
+    expect(await refusalOf(certify(stranger, key, proof))).toBe('requester-node');
+  });
+
+  test('its owner gets a certificate, others do not', async () => {
+    const launcher = await cluster.as('enclave-launcher');
+    const ask = (key: KeyPair) =>
+      requestCertificate(
+        launcher,
+        {
+          name: `user-${ENCLAVE}-${randomBytes(5).toString('hex')}`,
+          signerName: SIGNERS.users,
+          usages: ['digital signature', 'client auth'],
+          request: buildCertificateRequest({ spki: key.spki }, key.sign, key.scheme),
+          annotations: { [CSR_ANNOTATIONS.enclave]: ENCLAVE, [CSR_ANNOTATIONS.user]: 'alice' },
+        },
+        patience(),
+      );
+    const verified = verifyChain(nodeCrypto, await ask(owner), {
+      roots: session.roots,
+      role: 'users',
+      now: seconds(),
+    });
+    expect(verified).toMatchObject({
+      ok: true,
+      value: { extensions: { userBinding: { enclave: ENCLAVE, user: 'alice' } } },
+    });
+    expect(await refusalOf(ask(generateKey()))).toBe('owner-key');
+  });
+
+  test("is revoked by its own node's agent, and gets no certificate afterwards", async () => {
+    const own = await session.trustClient('enclave-agent', { name: 'agent-1' });
+    const other = await session.trustClient('enclave-agent', { name: 'agent-2' });
+    const podUid = pod.metadata?.uid ?? '';
+    const subject = { $case: 'certificate', value: { podUid } } as const;
+    expect(await refusalOf(other.revoke({ subject }))).toBe('revocation-foreign');
+    const { version } = await own.revoke({ subject });
+    const published = await session.document(other, Number(version) - 1);
+    expect(published.revoked.certificates).toMatchObject([{ podUid }]);
+    const key = generateKey();
+    expect(await refusalOf(certify(agent, key, await evidence(key, published.epoch.current)))).toBe(
+      'revoked',
+    );
+  });
+});
