@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type Devcluster, startDevcluster } from './app.ts';
 import { obeyCommands } from './commands.ts';
 import { parseOptions, USAGE, UsageError } from './options.ts';
@@ -7,9 +8,9 @@ import { parseOptions, USAGE, UsageError } from './options.ts';
  * code: 0 ended by a signal, 1 could not start, 2 wrong use.
  */
 export async function serve(argv: readonly string[]): Promise<number> {
-  const ended = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve());
-  });
+  const ending = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => ending.abort());
+  const ended = once(ending.signal, 'abort');
   let cluster: Devcluster | undefined;
   try {
     const options = parseOptions(argv);
@@ -17,7 +18,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     }
-    cluster = await startDevcluster(options);
+    cluster = await startDevcluster(options, ending.signal);
     process.stdout.write(`${JSON.stringify(cluster.ready)}\n`);
     const commands = options.stdin
       ? [obeyCommands(cluster, process.stdin, (line) => process.stdout.write(`${line}\n`))]

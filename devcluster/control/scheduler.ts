@@ -28,11 +28,17 @@ export function chooseNode(pod: Pod, nodes: readonly Node[], pods: readonly Pod[
 }
 
 /** Binds pods without a node to one, until the signal aborts. */
-export function runScheduler(kube: Kube, signal: AbortSignal): void {
+export function runScheduler(kube: Kube, signal: AbortSignal, onTrouble: (error: unknown) => void): void {
   const bound = new Map<string, string>();
-  const nodes = kube.watch(NODES, { signal, onAdd: () => scheduleAll(), onUpdate: () => scheduleAll() });
+  const nodes = kube.watch(NODES, {
+    signal,
+    onTrouble,
+    onAdd: () => scheduleAll(),
+    onUpdate: () => scheduleAll(),
+  });
   const pods = kube.watch(NODE_PODS, {
     signal,
+    onTrouble,
     onAdd: (pod) => void schedule(pod),
     onUpdate: (pod) => void schedule(pod),
     onDelete: (pod) => bound.delete(pod.metadata.uid ?? ''),
@@ -59,6 +65,7 @@ export function runScheduler(kube: Kube, signal: AbortSignal): void {
     } catch (error) {
       bound.delete(uid);
       if (isKubeError(error, 'NotFound', 'Conflict') || signal.aborted) return;
+      onTrouble(error);
       setTimeout(scheduleAll, RETRY_MS).unref();
     }
   };

@@ -8,7 +8,12 @@ const RETRY_MS = 200;
  * For an API server without a controller manager: gives each namespace its service account `default` and the ConfigMap
  * `kube-root-ca.crt`, until the signal aborts.
  */
-export function furnishNamespaces(kube: Kube, caPem: string, signal: AbortSignal): void {
+export function furnishNamespaces(
+  kube: Kube,
+  caPem: string,
+  signal: AbortSignal,
+  onTrouble: (error: unknown) => void,
+): void {
   const furnish = async (namespace: string): Promise<void> => {
     const objects = [
       () => kube.create(SERVICE_ACCOUNTS, { metadata: { name: 'default', namespace } }),
@@ -23,9 +28,10 @@ export function furnishNamespaces(kube: Kube, caPem: string, signal: AbortSignal
         await create().catch((error: unknown) => {
           if (!isKubeError(error, 'AlreadyExists', 'NotFound', 'Forbidden')) throw error;
         });
-    } catch {
+    } catch (error) {
+      onTrouble(error);
       if (!signal.aborted) setTimeout(() => void furnish(namespace), RETRY_MS).unref();
     }
   };
-  kube.watch(NAMESPACES, { signal, onAdd: (object) => void furnish(object.metadata?.name ?? '') });
+  kube.watch(NAMESPACES, { signal, onTrouble, onAdd: (object) => void furnish(object.metadata?.name ?? '') });
 }

@@ -45,15 +45,20 @@ export class ServiceProxy {
   readonly #kube: Kube;
   #turn = 0;
 
-  constructor(kube: Kube) {
+  readonly #onTrouble: (error: unknown) => void;
+
+  constructor(kube: Kube, onTrouble: (error: unknown) => void) {
     this.#kube = kube;
+    this.#onTrouble = onTrouble;
   }
 
   async start(): Promise<void> {
     const { signal } = this.#closing;
-    const pods = this.#kube.watch(NODE_PODS, { signal });
+    const onTrouble = this.#onTrouble;
+    const pods = this.#kube.watch(NODE_PODS, { signal, onTrouble });
     const services = this.#kube.watch(NODE_SERVICES, {
       signal,
+      onTrouble,
       onAdd: (service) => this.#reconcile(service, () => pods.list()),
       onUpdate: (service) => this.#reconcile(service, () => pods.list()),
       onDelete: (service) => this.#remove(service),
@@ -77,8 +82,9 @@ export class ServiceProxy {
       if ((port.protocol ?? 'TCP') !== 'TCP') continue;
       const server = createServer((client) => this.#join(client, endpoints(service, port, pods())));
       this.#servers.set(`${keyOf(service)}:${port.port}`, server);
-      server.on('error', () => {
-        // Another process has the port for now.
+      server.on('error', (error) => {
+        // Another process has the port for now, or we may not have it.
+        this.#onTrouble(error);
         setTimeout(() => {
           if (!this.#closing.signal.aborted && [...this.#servers.values()].includes(server))
             server.listen(port.port, clusterIP);

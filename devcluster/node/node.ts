@@ -24,6 +24,8 @@ export interface NodeOptions {
   readonly clientCaPem: string;
   readonly catalogue: ImageCatalogue;
   readonly warden: Warden;
+  /** Told of what the node recovers from by itself. */
+  onTrouble(error: unknown): void;
 }
 
 export interface RunningNode {
@@ -54,6 +56,7 @@ class DevNode {
   async start(): Promise<RunningNode> {
     const { name, kube, serving, clientCaPem } = this.#options;
     const { signal } = this.#closing;
+    const { onTrouble } = this.#options;
     const server = createKubeletServer({
       ...serving,
       clientCaPem,
@@ -62,12 +65,13 @@ class DevNode {
     const block = await claimAddressBlock(server);
     const registration = new NodeRegistration(kube, name, block.nodeIP);
     await registration.register();
-    this.#services = kube.watch(NODE_SERVICES, { signal });
+    this.#services = kube.watch(NODE_SERVICES, { signal, onTrouble });
     // Variables of Services that exist are there from a container's first start.
     await this.#services.synced;
     const pods = kube.watch(NODE_PODS, {
       fieldSelector: `spec.nodeName=${name}`,
       signal,
+      onTrouble,
       onAdd: (pod) => this.#take(pod, block),
       onUpdate: (pod) => this.#take(pod, block),
       onDelete: (pod) => this.#slots.get(pod.metadata.uid ?? '')?.kill(),
