@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto';
+import Table from 'cli-table3';
+import { type Enclave, EnclaveState } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
+import { Failure } from '../failure.ts';
+import { attest } from '../library/attest.ts';
+import { keySha256 } from '../library/owner-key.ts';
+import { refreshTrust } from '../library/trust.ts';
+import { printVerdict, refusedVerdict, verdictObject } from './print-verdict.ts';
+import { enclaves, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
+
+const STATES: ReadonlyMap<number, string> = new Map(
+  Object.entries(EnclaveState).map(([name, value]) => [
+    value,
+    name.replace('ENCLAVE_STATE_', '').toLowerCase(),
+  ]),
+);
+
+function stateName(state: number): string {
+  return STATES.get(state) ?? 'unknown';
+}
+
+/** An enclave as `--json` shows it. */
+function shown(enclave: Enclave): object {
+  const { state, phase: _phase, createdAt, ...rest } = enclave;
+  return { ...rest, state: stateName(state), createdAt: createdAt?.toISOString() ?? null };
+}
+
+/** `enclavectl ls`: every enclave of the user, page by page. */
+export async function list(workspace: Workspace, { all }: { readonly all?: boolean }): Promise<void> {
+  await withFront(workspace, async (client, pinned) => {
+    const { token } = requireSession(workspace, pinned);
+    const found: Enclave[] = [];
+    let pageToken = '';
+    do {
+      const page = await client.listEnclaves(
+        { pageSize: 100, pageToken },
+        { token, signal: workspace.signal },
+      );
+      found.push(...page.enclaves);
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+    const ended: number[] = [EnclaveState.ENCLAVE_STATE_STOPPED, EnclaveState.ENCLAVE_STATE_FAILED];
+    const rows = all ? found : found.filter(({ state }) => !ended.includes(state));
+    const table = new Table({
+      head: ['ENCLAVE', 'PROFILE', 'STATE', 'ENDPOINT', 'CREATED', 'REASON'],
+      chars: Object.fromEntries(BORDERS.map((name) => [name, ''])),
+      style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+    });
+    for (const each of rows)
+      table.push([
+        each.id,
+        each.profile,
+        stateName(each.state),
+        each.endpoint || '-',
+        each.createdAt?.toISOString() ?? '-',
+        each.reason,
+      ]);
+    const lines =
+      rows.length === 0
+        ? ['no enclaves']
+        : table
+            .toString()
+            .split('\n')
+            .map((line) => line.trimEnd());
+    workspace.output.result({ ok: true, enclaves: rows.map(shown) }, lines);
+  });
+}
+
+const BORDERS = [
+  'top',
+  'top-mid',
+  'top-left',
+  'top-right',
+  'bottom',
+  'bottom-mid',
+  'bottom-left',
+  'bottom-right',
+  'left',
+  'left-mid',
+  'mid',
+  'mid-mid',
+  'right',
+  'right-mid',
+  'middle',
+];
+
+/** `enclavectl status ID`: where it stands; with `--verify` also fresh evidence by way of the server, and its verdict. */
+export async function status(
+  workspace: Workspace,
+  id: string,
+  flags: { readonly verify?: boolean },
+): Promise<void> {
+  const { output, settings, signal } = workspace;
+  const policy = flags.verify ? settings.policy() : undefined;
+  await withFront(workspace, async (client, pinned) => {
+    const { token } = requireSession(workspace, pinned);
+    const nonce = policy === undefined ? new Uint8Array() : new Uint8Array(randomBytes(32));
+    const { enclave, bundle } = await client.getEnclave({ id, nonce: Buffer.from(nonce) }, { token, signal });
+    if (enclave === undefined)
+      throw new Failure('fault', 'answer-empty', 'the server sent no enclave', 'try again');
+    const lines = [
+      `enclave  ${enclave.id}`,
+      `profile  ${enclave.profile}`,
+      `state    ${stateName(enclave.state)}${enclave.reason === '' ? '' : `: ${enclave.reason}`}`,
+      ...(enclave.endpoint === '' ? [] : [`endpoint ${enclave.endpoint} (${enclave.serverName})`]),
+    ];
+    if (policy === undefined || bundle === undefined) {
+      output.result({ ok: true, enclave: shown(enclave) }, lines);
+      return;
+    }
+    const store = trustStore(workspace, pinned);
+    const key = enclaves(workspace).key(id);
+    const verdict = attest(bundle, {
+      policy,
+      trust: await refreshTrust(client, pinned, store, signal),
+      nonce,
+      now: workspace.now(),
+      enclave: id,
+      seen: store.seen(),
+      ...(key && { ownerKeySha256: keySha256(key) }),
+    });
+    printVerdict(output, verdict);
+    output.result({ ok: verdict.ok, enclave: shown(enclave), verdict: verdictObject(verdict) }, lines);
+    if (!verdict.ok) throw refusedVerdict(verdict);
+    store.remember(verdict.remember);
+    enclaves(workspace).saveBundle(id, bundle);
+  });
+}
+
+/** `enclavectl stop ID`: ends it; its key, certificate and bundle are removed here unless `--keep`. */
+export async function stop(
+  workspace: Workspace,
+  id: string,
+  flags: { readonly keep?: boolean },
+): Promise<void> {
+  await withFront(workspace, async (client, pinned) => {
+    const { token } = requireSession(workspace, pinned);
+    const { enclave } = await client.stopEnclave(
+      { id },
+      { token, signal: workspace.signal, timeoutMs: 60_000 },
+    );
+    const state = stateName(enclave?.state ?? 0);
+    if (flags.keep !== true && state === 'stopped') enclaves(workspace).remove(id);
+    workspace.output.result({ ok: true, ...(enclave && { enclave: shown(enclave) }) }, [
+      `enclave ${id} is ${state}`,
+    ]);
+  });
+}

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Failure, usage } from '../failure.ts';
+import { fetchRoots } from '../library/front-client.ts';
+import { readFingerprint, readPinnedRoots } from '../library/pinned-roots.ts';
+import { readPolicyFile } from '../library/policy-file.ts';
+import { readIfThere, writePrivate } from '../state/private-file.ts';
+import type { StoredConfig } from './settings.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface InitFlags {
+  readonly fingerprint?: string;
+  readonly replace?: boolean;
+}
+
+/** `enclavectl init`: pins the roots that the operator gave (a file, or their fingerprint), and remembers the server. */
+export async function init(workspace: Workspace, flags: InitFlags): Promise<void> {
+  const { settings, output, signal } = workspace;
+  const server = settings.serverText();
+  const address = settings.server();
+  const file = settings.caPath();
+  if ((file === undefined) === (flags.fingerprint === undefined))
+    throw usage(
+      'roots-unknown',
+      'give the operator’s roots: either --ca FILE or --fingerprint SHA256',
+      'ask the operator for roots.json, or for its SHA-256, by a way that is not this server',
+    );
+  const policy = settings.policyPath();
+  if (policy !== undefined) readPolicyFile(policy);
+  const roots =
+    file === undefined
+      ? await fetchRoots(address, readFingerprint(flags.fingerprint ?? ''), signal)
+      : readPinnedRoots(readFileSync(file, 'utf8'), file);
+  const path = join(settings.folders.config, 'roots.json');
+  const kept = readIfThere(path);
+  if (kept !== undefined && flags.replace !== true) {
+    const old = readPinnedRoots(kept.toString('utf8'), 'the pinned roots');
+    if (old.sha256 !== roots.sha256)
+      throw new Failure(
+        'not-allowed',
+        'roots-differ',
+        `other roots are pinned already (${old.sha256}); these are ${roots.sha256}`,
+        'ask the operator why; --replace pins the new ones',
+      );
+  }
+  const name = settings.serverName();
+  const config: StoredConfig = {
+    server,
+    serverName: name,
+    ...(policy !== undefined && { policy: resolve(policy) }),
+  };
+  writePrivate(path, roots.text);
+  writePrivate(join(settings.folders.config, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  output.result(
+    { ok: true, server, serverName: name, rootsSha256: roots.sha256, config: settings.folders.config },
+    [`pinned the roots ${roots.sha256}`, `server ${server} (${name})`],
+  );
+}

@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { generateKey } from '../../platform/identity/key-pair.ts';
+import { Phase } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
+import { usage } from '../failure.ts';
+import { attest } from '../library/attest.ts';
+import { expectedSpecs } from '../library/expected-spec.ts';
+import { launchEnclave } from '../library/launch.ts';
+import { keySha256 } from '../library/owner-key.ts';
+import { refreshTrust } from '../library/trust.ts';
+import { checkUserCertificate } from '../library/user-certificate.ts';
+import type { PendingLaunch } from '../state/launch-store.ts';
+import { printVerdict, refusedVerdict, verdictObject } from './print-verdict.ts';
+import { enclaves, launches, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
+
+export interface LaunchFlags {
+  readonly launchId?: string;
+  readonly profileFile?: string;
+  readonly timeout: number;
+}
+
+const PHASES: ReadonlyMap<Phase, string> = new Map(
+  Object.entries(Phase).map(([name, value]) => [value, name.replace('PHASE_', '').toLowerCase()]),
+);
+
+/** `enclavectl launch PROFILE`: launches, verifies the bundle by the policy, and keeps key, certificate and bundle. */
+export async function launch(workspace: Workspace, profile: string, flags: LaunchFlags): Promise<void> {
+  const { settings, output, signal } = workspace;
+  const policy = settings.policy();
+  const operatorProfile = flags.profileFile === undefined ? undefined : readProfileFile(flags.profileFile);
+  await withFront(workspace, async (client, pinned) => {
+    const { token } = requireSession(workspace, pinned);
+    const pending = beginLaunch(workspace, profile, flags.launchId);
+    const nonce = new Uint8Array(randomBytes(32));
+    output.progress(`launch ${pending.launchId}: asking for ${profile}`);
+    const launched = await launchEnclave({
+      client,
+      token,
+      profile,
+      key: pending.key,
+      nonce,
+      launchId: Buffer.from(pending.launchId, 'hex'),
+      signal,
+      timeoutMs: flags.timeout,
+      onProgress: ({ phase, message, enclave }) =>
+        output.progress(`${(PHASES.get(phase) ?? 'unknown').padEnd(10)} ${enclave}  ${message}`),
+      onRetry: (reason) => output.progress(`the server is away (${reason}); trying again`),
+    }).catch((error: unknown) => {
+      if (signal.aborted)
+        output.note(
+          `the launch goes on; join it: enclavectl launch ${profile} --launch-id ${pending.launchId}`,
+        );
+      throw error;
+    });
+    const { enclave, bundle } = launched;
+    const store = trustStore(workspace, pinned);
+    const trust = await refreshTrust(client, pinned, store, signal);
+    const spec =
+      operatorProfile ?? (launched.profileSpec === undefined ? undefined : JSON.parse(launched.profileSpec));
+    const specs = expectedSpecs(policy, {
+      enclave: enclave.id,
+      ownerKeySha256: keySha256(pending.key),
+      profileSpec: spec,
+      rootsTexts: trust.rootsTexts,
+      serverName: bundle.serverName,
+    });
+    const verdict = attest(bundle, {
+      policy,
+      trust,
+      nonce,
+      now: workspace.now(),
+      ownerKeySha256: keySha256(pending.key),
+      enclave: enclave.id,
+      seen: store.seen(),
+      ...(specs.ok && { specSha256: specs.value }),
+    });
+    const kept = enclaves(workspace);
+    // Kept whatever the verdict: the owner stops a refused enclave, and shows its bundle to the operator.
+    kept.saveKey(enclave.id, pending.key);
+    kept.saveBundle(enclave.id, bundle);
+    kept.saveRecord({
+      id: enclave.id,
+      profile,
+      server: settings.serverText(),
+      endpoint: bundle.endpoint,
+      serverName: bundle.serverName,
+      ...(spec !== undefined && { profileSpec: JSON.stringify(spec) }),
+    });
+    launches(workspace).remove(pending.launchId);
+    printVerdict(output, verdict);
+    if (verdict.ok) {
+      const { chain } = checkUserCertificate(launched.userCertificateChain, {
+        trust,
+        now: workspace.now(),
+        enclave: enclave.id,
+        key: pending.key,
+      });
+      kept.saveCertificate(enclave.id, chain);
+      store.remember(verdict.remember);
+    }
+    const source = operatorProfile === undefined ? 'server' : 'file';
+    const report = {
+      ok: verdict.ok,
+      enclave: enclave.id,
+      endpoint: bundle.endpoint,
+      serverName: bundle.serverName,
+      verdict: verdictObject(verdict),
+      ...(verdict.code && { code: verdict.code }),
+      specification: specs.ok
+        ? { expected: specs.value, profileFrom: source }
+        : { notComputed: specs.message },
+    };
+    output.result(report, [
+      ...(specs.ok
+        ? source === 'server'
+          ? [
+              'note: the specification was computed from the profile as the server sent it; --profile-file compares it with the operator’s',
+            ]
+          : []
+        : [`note: the specification was not computed: ${specs.message}`]),
+      `enclave ${enclave.id} at ${bundle.endpoint} (${bundle.serverName})`,
+    ]);
+    if (!verdict.ok) throw refusedVerdict(verdict);
+  });
+}
+
+function beginLaunch(workspace: Workspace, profile: string, launchId: string | undefined): PendingLaunch {
+  const store = launches(workspace);
+  const server = workspace.settings.serverText();
+  if (launchId !== undefined) {
+    const known = store.load(launchId);
+    if (known === undefined || known.profile !== profile || known.server !== server)
+      throw usage(
+        'launch-unknown',
+        `no launch ${launchId.slice(0, 64)} of ${profile} was begun here`,
+        'leave --launch-id out',
+      );
+    return known;
+  }
+  const begun = { launchId: randomBytes(16).toString('hex'), profile, server, key: generateKey() };
+  // Before the first byte is sent: an enclave whose key is lost is nobody's.
+  store.save(begun);
+  return begun;
+}
+
+/** The operator's EnclaveProfile manifest, or its spec alone. */
+function readProfileFile(path: string): unknown {
+  const value: unknown = parse(readFileSync(path, 'utf8'));
+  return typeof value === 'object' && value !== null && 'spec' in value ? value.spec : value;
+}

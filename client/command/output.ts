@@ -1,0 +1,71 @@
+import { createSpinner, type Spinner } from 'nanospinner';
+import type { Ending } from './exit-code.ts';
+
+/** Where a command writes; a test's buffers, or the process's streams. */
+export interface Streams {
+  readonly out: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly err: NodeJS.WritableStream & { readonly isTTY?: boolean };
+}
+
+/**
+ * Says things: with `--json` exactly one JSON document on standard output, good or bad; otherwise lines for a person. Progress turns on a terminal and is plain lines
+ * elsewhere.
+ */
+export class Output {
+  readonly json: boolean;
+  readonly #streams: Streams;
+  #spinner: Spinner | undefined;
+  #answered = false;
+
+  constructor(streams: Streams, json: boolean) {
+    this.#streams = streams;
+    this.json = json;
+  }
+
+  /** The command's answer. */
+  result(object: object, lines: readonly string[]): void {
+    this.#stopSpinner();
+    this.#answered = true;
+    this.#streams.out.write(
+      this.json ? `${JSON.stringify(object, null, 2)}\n` : lines.map((line) => `${line}\n`).join(''),
+    );
+  }
+
+  /** For a person only. */
+  line(text: string): void {
+    if (this.json) return;
+    this.#stopSpinner();
+    this.#streams.out.write(`${text}\n`);
+  }
+
+  /** A remark that is no part of the answer. */
+  note(text: string): void {
+    this.#stopSpinner();
+    this.#streams.err.write(`${text}\n`);
+  }
+
+  /** A step that has begun; the last one is done with that. */
+  progress(text: string): void {
+    if (this.json) return;
+    if (this.#streams.out.isTTY !== true) {
+      this.#streams.out.write(`${text}\n`);
+      return;
+    }
+    this.#spinner?.success();
+    this.#spinner = createSpinner(text, { stream: this.#streams.out as NodeJS.WriteStream }).start();
+  }
+
+  failure({ code, message, remedy }: Ending): void {
+    this.#spinner?.error();
+    this.#spinner = undefined;
+    if (this.json && this.#answered) return;
+    if (this.json)
+      this.#streams.out.write(`${JSON.stringify({ ok: false, code, message, remedy }, null, 2)}\n`);
+    else this.#streams.err.write(`enclavectl: ${message} (${code})\n${remedy === '' ? '' : `  ${remedy}\n`}`);
+  }
+
+  #stopSpinner(): void {
+    this.#spinner?.success();
+    this.#spinner = undefined;
+  }
+}

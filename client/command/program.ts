@@ -1,0 +1,131 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../../platform/config/duration.ts';
+import { login, logout, type PasswordFlags, signup } from './account-commands.ts';
+import { type BundleFlags, exportFiles, showBundle } from './bundle-commands.ts';
+import { type CertificateFlags, certificate } from './certificate-command.ts';
+import { type ConnectFlags, connect } from './connect-command.ts';
+import { list, status, stop } from './enclave-commands.ts';
+import { type InitFlags, init } from './init-command.ts';
+import { type LaunchFlags, launch } from './launch-command.ts';
+import type { GlobalFlags } from './settings.ts';
+import { type VerifyFlags, verifyFile } from './verify-command.ts';
+import type { Workspace } from './workspace.ts';
+
+const EPILOGUE = `
+Global flags stand before or after the command, and are read from the environment too: ENCLAVECTL_SERVER, ENCLAVECTL_CA,
+ENCLAVECTL_POLICY, ENCLAVECTL_SERVER_NAME.
+
+Exit codes: 0 good, 1 the evidence is refused by a verdict, 2 wrong use, 3 cannot reach, 4 not allowed,
+5 a fault of ours, 130 interrupted.`;
+
+/** A command line: the flags that every command takes are given to `open`, which makes what the command works with. */
+export function createProgram(open: (flags: GlobalFlags) => Workspace): Command {
+  const program = new Command('enclavectl')
+    .description('Launch enclaves, verify what they prove, and talk to exactly those.')
+    .option('--server <host:port>', 'the licensing server')
+    .option('--ca <file>', "the operator's roots.json")
+    .option('--server-name <name>', "DNS name in the server's certificate")
+    .option('--policy <file>', 'what evidence is accepted (YAML or JSON)')
+    .option('--json', 'one JSON document on standard output')
+    .addHelpText('after', EPILOGUE)
+    .showHelpAfterError(false);
+
+  const command = <F extends object>(
+    nameAndArguments: string,
+    description: string,
+    run: (workspace: Workspace, first: string, flags: F) => Promise<void>,
+    parent: Command = program,
+  ): Command => {
+    const made = parent.command(nameAndArguments).description(description);
+    return made.action(async () => {
+      const flags = made.optsWithGlobals<GlobalFlags & F>();
+      await run(open(flags), made.args[0] ?? '', flags);
+    });
+  };
+  const passwordFile = () =>
+    new Option('--password-file <file>', 'first line is the password; otherwise it is asked for');
+  const enclave = () => new Option('--enclave <id>', 'which enclave, when there are several');
+
+  command<InitFlags>('init', "pin the operator's roots and remember the server", (w, _, flags) =>
+    init(w, flags),
+  )
+    .option('--fingerprint <sha256>', "SHA-256 of the operator's roots.json, instead of --ca")
+    .option('--replace', 'pin these although others are pinned');
+  command<PasswordFlags>('signup <user>', 'make an account', signup).addOption(passwordFile());
+  command<PasswordFlags>('login <user>', 'open a session', login).addOption(passwordFile());
+  command('logout', 'forget the session', (w) => logout(w));
+  command<LaunchFlags>('launch <profile>', 'launch an enclave and verify it', launch)
+    .addOption(new Option('--launch-id <hex>', 'join a launch that was interrupted'))
+    .addOption(new Option('--profile-file <file>', "the operator's EnclaveProfile, to compare the pod with"))
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait in all')
+        .default(300_000, '5m')
+        .argParser(duration),
+    );
+  command<{ all?: boolean }>('ls', 'list your enclaves', (w, _, flags) => list(w, flags)).option(
+    '--all',
+    'stopped and failed ones too',
+  );
+  command<{ verify?: boolean }>('status <enclave>', 'where an enclave stands', status).option(
+    '--verify',
+    'fetch fresh evidence and verify it',
+  );
+  command<CertificateFlags>(
+    'certificate <enclave>',
+    'issue or renew your certificate for an enclave',
+    certificate,
+  )
+    .option('--key <file>', 'bring your key (PKCS#8 PEM), for a self-deployed enclave')
+    .option('--new-key', 'only make a key and show its hash, for the owner to grant')
+    .option('--grant <file>', "the owner's grant")
+    .option('--grant-signature <file>', 'its signature');
+  command<VerifyFlags>(
+    'verify <file>',
+    'verify a bundle offline: a bundle.json, or a folder that bundle export wrote',
+    verifyFile,
+  )
+    .option('--nonce <bytes>', 'the nonce that the evidence must repeat (hex or base64url)')
+    .option('--at <time>', 'judge as of this time (ISO 8601 or Unix seconds)')
+    .addOption(enclave())
+    .option('--owner-key <sha256>', 'the owner key that the enclave must have')
+    .option('--explain', 'say what each check means');
+  command<ConnectFlags>(
+    'connect <enclave>',
+    'attest an enclave, then forward a local port or standard input and output',
+    connect,
+  )
+    .option('--listen <[host:]port>', 'local port to forward; otherwise standard input and output')
+    .option('--alpn <names>', 'protocols to offer, separated by commas (default http/1.1)')
+    .option('--quiet', 'say nothing of good verdicts');
+  command<{ keep?: boolean }>('stop <enclave>', 'end an enclave', stop).option(
+    '--keep',
+    'keep its key and bundle here',
+  );
+  const bundle = program.command('bundle').description('the evidence that is kept here');
+  command<BundleFlags>(
+    'export <dir>',
+    'write every part as a file in its standard format',
+    exportFiles,
+    bundle,
+  )
+    .addOption(enclave())
+    .option('--bundle <file>', 'this bundle instead of a kept one')
+    .option('--credentials <dir>', 'folder for your key and certificate (default: the same)');
+  command<BundleFlags>('show', 'show what a bundle says', (w, _, flags) => showBundle(w, flags), bundle)
+    .addOption(enclave())
+    .option('--bundle <file>', 'this bundle instead of a kept one');
+  return strict(program);
+}
+
+function duration(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds === undefined) throw new InvalidArgumentError('write a duration such as 90s or 5m.');
+  return milliseconds;
+}
+
+/** Errors are thrown, not printed: one place prints them. */
+function strict(command: Command): Command {
+  command.exitOverride().configureOutput({ writeErr: () => undefined });
+  command.commands.forEach(strict);
+  return command;
+}

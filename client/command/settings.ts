@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Address } from '../../platform/config/option.ts';
+import { flagName } from '../../platform/config/option.ts';
+import { isMisfit, readValue } from '../../platform/config/value.ts';
+import type { Policy } from '../../verify/policy/policy.ts';
+import { Failure, usage } from '../failure.ts';
+import { FRONT_NAME } from '../library/front-client.ts';
+import { type PinnedRoots, readPinnedRoots } from '../library/pinned-roots.ts';
+import { readPolicyFile } from '../library/policy-file.ts';
+import type { Folders } from '../state/folders.ts';
+import { readIfThere } from '../state/private-file.ts';
+
+/** Flags that every command takes; each is read from `ENCLAVECTL_<FLAG>` too. */
+export interface GlobalFlags {
+  readonly server?: string;
+  readonly ca?: string;
+  readonly serverName?: string;
+  readonly policy?: string;
+  readonly json?: boolean;
+}
+
+/** What `init` wrote: `config.json`. */
+export interface StoredConfig {
+  readonly server: string;
+  readonly serverName?: string;
+  readonly policy?: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Flags over environment over what `init` wrote; each value is asked for when a command needs it. */
+export class Settings {
+  readonly folders: Folders;
+  readonly #flags: GlobalFlags;
+  readonly #environment: Environment;
+
+  constructor(flags: GlobalFlags, environment: Environment, folders: Folders) {
+    this.folders = folders;
+    this.#flags = flags;
+    this.#environment = environment;
+  }
+
+  /** `host:port`. @throws Failure */
+  serverText(): string {
+    const text = this.#value('server') ?? this.#stored()?.server;
+    if (text === undefined)
+      throw usage('server-unknown', 'no server is given', 'run enclavectl init, or give --server HOST:PORT');
+    return text;
+  }
+
+  server(): Address {
+    const text = this.serverText();
+    const address = readValue({ kind: 'address', help: '' }, text);
+    if (isMisfit(address) || typeof address !== 'object' || !('host' in address))
+      throw usage(
+        'server-invalid',
+        `--server ${text} must be host:port`,
+        'for example --server licensing.example:443',
+      );
+    return address;
+  }
+
+  serverName(): string {
+    return this.#value('serverName') ?? this.#stored()?.serverName ?? FRONT_NAME;
+  }
+
+  /** The roots that the operator gave: a file, or what `init` pinned for this server. @throws Failure, also when both are there and differ */
+  pinned(): PinnedRoots {
+    const file = this.#value('ca');
+    const kept = readIfThere(join(this.folders.config, 'roots.json'));
+    const pinned = kept && readPinnedRoots(kept.toString('utf8'), 'the pinned roots');
+    if (file === undefined) {
+      if (pinned === undefined)
+        throw usage(
+          'roots-unknown',
+          'there are no roots to judge the server by',
+          'run enclavectl init, or give --ca FILE from the operator',
+        );
+      return pinned;
+    }
+    const given = readPinnedRoots(readFileSync(file, 'utf8'), file);
+    if (
+      pinned !== undefined &&
+      given.sha256 !== pinned.sha256 &&
+      this.#stored()?.server === this.serverText()
+    )
+      throw new Failure(
+        'not-allowed',
+        'roots-differ',
+        `${file} holds other roots (${given.sha256}) than those pinned for this server (${pinned.sha256})`,
+        'ask the operator; enclavectl init --replace pins the new ones',
+      );
+    return given;
+  }
+
+  /** @throws Failure when none is named */
+  policy(): Policy {
+    const path = this.#value('policy') ?? this.#stored()?.policy;
+    if (path === undefined)
+      throw usage(
+        'policy-missing',
+        'there is no policy to judge evidence by',
+        'give --policy FILE (enclavectl help verify)',
+      );
+    return readPolicyFile(path);
+  }
+
+  policyPath(): string | undefined {
+    return this.#value('policy');
+  }
+
+  caPath(): string | undefined {
+    return this.#value('ca');
+  }
+
+  #value(key: 'server' | 'ca' | 'serverName' | 'policy'): string | undefined {
+    const flag = this.#flags[key];
+    if (flag !== undefined) return flag;
+    const value = this.#environment[`ENCLAVECTL_${flagName(key).replaceAll('-', '_').toUpperCase()}`];
+    return value === '' ? undefined : value;
+  }
+
+  #stored(): StoredConfig | undefined {
+    const text = readIfThere(join(this.folders.config, 'config.json'));
+    return text === undefined ? undefined : (JSON.parse(text.toString('utf8')) as StoredConfig);
+  }
+}

@@ -1,0 +1,62 @@
+import { Failure } from '../failure.ts';
+import { connectFront, type FrontClient } from '../library/front-client.ts';
+import type { PinnedRoots } from '../library/pinned-roots.ts';
+import { EnclaveStore } from '../state/enclave-store.ts';
+import { LaunchStore } from '../state/launch-store.ts';
+import { SessionStore, type StoredSession } from '../state/session-store.ts';
+import { TrustStore } from '../state/trust-store.ts';
+import type { Output } from './output.ts';
+import type { Settings } from './settings.ts';
+
+/** What every command works with. */
+export interface Workspace {
+  readonly settings: Settings;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  readonly stdin: NodeJS.ReadStream;
+  /** Unix seconds. */
+  now(): number;
+}
+
+export function sessions({ settings }: Workspace): SessionStore {
+  return new SessionStore(settings.folders.state);
+}
+
+export function enclaves({ settings }: Workspace): EnclaveStore {
+  return new EnclaveStore(settings.folders.state);
+}
+
+export function launches({ settings }: Workspace): LaunchStore {
+  return new LaunchStore(settings.folders.state);
+}
+
+export function trustStore({ settings }: Workspace, pinned: PinnedRoots): TrustStore {
+  return new TrustStore(settings.folders.state, pinned.sha256);
+}
+
+/** Runs with a client of front, closed afterwards. */
+export async function withFront<T>(
+  workspace: Workspace,
+  use: (client: FrontClient, pinned: PinnedRoots) => Promise<T>,
+): Promise<T> {
+  const { settings } = workspace;
+  const pinned = settings.pinned();
+  const client = connectFront(settings.server(), pinned, settings.serverName());
+  try {
+    return await use(client, pinned);
+  } finally {
+    client.close();
+  }
+}
+
+/** The session for this server. @throws Failure when there is none, it is over, or it was opened under other roots */
+export function requireSession(workspace: Workspace, pinned: PinnedRoots): StoredSession {
+  const session = sessions(workspace).load();
+  const remedy = 'enclavectl login USER';
+  const no = (code: string, message: string): Failure => new Failure('not-allowed', code, message, remedy);
+  if (session === undefined) throw no('not-logged-in', 'you are not logged in');
+  if (session.server !== workspace.settings.serverText() || session.rootsSha256 !== pinned.sha256)
+    throw no('not-logged-in', `your session is for ${session.server}, or was opened under other roots`);
+  if (session.expiresAt <= workspace.now()) throw no('session-expired', 'your session has expired');
+  return session;
+}

@@ -1,0 +1,66 @@
+import { parseTrustDocument } from '../../formats/evidence/trust-document.ts';
+import { componentDnsName } from '../../names/components.ts';
+import type { Address } from '../../platform/config/option.ts';
+import { createRpcClient, type RpcClient } from '../../platform/rpc/rpc-client.ts';
+import { liveValue } from '../../platform/run/live.ts';
+import { componentPeer } from '../../platform/tls/component-peer.ts';
+import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
+import { Failure } from '../failure.ts';
+import { type PinnedRoots, pinnedRoots } from './pinned-roots.ts';
+
+export type FrontClient = RpcClient<typeof LicensingServiceService>;
+
+export const FRONT_NAME = componentDnsName('front');
+/** The largest message of licensing.v1, and room for its framing. */
+const MAX_RESPONSE = 1024 * 1024;
+
+/** A client of front: its certificate is a component's of the pinned `system` roots, for front's name, whatever the address. */
+export function connectFront(address: Address, pinned: PinnedRoots, serverName = FRONT_NAME): FrontClient {
+  return createRpcClient(LicensingServiceService, {
+    address,
+    serverName,
+    roots: liveValue(pinned.roots.system),
+    maxResponseBytes: MAX_RESPONSE,
+    judgeServer: (certificate) => {
+      const peer = componentPeer(certificate);
+      if (!peer.ok) return peer.message;
+      return peer.value.component === 'front'
+        ? undefined
+        : `the server is ${peer.value.component}, not front`;
+    },
+  });
+}
+
+/**
+ * Asks a server for its roots when all that the operator gave is their fingerprint. The server is not authenticated: what it says counts only because the
+ * fingerprint is of exactly these roots.
+ * @throws Failure when they are others; RpcError when the server cannot be reached
+ */
+export async function fetchRoots(
+  address: Address,
+  fingerprint: string,
+  signal: AbortSignal,
+): Promise<PinnedRoots> {
+  const client = createRpcClient(LicensingServiceService, {
+    address,
+    serverName: FRONT_NAME,
+    roots: 'unauthenticated',
+    maxResponseBytes: MAX_RESPONSE,
+  });
+  try {
+    const { trustDocument } = await client.getTrustDocument({}, { signal });
+    const document = parseTrustDocument(trustDocument?.document ?? new Uint8Array());
+    if (!document.ok) throw new Failure('not-allowed', document.code, document.message, document.remedy);
+    const roots = pinnedRoots(document.value.roots);
+    if (roots.sha256 !== fingerprint)
+      throw new Failure(
+        'not-allowed',
+        'fingerprint-differs',
+        `the server's roots have the fingerprint ${roots.sha256}, not ${fingerprint}`,
+        'compare the fingerprint and the address with the operator; do not go on',
+      );
+    return roots;
+  } finally {
+    client.close();
+  }
+}
