@@ -29,6 +29,8 @@ export interface ChainOptions {
   readonly cache?: VerifyCache | undefined;
 }
 
+type SignatureCheck = (certificate: Certificate, issuer: Certificate) => boolean;
+
 function no(
   code: ChainCode,
   message: string,
@@ -49,8 +51,11 @@ export function verifyChain(
   options: ChainOptions,
 ): Result<Certificate, ChainCode> {
   const { role, now, cache } = options;
-  const checked = cache?.crypto(crypto) ?? crypto;
   const parse = (der: Uint8Array) => cache?.certificate(crypto, der) ?? parseCertificate(der);
+  const parseRoot = (der: Uint8Array) => cache?.root(der) ?? parseCertificate(der);
+  const signed: SignatureCheck = (certificate, issuer) =>
+    cache?.signed(crypto, certificate, issuer) ??
+    verifyCertificateSignature(crypto, certificate, issuer.spki);
   const roots = options.roots[role];
   if (roots.length === 0)
     return no('chain-no-roots', `there is no root of ${role}`, 'hold at least one root of each issuer');
@@ -67,15 +72,15 @@ export function verifyChain(
   const last = path[path.length - 1];
   if (!leaf || !last) return no('chain-empty', 'there is no certificate');
 
-  const anchors = roots.map(parse).flatMap((root) => (root.ok ? [root.value] : []));
+  const anchors = roots.map(parseRoot).flatMap((root) => (root.ok ? [root.value] : []));
   const named = anchors.filter((root) => equal(root.subject, last.issuer));
   if (named.length === 0) return no('chain-untrusted', `no root of ${role} has the issuer's name`);
-  const root = named.find((each) => verifyCertificateSignature(checked, last, each.spki));
+  const root = named.find((each) => signed(last, each));
   if (!root) return no('chain-signature', `no root of ${role} made the signature`);
   path.push(root);
 
   return (
-    pathProblem(checked, path, role) ??
+    pathProblem(signed, path, role) ??
     dateProblem(path, now) ??
     leafProblem(leaf, path.slice(1), options) ??
     success(leaf)
@@ -84,7 +89,7 @@ export function verifyChain(
 
 /** Each certificate is signed by the next, and every one above the leaf may sign. */
 function pathProblem(
-  crypto: Crypto,
+  signed: SignatureCheck,
   path: readonly Certificate[],
   role: Issuer,
 ): Refusal<ChainCode> | undefined {
@@ -108,8 +113,7 @@ function pathProblem(
     if (!below || index === path.length - 1) continue;
     if (!equal(below.issuer, certificate.subject))
       return no('chain-untrusted', 'a certificate does not follow from the next');
-    if (!verifyCertificateSignature(crypto, below, spki))
-      return no('chain-signature', 'a signature in the chain is wrong');
+    if (!signed(below, certificate)) return no('chain-signature', 'a signature in the chain is wrong');
   }
   return undefined;
 }

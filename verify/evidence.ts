@@ -12,6 +12,7 @@ import { checkStatement, type Freshness } from './checks/statement.ts';
 import type { EvidenceContext } from './context.ts';
 import type { Policy } from './policy/policy.ts';
 import type { TpmSeen } from './verdict.ts';
+import type { KnownQuote } from './verify-cache.ts';
 
 /** What the TPM said, once its quote verified. */
 export interface QuoteSteps {
@@ -28,19 +29,22 @@ export function checkQuote(
   policy: Policy,
   context: EvidenceContext,
 ): QuoteSteps {
-  const crypto = context.cache?.crypto(context.crypto) ?? context.crypto;
-  const { pcrSelection, seen = [] } = context;
+  const { crypto, cache, pcrSelection, seen = [] } = context;
+
+  const known: KnownQuote = cache && shape.result ? cache.quote(crypto, shape.result.value) : {};
 
   const root = log.check('batch-proof', [shape], (bundle) => checkBatchProof(bundle, crypto));
   const covered = log.check('qualifying-data', [shape, root], (bundle, hash) =>
-    checkQualifyingData(bundle, hash, crypto),
+    checkQualifyingData(bundle, hash, crypto, known.signature),
   );
-  const quote = log.check('quote-signature', [shape], (bundle) => checkQuoteSignature(bundle, crypto));
+  const quote = log.check('quote-signature', [shape], (bundle) =>
+    remembered(known, 'signature', () => checkQuoteSignature(bundle, crypto)),
+  );
   const key = log.check('attestation-key', [shape, quote], (bundle, signed) =>
-    checkAttestationKey(bundle, signed, crypto),
+    remembered(known, 'key', () => checkAttestationKey(bundle, signed, crypto)),
   );
   const signer = log.check('qualified-signer', [key, quote], (ak, signed) =>
-    checkQualifiedSigner(ak, signed, crypto),
+    remembered(known, 'signer', () => checkQualifiedSigner(ak, signed, crypto)),
   );
   const certified = log.check('attestation-key-chain', [shape, key], (bundle, ak) =>
     checkAttestationKeyChain(bundle, ak, context),
@@ -63,6 +67,19 @@ export function checkQuote(
     return log.check('clock', [quote, certified, key, known, freshness], checkClock);
   };
   return { statement, certified, state };
+}
+
+/** An outcome that held before is not computed again. */
+function remembered<K extends keyof KnownQuote>(
+  known: KnownQuote,
+  which: K,
+  check: () => Required<KnownQuote>[K],
+) {
+  const before = known[which];
+  if (before !== undefined) return before;
+  const outcome = check();
+  if (outcome.ok) known[which] = outcome;
+  return outcome;
 }
 
 /** The pod's claims against the policy. */

@@ -1,6 +1,5 @@
-import { toHex, toUtf8 } from '../../formats/bytes/bytes.ts';
 import { openGrant } from '../../formats/evidence/grant.ts';
-import { rootsToJson } from '../../formats/evidence/roots.ts';
+import { rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
 import type { Statement } from '../../formats/evidence/statement.ts';
 import { fails, holds, notRun, type Outcome } from '../check-log.ts';
 import type { EvidenceContext, VerifyContext } from '../context.ts';
@@ -75,7 +74,8 @@ export function checkOwner(
 
 /** The roots that the sidecar started with are a set that the verifier knows. */
 export function checkRoots({ access }: Statement, context: EvidenceContext): Outcome<undefined> {
-  const { crypto, trust } = context;
-  const known = context.rootSets ?? [toHex(crypto.hash('sha256', toUtf8(rootsToJson(trust))))];
+  const { crypto, trust, cache } = context;
+  const own = () => cache?.rootsSha256(crypto, trust) ?? rootsSha256(crypto, rootsToJson(trust));
+  const known = context.rootSets ?? [own()];
   return checkAccepted('roots-refused', known, access.rootsSha256);
 }
