@@ -1,5 +1,10 @@
-/** Object identifiers. The arc is a UUID's (ITU-T X.667): no registration, no collision. */
-export const ENCLAVE_LICENSING_ARC = '2.25.27151697113306766493219133470000233641';
+/**
+ * Object identifiers. The arc is a UUID, 146d3a05-cf37-5d47-addc-1e0f76173ca9, in seven parts under the arc that Microsoft set aside for such
+ * (no registration, no collision). Not under 2.25 (ITU-T X.667) as one number: Go's crypto/x509 parses no arc above 2^31 - 1, and kube-apiserver
+ * would take neither the webhook's certificate nor its caBundle.
+ */
+export const ENCLAVE_LICENSING_ARC =
+  '1.2.840.113556.1.8000.2554.5229.14853.53047.23879.44508.1970038.1522857';
 
 export const OID_EVIDENCE_CONTENT = `${ENCLAVE_LICENSING_ARC}.1`;
 export const OID_ENCLAVE_BINDING = `${ENCLAVE_LICENSING_ARC}.2`;
