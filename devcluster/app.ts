@@ -79,7 +79,7 @@ async function startAll(
   mkdirSync(directory, { recursive: true });
   chmodSync(directory, 0o700);
   const catalogue = new ImageCatalogue(resolve(options.catalogue));
-  const warden = new Warden(join(directory, 'groups'));
+  const warden = new Warden(directory);
   closers.push(() => warden.close());
   const plane = await openControlPlane(options);
   closers.push(() => plane.close());

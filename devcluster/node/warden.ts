@@ -1,24 +1,28 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 
-/** Waits for the end of its input, then kills every process group that is still on record. */
-const SCRIPT = 'read -r _; cd "$1" && for g in [0-9]*; do kill -s KILL -- "-$g"; rm -f "$g"; done';
+/** Keeps the list that its input gives (`+ group`, `- group`); when the input ends, kills every process group on it. */
+const SCRIPT = `
+while read -r op group; do
+  case $op in
+    +) list="$list $group" ;;
+    -) rest=; for each in $list; do [ "$each" = "$group" ] || rest="$rest $each"; done; list=$rest ;;
+  esac
+done
+for group in $list; do kill -s KILL -- "-$group"; done
+`;
 
 /**
  * Leaves no child behind: a shell that holds one end of a pipe and sees it close however this process ends, `kill -9`
- * included (Node has no PR_SET_PDEATHSIG). Groups are recorded as files when they start and struck off when they end.
+ * included (Node has no PR_SET_PDEATHSIG).
  */
 export class Warden {
-  readonly #directory: string;
   readonly #shell: ChildProcess;
   readonly #ended: Promise<void>;
+  #closed = false;
 
-  constructor(directory: string) {
-    this.#directory = directory;
-    rmSync(directory, { recursive: true, force: true });
-    mkdirSync(directory, { recursive: true });
-    this.#shell = spawn('/bin/sh', ['-c', SCRIPT, 'warden', directory], {
+  /** @param name shown in the list of processes */
+  constructor(name: string) {
+    this.#shell = spawn('/bin/sh', ['-c', SCRIPT, `warden of ${name}`], {
       detached: true,
       cwd: '/',
       env: { PATH: '/usr/bin:/bin' },
@@ -27,19 +31,26 @@ export class Warden {
     this.#shell.on('error', (error) => {
       throw new Error(`cannot start the warden: ${error.message}`);
     });
+    this.#shell.stdin?.on('error', () => {
+      // It was killed: what it would have done at our end is not done.
+    });
     this.#ended = new Promise((resolve) => this.#shell.once('close', () => resolve()));
   }
 
+  /** Puts a process group on the list, or ends it at once when the warden has closed. */
   record(group: number): void {
-    writeFileSync(join(this.#directory, String(group)), '');
+    if (this.#closed) process.kill(-group, 'SIGKILL');
+    else this.#shell.stdin?.write(`+ ${group}\n`);
   }
 
+  /** Takes a group that has ended off the list. */
   strike(group: number): void {
-    rmSync(join(this.#directory, String(group)), { force: true });
+    if (!this.#closed) this.#shell.stdin?.write(`- ${group}\n`);
   }
 
-  /** Kills what is still on record and ends. */
+  /** Kills what is still on the list and ends. */
   async close(): Promise<void> {
+    this.#closed = true;
     this.#shell.stdin?.end();
     await this.#ended;
   }

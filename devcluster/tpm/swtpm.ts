@@ -1,4 +1,5 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,20 +82,31 @@ export class TpmFactory {
   }
 
   async #manufacture(state: string): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      execFile(
-        'swtpm_setup',
-        [
-          ...['--tpm2', '--config', join(this.#directory, 'setup.conf'), '--tpmstate', state],
-          ...['--create-ek-cert', '--create-platform-cert', '--lock-nvram'],
-        ],
-        (error, stdout, stderr) => {
-          if (error === null) resolve();
-          else if (error.code === 'ENOENT') reject(missing('swtpm_setup', 'swtpm-tools'));
-          else reject(new Error(`swtpm_setup failed: ${lastLines(`${stdout}\n${stderr}`)}`));
-        },
-      );
-    });
+    // Its temporary files are ours to remove, however it ends.
+    const temporary = join(this.#directory, 'tmp');
+    mkdirSync(temporary, { recursive: true });
+    const child = spawn(
+      'swtpm_setup',
+      [
+        ...['--tpm2', '--config', join(this.#directory, 'setup.conf'), '--tpmstate', state],
+        ...['--create-ek-cert', '--create-platform-cert', '--lock-nvram'],
+      ],
+      { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: temporary } },
+    );
+    const { pid } = child;
+    if (pid === undefined) {
+      await once(child, 'error').catch(() => undefined);
+      throw missing('swtpm_setup', 'swtpm-tools');
+    }
+    this.#warden.record(pid);
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        said = `${said}${chunk}`.slice(-4000);
+      });
+    const [code] = await once(child, 'close');
+    this.#warden.strike(pid);
+    if (code !== 0) throw new Error(`swtpm_setup failed: ${lastLines(said)}`);
   }
 
   /** Starts swtpm; the result ends it by a signal. */

@@ -34,7 +34,7 @@ export async function startKubernetes(bin: string, directory: string): Promise<K
   const [etcdPort, peerPort, apiPort] = await freePorts(3);
   const url = `https://${ADDRESS}:${apiPort}`;
   const { admin, caPem } = await writePki(pki, url);
-  const warden = new Warden(join(directory, 'groups'));
+  const warden = new Warden(directory);
   const start = (name: string, args: readonly string[]) => {
     const child = spawn(join(bin, name), args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const log = createWriteStream(join(directory, `${name}.log`), { flags: 'a' });
