@@ -21,9 +21,25 @@ const SCHEMES: Readonly<Record<SignatureScheme, SchemeParameters>> = Object.assi
 const CURVES: readonly (string | undefined)[] = ['prime256v1', 'secp384r1'];
 const MINIMUM_RSA_BITS = 2048;
 
+/** Reading a P-256 key takes longer than verifying with it, and the same few keys come again and again. */
+const MAX_KEYS = 256;
+const readKeys = new Map<string, KeyObject>();
+
+function readKey(spki: Uint8Array): KeyObject {
+  const der = Buffer.from(spki);
+  const name = der.toString('latin1');
+  const known = readKeys.get(name);
+  if (known !== undefined) return known;
+  const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
+  const [oldest] = readKeys.size < MAX_KEYS ? [] : readKeys.keys();
+  if (oldest !== undefined) readKeys.delete(oldest);
+  readKeys.set(name, key);
+  return key;
+}
+
 /** The key, if it is one that this project accepts: P-256, P-384, or RSA of 2,048 bits or more. */
 function acceptedKey(spki: Uint8Array, parameters: SchemeParameters): KeyObject | undefined {
-  const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+  const key = readKey(spki);
   if (key.asymmetricKeyType !== parameters.keyType) return undefined;
   const details = key.asymmetricKeyDetails;
   if (parameters.keyType === 'ec') return CURVES.includes(details?.namedCurve) ? key : undefined;
