@@ -56,10 +56,10 @@ export async function connect(workspace: Workspace, id: string, flags: ConnectFl
   });
 }
 
-async function pipe({ stdin, signal }: Workspace, connector: AttestedConnector): Promise<void> {
+async function pipe({ stdin, stdout, signal }: Workspace, connector: AttestedConnector): Promise<void> {
   const socket = await connector.connect();
   signal.addEventListener('abort', () => socket.destroy(), { once: true });
-  await join(stdin, process.stdout, socket);
+  await join(stdin, stdout, socket);
 }
 
 /** Where the enclave is: as kept here, or as the server says. */
@@ -105,6 +105,8 @@ async function attestedConnector(
   let trust = await refreshTrust(client, pinned, store, signal);
   const credential = () => ownCredential(workspace, { client, pinned, trust, enclave: record.id });
 
+  /** Later verdicts are remarks: the command's one answer is given by then. */
+  let begun = false;
   const attestNow = async (): Promise<Uint8Array> => {
     trust = await refreshTrust(client, pinned, store, signal);
     const nonce = new Uint8Array(randomBytes(32));
@@ -134,7 +136,7 @@ async function attestedConnector(
       ...(specs?.ok && { specSha256: specs.value }),
     });
     if (!verdict.ok) {
-      output.result(verdictObject(verdict), []);
+      if (!begun) output.result(verdictObject(verdict), []);
       for (const line of verdictLines(verdict)) output.note(line);
       throw refusedVerdict(verdict);
     }
@@ -143,6 +145,7 @@ async function attestedConnector(
     enclaves(workspace).saveBundle(record.id, bundle);
     // Now it is known who answers; before the first data connection, whether it lets us in.
     await requireAccess(endpoint, record.serverName, trust.roots.enclaves, await credential(), signal);
+    begun = true;
     return liveCertificate;
   };
 

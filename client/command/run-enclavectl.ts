@@ -26,7 +26,7 @@ export async function runEnclavectl(world: World): Promise<number> {
   const program = createProgram((flags) => {
     output = new Output(streams, flags.json === true);
     const settings = new Settings(flags, environment, xdgFolders(environment, home));
-    return { settings, output, signal, stdin, now };
+    return { settings, output, signal, stdin, stdout: streams.out, now };
   });
   program.configureOutput({ writeOut: (text) => void streams.out.write(text) });
   try {

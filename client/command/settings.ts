@@ -116,7 +116,8 @@ export class Settings {
 
   #value(key: 'server' | 'ca' | 'serverName' | 'policy'): string | undefined {
     const flag = this.#flags[key];
-    if (flag !== undefined) return flag;
+    // An empty flag takes the environment's value away.
+    if (flag !== undefined) return flag === '' ? undefined : flag;
     const value = this.#environment[`ENCLAVECTL_${flagName(key).replaceAll('-', '_').toUpperCase()}`];
     return value === '' ? undefined : value;
   }

@@ -14,6 +14,7 @@ export interface Workspace {
   readonly output: Output;
   readonly signal: AbortSignal;
   readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WritableStream;
   /** Unix seconds. */
   now(): number;
 }

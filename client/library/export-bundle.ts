@@ -1,11 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toBase64 } from '../../formats/bytes/base64.ts';
-import { concat, toHex } from '../../formats/bytes/bytes.ts';
+import { toHex } from '../../formats/bytes/bytes.ts';
 import { type Bundle, bundleToJson } from '../../formats/evidence/bundle.ts';
 import type { Roots } from '../../formats/evidence/roots.ts';
 import { decodeAttest } from '../../formats/tpm/attest.ts';
 import { decodePublic, publicToSpki } from '../../formats/tpm/public.ts';
+import { tpm2ToolsPcrs } from '../../formats/tpm/tpm2-tools-pcrs.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { Failure } from '../failure.ts';
 
@@ -16,7 +17,7 @@ export interface ExportedCredential {
   readonly certificatePem: string;
 }
 
-const BANKS: ReadonlyMap<number, string> = new Map([
+const BANKS: ReadonlyMap<number, 'sha256' | 'sha384'> = new Map([
   [0x000b, 'sha256'],
   [0x000c, 'sha384'],
 ]);
@@ -81,14 +82,25 @@ function quoteFiles(bundle: Bundle): Files {
       'export another bundle',
     );
   const { hashAlgorithm, values } = bundle.pcrValues ?? { hashAlgorithm: 0, values: [] };
-  const bank = BANKS.get(hashAlgorithm) ?? 'unknown';
+  const hash = BANKS.get(hashAlgorithm);
+  if (hash === undefined)
+    throw new Failure(
+      'usage',
+      'bundle-malformed',
+      'the bundle has PCR values of an unknown bank',
+      'export another bundle',
+    );
+  const selection = { hash, pcrs: values.map(({ index }) => index) };
   return {
     'attest.bin': bundle.attest,
     'signature.bin': bundle.signature,
     'attestation-key.pem': encodePem('PUBLIC KEY', spki.value),
     'attestation-key.tpmt': bundle.attestationKeyPublic,
-    'pcr-values.bin': concat(...values.map(({ digest }) => digest)),
-    'pcr-selection.txt': `${bank}:${values.map(({ index }) => index).join(',')}\n`,
+    'pcr-values.bin': tpm2ToolsPcrs(
+      selection,
+      values.map(({ digest }) => digest),
+    ),
+    'pcr-values.json': `${JSON.stringify({ hash, values: values.map(({ index, digest }) => ({ index, digest: toHex(digest) })) }, null, 2)}\n`,
     'qualifying-data.hex': `${toHex(attest.value.extraData)}\n`,
   };
 }
@@ -110,7 +122,7 @@ function readme(bundle: Bundle): string {
 
 The TPM signed this quote (TPM 2.0: TPMS_ATTEST, TPMT_SIGNATURE):
   tpm2_checkquote -u attestation-key.pem -m attest.bin -s signature.bin -g sha256 \\
-    -f pcr-values.bin -l "$(cat pcr-selection.txt)" -q "$(cat qualifying-data.hex)"
+    -f pcr-values.bin -q "$(cat qualifying-data.hex)"
 
 The enclave's certificate and the attestation key's are under the operator's roots:
   openssl verify -x509_strict -no_check_time -CAfile roots-enclaves.pem certificate.pem

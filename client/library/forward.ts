@@ -1,5 +1,5 @@
 import { createServer, type Socket } from 'node:net';
-import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Address } from '../../platform/config/option.ts';
 import type { AttestedConnector } from './attested-connector.ts';
@@ -59,6 +59,6 @@ export async function forward(options: ForwardOptions): Promise<Forwarding> {
 }
 
 /** Both ways at once; each side's end is passed on, so that half-closed protocols work. */
-export async function join(input: Readable, output: Writable, remote: Duplex): Promise<void> {
+export async function join(input: Readable, output: NodeJS.WritableStream, remote: Duplex): Promise<void> {
   await Promise.all([pipeline(input, remote), pipeline(remote, output)]);
 }
