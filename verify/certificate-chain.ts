@@ -8,7 +8,7 @@ import {
   verifyCertificateSignature,
 } from '../formats/x509/certificate.ts';
 import { publicKeyKind } from '../formats/x509/public-key.ts';
-import type { Issuer } from '../names/signers.ts';
+import { ISSUERS, type Issuer } from '../names/signers.ts';
 import { ROLE_USAGE, roleProblem } from './certificate-role.ts';
 import { unpermittedName } from './name-constraints.ts';
 import type { VerifyCache } from './verify-cache.ts';
@@ -137,8 +137,12 @@ function leafProblem(
   if (basicConstraints?.ca === true) return no('chain-usage', 'the end-entity certificate is a CA');
   if (!keyUsage.includes('digitalSignature') || keyUsage.includes('keyCertSign'))
     return no('chain-usage', 'the key usage is not digitalSignature');
-  if (!extendedKeyUsage.includes(ROLE_USAGE[role]))
-    return no('chain-role', `the certificate is not of the role ${role}`);
+  const roles = ISSUERS.filter((issuer) => extendedKeyUsage.includes(ROLE_USAGE[issuer]));
+  if (roles.join() !== role)
+    return no(
+      'chain-role',
+      `its extended key usages are of ${roles.join(' and ') || 'no role'}, not of ${role} alone`,
+    );
   const missing = usages.find((usage) => !extendedKeyUsage.includes(usage));
   if (missing !== undefined) return no('chain-usage', `the extended key usage ${missing} is missing`);
   const binding = roleProblem(leaf, role);

@@ -25,11 +25,8 @@ class BoundedMap<V> {
   }
 
   set(key: string, value: V): void {
-    if (this.#entries.size >= MAX_ENTRIES)
-      for (const oldest of this.#entries.keys()) {
-        this.#entries.delete(oldest);
-        break;
-      }
+    const [oldest] = this.#entries.size < MAX_ENTRIES ? [] : this.#entries.keys();
+    if (oldest !== undefined) this.#entries.delete(oldest);
     this.#entries.set(key, value);
   }
 }
@@ -94,8 +91,10 @@ export class VerifyCache {
   quote(crypto: Crypto, { attest, signature, attestationKeyPublic }: Bundle): KnownQuote {
     const input = new Writer().sized16(attest).sized16(signature).bytes(attestationKeyPublic).finish();
     const key = toHex(crypto.hash('sha256', input));
-    const known = this.#quotes.get(key) ?? {};
-    this.#quotes.set(key, known);
-    return known;
+    const known = this.#quotes.get(key);
+    if (known) return known;
+    const fresh: KnownQuote = {};
+    this.#quotes.set(key, fresh);
+    return fresh;
   }
 }

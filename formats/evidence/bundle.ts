@@ -9,7 +9,6 @@ import { type MessageRule, wireProblem } from './strict-wire.ts';
 export type { Bundle };
 
 export const MAX_BUNDLE_BYTES = 262_144;
-export const MAX_BUNDLE_BYTES_WITHOUT_EVENT_LOG = 131_072;
 /** Base64 and member names around MAX_BUNDLE_BYTES. */
 export const MAX_BUNDLE_JSON_BYTES = 393_216;
 

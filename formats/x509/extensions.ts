@@ -95,7 +95,7 @@ const CODECS: Codecs = {
     oid: '2.5.29.15',
     critical: true,
     encode: (usages) => namedBits(usages.map((usage) => KEY_USAGES.indexOf(usage))),
-    read: (reader) => reader.namedBits('keyUsage').flatMap((bit) => KEY_USAGES[bit] ?? []),
+    read: readKeyUsage,
   },
   extendedKeyUsage: {
     oid: '2.5.29.37',
@@ -150,6 +150,13 @@ function readBasicConstraints(reader: DerReader): BasicConstraints {
   if (pathLength !== undefined && !ca) fields.fail('basicConstraints: path length without cA');
   fields.end('basicConstraints');
   return { ca, pathLength };
+}
+
+function readKeyUsage(reader: DerReader): KeyUsage[] {
+  const bits = reader.namedBits('keyUsage');
+  if (bits.length === 0 || bits.some((bit) => bit >= KEY_USAGES.length))
+    reader.fail('keyUsage: none, or an unknown bit');
+  return bits.flatMap((bit) => KEY_USAGES[bit] ?? []);
 }
 
 function readExtendedKeyUsage(reader: DerReader): string[] {

@@ -60,6 +60,11 @@ describe('verifyChain', () => {
       );
   });
 
+  test('two roles in one certificate are none', () => {
+    const both = { ...LEAVES.users.extensions, extendedKeyUsage: [...USAGES.users, ...USAGES.enclaves] };
+    expect(judge([leaf('users', { extensions: both })], { role: 'users' })).toBe('chain-role');
+  });
+
   test('an empty set of roots refuses everything', () => {
     expect(judge([leaf('system')], { role: 'system', roots: { ...roots, system: [] } })).toBe(
       'chain-no-roots',
