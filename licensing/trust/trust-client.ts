@@ -32,7 +32,7 @@ export function createTrustClient(
 
 /** Follows the trust document until the signal aborts; comes back when the certificate service does. `onState` for readiness. */
 export async function followTrust(
-  client: TrustClient,
+  client: Pick<TrustClient, 'watch'>,
   keeper: TrustKeeper,
   log: Logger,
   signal: AbortSignal,

@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { startKubernetes } from './kubernetes.ts';
 
 /** Suites that do not care which API server they talk to. */
-const SUITES = ['test/contract/api-server', 'test/devcluster/node', 'test/webhook/admission', 'test/e2e'];
+const SUITES = [
+  'test/contract/api-server',
+  'test/devcluster/node',
+  'test/webhook/admission',
+  'test/licensing/launcher',
+  'test/e2e',
+];
 
 const [bin, ...chosen] = process.argv.slice(2);
 if (bin === undefined) {

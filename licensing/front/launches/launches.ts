@@ -30,7 +30,10 @@ export class Launches {
     const taken = await store.takeSeat(enclave, clock.now());
     if (!taken.ok) return taken;
     const { id, state } = taken.value.record;
-    if (taken.value.created) log.info({ enclave: id, profile: enclave.profile }, 'seat taken');
+    if (taken.value.created) {
+      log.info({ enclave: id, profile: enclave.profile }, 'seat taken');
+      await this.#countSeats();
+    }
     await this.attend(id);
     const events = this.#ensure(id).feed.listen(signal);
     const record = (await store.findEnclave(id)) ?? { ...taken.value.record, state };
@@ -78,11 +81,11 @@ export class Launches {
 
   /** Ends what nobody came for, takes up what has no run, and forgets what ended long ago. */
   async sweep(): Promise<void> {
-    const { store, clock, metrics } = this.#world;
+    const { store, clock } = this.#world;
     for (const record of await store.enclavesIn([...UNFINISHED_STATES, 'ready']))
       if (record.state !== 'ready' || !record.delivered) this.#ensure(record.id);
     await store.forgetFinished(clock.now() - FORGET_AFTER_MS);
-    metrics.seats(await store.seatsTaken());
+    await this.#countSeats();
   }
 
   /** Compares seats with pods: pods without a seat are removed, seats without a pod are freed. @throws when the launcher cannot be asked */
@@ -119,6 +122,14 @@ export class Launches {
     if (there !== undefined) return there;
     const run = new LaunchRun(id, this.#world, () => this.#runs.delete(id));
     this.#runs.set(id, run);
+    void run.done.then(() => this.#countSeats());
     return run;
+  }
+
+  /** For the metric only: trouble of the store shows where it matters. */
+  async #countSeats(): Promise<void> {
+    const { store, metrics, signal } = this.#world;
+    if (signal.aborted) return;
+    await store.seatsTaken().then(metrics.seats, () => undefined);
   }
 }

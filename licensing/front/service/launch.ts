@@ -52,6 +52,8 @@ export async function* launch(
     await world.launches.delivered(id);
     return;
   }
+  // Nobody listens any more.
+  if (call.signal.aborted) return;
   throw frontRefusal(
     {
       code: 'stopping',
