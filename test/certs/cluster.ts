@@ -15,6 +15,7 @@ import { NAMESPACES, PODS, SERVICE_ACCOUNTS } from '../../platform/kube/resource
 import type { KubeObject, Resource } from '../../platform/kube/wire.ts';
 import { systemClock } from '../../platform/run/clock.ts';
 import { COMMON_OPTIONS } from '../../platform/run/context.ts';
+import { startKubernetes } from '../../tools/kubernetes/kubernetes.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
 import { until } from '../support/until.ts';
@@ -29,6 +30,9 @@ export interface TestCluster {
   /** A client with a component's own token; for an agent bound to its pod, so that it names the node. */
   as(account: string, pod?: { readonly name: string }): Promise<Kube>;
   token(account: string, audiences?: readonly string[], pod?: { readonly name: string }): Promise<string>;
+  /** The API server goes away, and comes back with what it stored. */
+  suspend(): Promise<void>;
+  resume(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -42,13 +46,31 @@ const SCOPES: Readonly<Record<string, readonly [string, boolean]>> = {
   CustomResourceDefinition: ['customresourcedefinitions', false],
 };
 
-/** An API server with the release's objects as the chart has them. `ENCLAVE_TEST_KUBECONFIG` names a real one. */
+interface ApiServerHandle {
+  /** Its text. */
+  readonly kubeconfig: string;
+  suspend(): Promise<void>;
+  resume(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The development cluster's, or (`make test-kube`) a real kube-apiserver of this suite alone. */
+async function startServer(folder: string): Promise<ApiServerHandle> {
+  const bin = process.env['ENCLAVE_TEST_KUBERNETES_BIN'];
+  if (bin === undefined) {
+    const own = await startApiServer({ address: '127.0.0.1', port: 0 });
+    return { kubeconfig: own.adminKubeconfig(), suspend: own.suspend, resume: own.resume, stop: own.close };
+  }
+  const real = await startKubernetes(bin, join(folder, 'kubernetes'));
+  return { ...real, kubeconfig: readFileSync(real.kubeconfig, 'utf8') };
+}
+
+/** An API server with the release's objects as the chart has them. */
 export async function startTestCluster(): Promise<TestCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'certs-cluster-'));
-  const kubeconfig = process.env['ENCLAVE_TEST_KUBECONFIG'];
-  const own = kubeconfig === undefined ? await startApiServer({ address: '127.0.0.1', port: 0 }) : undefined;
+  const server = await startServer(folder);
   const path = join(folder, 'kubeconfig');
-  writeFileSync(path, own?.adminKubeconfig() ?? readFileSync(kubeconfig ?? '', 'utf8'), { mode: 0o600 });
+  writeFileSync(path, server.kubeconfig, { mode: 0o600 });
   const api = apiServerFromKubeconfig(path);
   const admin = createKube(api);
   const kubes = [admin];
@@ -91,6 +113,8 @@ export async function startTestCluster(): Promise<TestCluster> {
     admin,
     folder,
     token,
+    suspend: server.suspend,
+    resume: server.resume,
     as: async (account, pod) => {
       const bearer = await token(account, [], pod);
       const kube = createKube({ server: api.server, ca: api.ca, token: () => bearer });
@@ -99,7 +123,7 @@ export async function startTestCluster(): Promise<TestCluster> {
     },
     close: async () => {
       for (const kube of kubes) kube.close();
-      await own?.close();
+      await server.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -153,6 +153,20 @@ describe('the trust service', () => {
     expect(concat(...after.roots.system)).toEqual(concat(...before.roots.system));
   });
 
+  test('outlives an API server that goes away and comes back', async () => {
+    await cluster.suspend();
+    const watching = await session.trustClient('enclave-front').then(
+      () => 'ok',
+      () => 'away',
+    );
+    expect(watching).toBe('away');
+    await cluster.resume();
+    const credential = await until('a certificate again', () =>
+      session.credentialOf('enclave-front').catch(() => undefined),
+    );
+    expect(credential.notAfter).toBeGreaterThan(seconds());
+  });
+
   test('logs no token', () => {
     expect(session.service.lines.join('\n')).not.toMatch(/eyJ[A-Za-z0-9_-]{10}/);
     expect(session.service.metrics.get('enrolments_total{outcome="enrolled"}') ?? 0).toBeGreaterThanOrEqual(

@@ -12,6 +12,8 @@ const SUITES = [
   'test/webhook/admission',
   'test/licensing/launcher',
   'test/e2e',
+  'test/certs/attested',
+  'test/certs/service',
 ];
 
 const [bin, ...chosen] = process.argv.slice(2);
