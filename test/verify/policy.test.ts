@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { formatPolicy } from '../../verify/policy/format-policy.ts';
@@ -76,6 +77,17 @@ describe('policy', () => {
       expect(parsePolicy(value).ok).toBe(true);
       expect(fits(value), JSON.stringify(fits.errors)).toBe(true);
     }
+  });
+
+  test('any other value is refused by both, and none throws', () => {
+    const member = fc.constantFrom(...Object.keys(schema.properties));
+    fc.assert(
+      fc.property(member, fc.jsonValue({ maxDepth: 3 }), (name, value) => {
+        const changed = { ...good, [name]: value };
+        expect(parsePolicy(changed).ok).toBe(fits(changed));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test('sets that name different PCRs are refused: no quote could fit both', () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -40,6 +41,20 @@ describe('batch tree', () => {
     expect(rootFromPath(nodeCrypto, leaf, 0, 5, [new Uint8Array(31), ...path.slice(1)])).toBeUndefined();
     expect(rootFromPath(nodeCrypto, leaf, 0, 65_537, path)).toBeUndefined();
     expect(() => merkleRoot(nodeCrypto, [])).toThrow(RangeError);
+  });
+
+  test('hashes what DESIGN section 6 says, byte for byte', () => {
+    const sha256 = (...parts: (string | Uint8Array)[]) =>
+      parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest();
+    const statement = new TextEncoder().encode('{"a":1}');
+    const blinder = new Uint8Array(32).fill(9);
+    const leaf = sha256('\0enclave-leaf/1', Uint8Array.of(0, 0, 0, 7), statement, blinder);
+    expect(Buffer.from(leafHash(nodeCrypto, statement, blinder))).toEqual(leaf);
+    const [b, c] = [sha256('b'), sha256('c')];
+    const root = sha256('\x01', sha256('\x01', leaf, b), c);
+    expect(Buffer.from(merkleRoot(nodeCrypto, [leaf, b, c]))).toEqual(root);
+    const signed = sha256('enclave-batch/1', Uint8Array.of(0, 0, 0, 3), root);
+    expect(Buffer.from(qualifyingData(nodeCrypto, 3, root))).toEqual(signed);
   });
 
   test('a batch of one is no special case, and n is part of what is signed', () => {

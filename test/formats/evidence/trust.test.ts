@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { toHex, toUtf8 } from '../../../formats/bytes/bytes.ts';
 import {
@@ -88,6 +89,22 @@ describe('trust document', () => {
     expect(accept({ ...good, signature: signer.sign(good.document) })).toBe('evidence-untrusted');
     expect(accept(good, 3)).toBe('evidence-rollback');
     expect(accept({ ...good, document: new Uint8Array(500_000) })).toBe('evidence-too-large');
+  });
+
+  test('mutations of the text never throw', () => {
+    const bytes = encodeTrustDocument(document);
+    fc.assert(
+      fc.property(
+        fc.nat(bytes.length - 1),
+        fc.uint8Array({ maxLength: 2 }),
+        fc.nat(2),
+        (at, insert, remove) => {
+          const mutated = Uint8Array.from([...bytes.slice(0, at), ...insert, ...bytes.slice(at + remove)]);
+          expect(typeof parseTrustDocument(mutated).ok).toBe('boolean');
+        },
+      ),
+      { numRuns: 150 },
+    );
   });
 
   test('PCRs ascend, stay below 16, and the epoch has 32 bytes', () => {
