@@ -29,8 +29,9 @@ export async function readPassword(
 }
 
 async function ask({ stdin, output, signal }: Workspace, prompt: string): Promise<string> {
-  process.stderr.write(prompt);
+  // Raw mode first: what is typed at the sight of the prompt must not be echoed.
   stdin.setRawMode(true);
+  process.stderr.write(prompt);
   stdin.resume();
   const typed: string[] = [];
   try {

@@ -86,13 +86,20 @@ function pack(type: string, value: Uint8Array): Any {
 /** A failed call as the caller sees it: RpcRefusal when the peer sent our ErrorInfo, else RpcError. */
 export function statusToError(error: ServiceError): RpcError {
   const status = statusName(error.code);
+  const message = plainMessage(error.details);
   const [raw] = error.metadata?.get(DETAILS_KEY) ?? [];
-  if (!(raw instanceof Uint8Array) || raw.length > MAX_DETAILS) return new RpcError(status, error.details);
+  if (!(raw instanceof Uint8Array) || raw.length > MAX_DETAILS) return new RpcError(status, message);
   try {
-    return fromDetails(status, error.details, Status.decode(raw).details);
+    return fromDetails(status, message, Status.decode(raw).details);
   } catch {
-    return new RpcError(status, error.details);
+    return new RpcError(status, message);
   }
+}
+
+/** grpc-js wraps why a connection failed into sentences about itself. */
+function plainMessage(details: string): string {
+  const why = /Last error: (?:Error: )?(.+?)\.? ?Resolution note:/.exec(details)?.[1];
+  return why === undefined ? details : `no connection: ${why}`;
 }
 
 function fromDetails(status: StatusName, message: string, details: readonly Any[]): RpcError {

@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { type FakeFront, fakeFront } from '../support/client-front.ts';
+import { person } from '../support/enclavectl.ts';
+
+const MAIN = new URL('../../client/command/main.ts', import.meta.url).pathname;
+
+/** A real terminal: `script` (bsdutils, on every Debian) makes one. */
+function onTerminal(home: string, front: FakeFront, ...argv: string[]) {
+  const line = [
+    process.execPath,
+    MAIN,
+    '--ca',
+    `${home}/operator-roots.json`,
+    '--server',
+    front.address,
+    ...argv,
+  ].join(' ');
+  const child = spawn('script', ['-qfec', line, '/dev/null'], {
+    env: { PATH: process.env['PATH'], HOME: home, TERM: 'dumb' },
+  });
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { text: () => text, type: (keys: string) => child.stdin.write(keys), ended };
+}
+
+test('a password is asked for without echo; backspace works; Ctrl-C is 130', async () => {
+  const front = await fakeFront();
+  const carol = person(front.address);
+  try {
+    const login = onTerminal(carol.home, front, 'login', 'carol');
+    await expect.poll(login.text, { timeout: 10_000 }).toContain('Password: ');
+    login.type('correct hoXX\u007f\u007frse\r');
+    expect(await login.ended, login.text()).toBe(0);
+    expect(login.text()).toContain('logged in as carol');
+    expect(login.text()).not.toContain('correct');
+    const abandoned = onTerminal(carol.home, front, 'login', 'carol');
+    await expect.poll(abandoned.text, { timeout: 10_000 }).toContain('Password: ');
+    abandoned.type('corr\u0003');
+    expect(await abandoned.ended).toBe(130);
+    expect(abandoned.text()).not.toContain('corr');
+  } finally {
+    carol.remove();
+    await front.close();
+  }
+});
