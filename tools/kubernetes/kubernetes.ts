@@ -35,6 +35,7 @@ export async function startKubernetes(bin: string, directory: string): Promise<K
   const url = `https://${ADDRESS}:${apiPort}`;
   const { admin, caPem } = await writePki(pki, url);
   const warden = new Warden(directory);
+  const gone: Promise<unknown>[] = [];
   const start = (name: string, args: readonly string[]) => {
     const child = spawn(join(bin, name), args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const log = createWriteStream(join(directory, `${name}.log`), { flags: 'a' });
@@ -42,6 +43,7 @@ export async function startKubernetes(bin: string, directory: string): Promise<K
     child.stderr.pipe(log);
     if (child.pid === undefined) throw new Error(`${name} is not in ${bin}: run tools/kubernetes/build.sh`);
     warden.record(child.pid);
+    gone.push(once(child, 'close'));
     return child;
   };
   start('etcd', [
@@ -75,7 +77,10 @@ export async function startKubernetes(bin: string, directory: string): Promise<K
   let api = start('kube-apiserver', apiArgs);
   const untilUp = (): Promise<void> =>
     untilReady(url, caPem, admin, () => api.exitCode === null && api.signalCode === null);
-  const stop = (): Promise<void> => warden.close();
+  const stop = async (): Promise<void> => {
+    await warden.close();
+    await Promise.all(gone);
+  };
   try {
     await untilUp();
   } catch (error) {

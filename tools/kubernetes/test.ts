@@ -1,43 +1,74 @@
-/** `node tools/kubernetes/test.ts BIN [SUITE...]`: starts a kube-apiserver, runs the suites against it, ends with `N passed, N failed`. */
+/**
+ * `node tools/kubernetes/test.ts BIN [FILE...]`: runs every suite that talks to an API server, each against an etcd and kube-apiserver
+ * of its own, and ends with `N passed, N failed`.
+ */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startKubernetes } from './kubernetes.ts';
-
-/** Suites that do not care which API server they talk to. */
-const SUITES = [
-  'test/contract/api-server',
-  'test/devcluster/node',
-  'test/webhook/admission',
-  'test/licensing/launcher',
-  'test/e2e',
-  'test/certs/attested',
-  'test/certs/service',
-];
+import { apiServerSuites, type Suite } from './suites.ts';
 
 const [bin, ...chosen] = process.argv.slice(2);
 if (bin === undefined) {
-  console.error('usage: tools/kubernetes/test.sh [SUITE...]');
+  console.error('usage: tools/kubernetes/test.sh [FILE...]   (a part of a name is enough)');
   process.exit(2);
 }
-const directory = mkdtempSync(join(tmpdir(), 'kube-'));
-const begun = performance.now();
-const kubernetes = await startKubernetes(bin, directory);
-console.log(`test-kube: kube-apiserver ready after ${((performance.now() - begun) / 1000).toFixed(1)} s`);
-const suites =
-  chosen.length > 0 ? chosen : SUITES.filter((suite) => existsSync(suite) || existsSync(`${suite}.test.ts`));
-const tests = spawn(process.execPath, ['tools/run-tests.ts', ...suites], {
-  stdio: 'inherit',
-  env: {
-    ...process.env,
-    ENCLAVE_TEST_KUBECONFIG: kubernetes.kubeconfig,
-    // Suites that need a cluster of their own start one from these programs.
-    ENCLAVE_TEST_KUBERNETES_BIN: bin,
-  },
-});
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => tests.kill(signal));
-const code = await new Promise<number>((resolve) => tests.once('exit', (status) => resolve(status ?? 130)));
-await kubernetes.stop();
-rmSync(directory, { recursive: true, force: true });
-process.exit(code);
+const interrupted = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => interrupted.abort());
+
+let passed = 0;
+let failed = 0;
+const suites = apiServerSuites().filter(
+  ({ file }) => chosen.length === 0 || chosen.some((part) => file.includes(part)),
+);
+for (const suite of suites) {
+  if (interrupted.signal.aborted) break;
+  const begun = performance.now();
+  const result = await run(bin, suite);
+  passed += result.passed;
+  failed += result.failed;
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  console.log(`${suite.file}: ${result.passed} passed, ${result.failed} failed in ${seconds} s`);
+  if (result.failed > 0) console.log(result.output);
+}
+if (interrupted.signal.aborted) process.exit(130);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);
+
+async function run(bin: string, suite: Suite): Promise<{ passed: number; failed: number; output: string }> {
+  const directory = mkdtempSync(join(tmpdir(), 'kube-'));
+  const kubernetes = suite.takesKubeconfig ? await startKubernetes(bin, directory) : undefined;
+  try {
+    const output = await testOutput(suite.file, {
+      ENCLAVE_TEST_KUBERNETES_BIN: bin,
+      ...(kubernetes && {
+        ENCLAVE_TEST_KUBECONFIG: kubernetes.kubeconfig,
+        ENCLAVE_TEST_CLIENT_CA: kubernetes.clientCa,
+      }),
+    });
+    const counts = /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/.exec(output);
+    if (counts === null) return { passed: 0, failed: 1, output };
+    return { passed: Number(counts[1]), failed: Number(counts[2]) + Number(counts[3] ?? 0), output };
+  } finally {
+    await kubernetes?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function testOutput(file: string, env: Readonly<Record<string, string>>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const tests = spawn(process.execPath, ['tools/run-tests.ts', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+    let output = '';
+    for (const stream of [tests.stdout, tests.stderr])
+      stream.setEncoding('utf8').on('data', (chunk: string) => {
+        output += chunk;
+      });
+    interrupted.signal.addEventListener('abort', () => tests.kill('SIGTERM'), { once: true });
+    tests.once('error', reject);
+    tests.once('close', () => resolve(output));
+  });
+}
