@@ -87,13 +87,21 @@ function readFlags(options: Options, argv: readonly string[]): Map<string, Given
   return found;
 }
 
+/**
+ * `ENCLAVE_CERTS_PORT=tcp://10.96.0.5:8446`: what a kubelet writes into each pod for a Service `enclave-certs`, under the name of our
+ * --port. Whoever may make Services in a namespace must not be able to configure, or break, our processes there.
+ */
+function isServiceLink(name: string, raw: string): boolean {
+  return name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(raw);
+}
+
 function readEnvironment(options: Options, sources: Sources): Map<string, Given> {
   const found = new Map<string, Given>();
   for (const key of Object.keys(options)) {
     const name = environmentName(sources.environmentPrefix, key);
     const raw = sources.environment[name];
     // An empty variable is an unset one: manifests cannot leave a variable out.
-    if (raw !== undefined && raw !== '') found.set(key, { raw, source: name });
+    if (raw !== undefined && raw !== '' && !isServiceLink(name, raw)) found.set(key, { raw, source: name });
   }
   return found;
 }

@@ -74,6 +74,12 @@ describe('configuration', () => {
     expect(String(error)).not.toContain('\n');
   });
 
+  test('a Service named like a component configures nothing', async () => {
+    const service = { ENCLAVE_TEST_BIND: '10.0.0.2', ENCLAVE_TEST_HEALTH_PORT: 'tcp://10.96.0.5:9464' };
+    expect((await read([], service)).healthPort).toBe(9464);
+    await expect(read([], { ...service, ENCLAVE_TEST_HEALTH_PORT: 'x' })).rejects.toThrow('HEALTH_PORT');
+  });
+
   test('help names every flag, its default, and the environment', () => {
     const text = helpText('enclave-test', OPTIONS, 'ENCLAVE_TEST_');
     for (const part of [
