@@ -25,10 +25,11 @@ const SPECIAL: Readonly<Record<string, (call: Call, body: unknown) => Fields | P
 
 /** One request for a resource, watch and log apart. */
 export async function perform(call: Call, mediaType: string, body: unknown): Promise<Answer> {
-  const { verb, resource, subresource } = call.request;
+  const { verb, resource, subresource, name } = call.request;
   const verbs =
     subresource === '' ? call.resource.verbs : (call.resource.subresources[subresource]?.verbs ?? []);
-  if (!verbs.includes(verb)) throw methodNotAllowed();
+  const onOne = ['update', 'patch'].includes(verb) || subresource !== '';
+  if (!verbs.includes(verb) || (onOne && name === '')) throw methodNotAllowed();
   const special =
     verb === 'create' ? SPECIAL[subresource === '' ? resource : `${resource}/${subresource}`] : undefined;
   if (special !== undefined) return { status: 201, result: await special(call, body) };

@@ -46,6 +46,13 @@ export async function admitMutating(
   return now;
 }
 
+/** Admission of a deletion: mutating webhooks may refuse it (there is nothing to change), then validating ones. */
+export async function admitDeletion(call: Call, old: KubeObject): Promise<void> {
+  for (const webhook of matchingWebhooks(call, 'mutatingwebhookconfigurations', undefined, old))
+    await callWebhook(call, webhook, undefined, old);
+  await admitValidating(call, undefined, old);
+}
+
 /** Validating admission: webhooks that see the object as it would be stored; all are asked at once, the first refusal counts. */
 export async function admitValidating(
   call: Call,

@@ -27,11 +27,11 @@ export function applyStrategicMerge(struct: string | undefined, document: Fields
       else merged[name] = mergeField(rules?.get(name), merged[name], value);
     }
   }
-  for (const [name, value] of Object.entries(members))
-    if (name.startsWith(ORDER) && Array.isArray(value)) {
-      const field = name.slice(ORDER.length);
-      merged[field] = reorder(merged[field], value, rules?.get(field)?.mergeKey ?? '');
-    }
+  for (const [name, rule] of rules ?? []) {
+    const order = members[`${ORDER}${name}`] ?? members[name];
+    if (rule.mergeKey !== undefined && Array.isArray(order))
+      merged[name] = arrange(merged[name], order, document[name], rule.mergeKey);
+  }
   return merged;
 }
 
@@ -66,16 +66,28 @@ function mergeList(
   return merged;
 }
 
-/** The listed elements in their order; what only the server has comes after. */
-function reorder(list: unknown, order: readonly unknown[], key: string): unknown {
+/**
+ * Elements of the patch in its order, those that only the server has between them: before an element of the patch when
+ * the server had them before it, else after.
+ */
+function arrange(list: unknown, order: readonly unknown[], before: unknown, key: string): unknown {
   if (!Array.isArray(list)) return list;
-  const place = (element: unknown): number => {
-    const at = order.findIndex((each) =>
-      key === '' ? each === element : isFields(each) && isFields(element) && each[key] === element[key],
-    );
-    return at < 0 ? order.length : at;
-  };
-  return [...list].sort((a, b) => place(a) - place(b));
+  const same = (a: unknown, b: unknown): boolean =>
+    key === '' ? a === b : isFields(a) && isFields(b) && a[key] === b[key];
+  const place = (within: readonly unknown[], element: unknown): number =>
+    within.findIndex((each) => same(each, element));
+  const server = Array.isArray(before) ? before : [];
+  const ordered = list
+    .filter((each) => place(order, each) >= 0)
+    .sort((a, b) => place(order, a) - place(order, b));
+  const others = list.filter((each) => place(order, each) < 0);
+  const arranged: unknown[] = [];
+  for (const each of ordered) {
+    const at = place(server, each);
+    while (at >= 0 && others.length > 0 && place(server, others[0]) < at) arranged.push(others.shift());
+    arranged.push(each);
+  }
+  return [...arranged, ...others];
 }
 
 function withoutDirectives(value: unknown): unknown {

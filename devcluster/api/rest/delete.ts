@@ -1,4 +1,4 @@
-import { admitValidating } from '../admission/admit.ts';
+import { admitDeletion } from '../admission/admit.ts';
 import { badRequest, conflict, notFound } from '../api-error.ts';
 import type { Call } from '../call.ts';
 import { rulesOf } from '../kinds/rules-table.ts';
@@ -31,7 +31,7 @@ export async function deleteOne(call: Call, body: unknown): Promise<{ object: Ku
   const { resource, request } = call;
   const options = parseOptions(call, body);
   const key = storageKey(resource.namespaced ? request.namespace : undefined, request.name);
-  await admitValidating(call, undefined, requireObject(call, key, options));
+  await admitDeletion(call, requireObject(call, key, options));
   return marked(call, key, requireObject(call, key, options), options);
 }
 
@@ -43,7 +43,7 @@ export async function deleteMany(call: Call, body: unknown): Promise<KubeObject[
   const found = cluster.store.list(resource.table, request.namespace).filter(matches);
   for (const object of found) {
     const key = storageKey(object.metadata.namespace, object.metadata.name);
-    await admitValidating(call, undefined, object);
+    await admitDeletion(call, object);
     const held = cluster.store.get(resource.table, key);
     if (held !== undefined) marked(call, key, held, options);
   }

@@ -19,14 +19,11 @@ export async function patch(call: Call, mediaType: string, body: unknown): Promi
   return change(call, (current) => {
     // The version that is patched is only insisted on when the patch names it.
     const shown = structuredClone(present(call, current)) as unknown as Fields;
-    const { resourceVersion: held, ...metadata } = fields(shown['metadata']);
+    const held = fields(shown['metadata'])['resourceVersion'];
     const patched = apply(mediaType, call, shown, body);
-    const after = fields(patched['metadata']);
-    const named = after['resourceVersion'] !== held || mentionsVersion(mediaType, body);
-    return {
-      ...patched,
-      metadata: { ...metadata, ...after, ...(named ? {} : { resourceVersion: undefined }) },
-    };
+    const { resourceVersion: version, ...metadata } = fields(patched['metadata']);
+    const named = version !== held || mentionsVersion(mediaType, body);
+    return { ...patched, metadata: { ...metadata, ...(named ? { resourceVersion: version } : {}) } };
   });
 }
 

@@ -1,0 +1,111 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ApiServer, startApiServer } from '../../devcluster/api/api-server.ts';
+import { loadCertificateAuthority } from '../../devcluster/api/certificate-authority.ts';
+import { startKubernetes } from '../../tools/kubernetes/kubernetes.ts';
+import { type ApiClient, type ApiServerUnderTest, apiClient, makeNamespace } from '../contract/api-client.ts';
+import { apiServerContract } from '../contract/api-server.ts';
+
+const programs = process.env['ENCLAVE_TEST_KUBERNETES_BIN'];
+const temporary = (): string => mkdtempSync(join(tmpdir(), 'api-'));
+
+async function startReal(bin: string): Promise<ApiServerUnderTest> {
+  const directory = temporary();
+  const kubernetes = await startKubernetes(bin, directory);
+  const caPem = readFileSync(join(kubernetes.clientCa, 'ca.crt'), 'utf8');
+  const authority = await loadCertificateAuthority(
+    caPem,
+    readFileSync(join(kubernetes.clientCa, 'ca.key'), 'utf8'),
+  );
+  return {
+    url: kubernetes.url,
+    caPem,
+    kubeconfig: kubernetes.kubeconfig,
+    issueClient: authority.issueClient,
+    stop: async () => {
+      await kubernetes.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startOwn(): Promise<ApiServerUnderTest> {
+  const directory = temporary();
+  const server = await startApiServer({ address: '127.0.0.1', port: 0 });
+  const kubeconfig = join(directory, 'admin.kubeconfig');
+  writeFileSync(kubeconfig, server.adminKubeconfig(), { mode: 0o600 });
+  return {
+    url: server.url,
+    caPem: server.caPem,
+    kubeconfig,
+    issueClient: server.issueClientCertificate,
+    stop: async () => {
+      await server.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+apiServerContract(programs ? 'kube-apiserver' : 'devcluster', () =>
+  programs ? startReal(programs) : startOwn(),
+);
+
+/** What a real server does only after minutes, done at once. */
+function ownBehaviour(): void {
+  let server: ApiServer;
+  let admin: ApiClient;
+  beforeAll(async () => {
+    server = await startApiServer({ address: '127.0.0.1', port: 0, historyLimit: 3 });
+    const under = {
+      ...server,
+      kubeconfig: '',
+      issueClient: server.issueClientCertificate,
+      stop: server.close,
+    };
+    admin = apiClient(under, await server.issueClientCertificate('admin', ['system:masters']));
+  });
+  afterAll(() => server.close());
+
+  test('a version that history no longer reaches has expired: for a watch and for the rest of a list', async () => {
+    const maps = `/api/v1/namespaces/${await makeNamespace(admin)}/configmaps`;
+    for (const name of ['a', 'b', 'c']) await admin.post(maps, { metadata: { name } });
+    const page = await admin.get(`${maps}?limit=1`);
+    server.compact();
+    const watching = await admin.watch(
+      `${maps}?watch=true&resourceVersion=${page.body['metadata']?.['resourceVersion']}`,
+    );
+    expect(await watching.take(1)).toMatchObject([
+      { type: 'ERROR', object: { kind: 'Status', reason: 'Expired', code: 410 } },
+    ]);
+    expect(await admin.get(`${maps}?limit=1&continue=${page.body['metadata']?.['continue']}`)).toMatchObject({
+      status: 410,
+      body: { reason: 'Expired' },
+    });
+  });
+
+  test('history is bounded', async () => {
+    const maps = `/api/v1/namespaces/${await makeNamespace(admin)}/configmaps`;
+    const first = await admin.post(maps, { metadata: { name: 'first' } });
+    for (const name of ['a', 'b', 'c', 'd']) await admin.post(maps, { metadata: { name } });
+    const watching = await admin.watch(
+      `${maps}?watch=true&resourceVersion=${first.body['metadata']?.['resourceVersion']}`,
+    );
+    expect(await watching.take(1)).toMatchObject([{ type: 'ERROR', object: { code: 410 } }]);
+  });
+
+  test('it goes away and comes back with what it holds', async () => {
+    const maps = `/api/v1/namespaces/${await makeNamespace(admin)}/configmaps`;
+    await admin.post(maps, { metadata: { name: 'kept' } });
+    const watching = await admin.watch(`${maps}?watch=true`);
+    await watching.take(2);
+    await server.suspend();
+    await expect(watching.take(1)).rejects.toThrow();
+    await expect(admin.get(maps)).rejects.toThrow(/ECONNREFUSED/);
+    await server.resume();
+    expect((await admin.get(`${maps}/kept`)).status).toBe(200);
+  });
+}
+
+if (!programs) describe('the development cluster API server', ownBehaviour);
