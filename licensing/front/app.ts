@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { serviceDnsName } from '../../names/components.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import type { Identity } from '../../platform/identity/identity.ts';
@@ -13,6 +14,7 @@ import { openSqliteStore } from '../store/sqlite-store.ts';
 import { judgeComponent } from '../trust/component-role.ts';
 import { createTrustClient, followTrust } from '../trust/trust-client.ts';
 import { keepTrustFrom } from '../trust/trust-keeper.ts';
+import { frontMetrics } from './front-metrics.ts';
 import type { FRONT_OPTIONS } from './options.ts';
 import { startPasswords } from './passwords/passwords.ts';
 import { serveFront } from './serve-front.ts';
@@ -29,7 +31,9 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
     health.check(name),
   );
   const store = openSqliteStore(config.database);
+  const counters = frontMetrics(metrics);
   const passwords = await startPasswords({
+    onRun: counters.scryptBegun,
     logN: config.scryptLogN,
     concurrency: config.scryptConcurrency,
     queue: config.scryptQueue,
@@ -79,6 +83,7 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
       trustDocument: () => keeper.trust.current()?.signed,
       log,
       metrics,
+      frontMetrics: counters,
       health,
       clock,
       signal,
@@ -102,7 +107,7 @@ function warnOfNames(identity: Identity, publicNames: readonly string[], log: Lo
   if (leaf === undefined) return;
   const certificate = new X509Certificate(leaf);
   for (const name of publicNames)
-    if (certificate.checkHost(name) === undefined && certificate.checkIP(name) === undefined)
+    if ((isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) === undefined)
       log.warn(
         { name },
         'front’s certificate lacks this public name: give the certificate service the same names',

@@ -9,6 +9,7 @@ export interface FrontMetrics {
   phaseReached(phase: string, milliseconds: number): void;
   seats(taken: number): void;
   orphanRemoved(): void;
+  scryptBegun(): void;
 }
 
 const PHASE_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300];
@@ -27,6 +28,10 @@ export function frontMetrics(metrics: Metrics): FrontMetrics {
   );
   const seats = metrics.gauge('seats_taken', 'Seats taken, over all users');
   const orphans = metrics.counter('orphans_removed_total', 'Pods of enclaves that no seat stood for');
+  const scrypts = metrics.counter(
+    'scrypts_total',
+    'Passwords hashed: one for each sign-up and login that was let in',
+  );
   return {
     loggedIn: (outcome) => logins.inc({ outcome }),
     signedUp: (outcome) => signUps.inc({ outcome }),
@@ -34,5 +39,6 @@ export function frontMetrics(metrics: Metrics): FrontMetrics {
     phaseReached: (phase, milliseconds) => phases.observe(milliseconds / 1000, { phase }),
     seats: (taken) => seats.set(taken),
     orphanRemoved: () => orphans.inc(),
+    scryptBegun: () => scrypts.inc(),
   };
 }

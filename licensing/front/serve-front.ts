@@ -10,7 +10,7 @@ import { sleep } from '../../platform/run/sleep.ts';
 import type { ServerTls } from '../../platform/tls/server-options.ts';
 import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
 import type { Store } from '../store/store.ts';
-import { frontMetrics } from './front-metrics.ts';
+import type { FrontMetrics } from './front-metrics.ts';
 import type { FrontWorld } from './front-world.ts';
 import type { LaunchLimits } from './launches/launch-step.ts';
 import type { Launcher } from './launches/launch-world.ts';
@@ -39,6 +39,7 @@ export interface FrontParts {
   readonly trustDocument: FrontWorld['trustDocument'];
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly frontMetrics: FrontMetrics;
   readonly health?: Health;
   readonly clock: Clock;
   /** Ends the service: runs and streams end, records stay. */
@@ -55,7 +56,7 @@ export interface ServedFront {
 /** Goes on with unfinished launches, then serves. @throws when the port cannot be had */
 export async function serveFront(parts: FrontParts, host: string, port: number): Promise<ServedFront> {
   const { store, passwords, tokens, launcher, clock, log, limits, signal } = parts;
-  const metrics = frontMetrics(parts.metrics);
+  const metrics = parts.frontMetrics;
   const perMinute = (rate: number) => new RateLimiter({ perMinute: rate, burst: rate });
   const startedAt = clock.now();
   const launches = new Launches({ store, launcher, clock, log, metrics, limits, startedAt, signal });

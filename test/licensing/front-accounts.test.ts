@@ -18,7 +18,7 @@ const failure = (promise: Promise<unknown>): Promise<RpcRefusal> =>
   );
 
 test('sign-up, login, a token that works; a taken name; one answer for wrong password and unknown user', async () => {
-  const { client, lines, restart } = await start();
+  const { client, lines, metrics, restart } = await start();
   const api = client();
   await api.signUp({ user: 'ada', password: 'correct horse' });
   const { token, expiresAt } = await api.login({ user: 'ada', password: 'correct horse' });
@@ -31,8 +31,12 @@ test('sign-up, login, a token that works; a taken name; one answer for wrong pas
     status: 'ALREADY_EXISTS',
     code: 'user-exists',
   });
+  const scrypts = () => metrics.values.get('scrypts_total{}') ?? 0;
+  const before = scrypts();
   const wrong = await failure(api.login({ user: 'ada', password: 'wrong horse' }));
+  expect(scrypts()).toBe(before + 1);
   const unknown = await failure(api.login({ user: 'bob', password: 'wrong horse' }));
+  expect(scrypts()).toBe(before + 2);
   expect(wrong).toMatchObject({ status: 'UNAUTHENTICATED', code: 'wrong-credentials' });
   expect({ ...unknown, message: unknown.message }).toEqual({ ...wrong, message: wrong.message });
   for (const options of [{}, { token: `${token}x` }])

@@ -24,3 +24,8 @@ test('what does not fit in the queue is refused at once, what is in it is done',
   expect(results.filter((each) => each.ok)).toHaveLength(4);
   expect(results.filter((each) => !each.ok && each.code === 'overloaded')).toHaveLength(4);
 });
+
+test('a broken key is a defect, not an answer, and the next password is checked all the same', async () => {
+  await expect(passwords.verify(new Uint8Array(5), 'password')).rejects.toThrow(/scrypt worker failed/);
+  expect(await passwords.verify(undefined, 'password')).toEqual({ ok: true, value: false });
+});

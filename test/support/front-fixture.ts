@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
+import { frontMetrics } from '../../licensing/front/front-metrics.ts';
 import { startPasswords } from '../../licensing/front/passwords/passwords.ts';
 import { serveFront } from '../../licensing/front/serve-front.ts';
 import { openTokens } from '../../licensing/front/tokens/tokens.ts';
@@ -48,7 +49,13 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
 
   async function start() {
     const store = openSqliteStore(join(folder, 'front.db'));
-    const passwords = await startPasswords({ logN: 10, concurrency: 2, queue: 50 });
+    const counters = frontMetrics(metrics);
+    const passwords = await startPasswords({
+      logN: 10,
+      concurrency: 2,
+      queue: 50,
+      onRun: counters.scryptBegun,
+    });
     const abort = new AbortController();
     const launcherClient = createRpcClient(LauncherServiceService, {
       address: { host: '127.0.0.1', port: launcher.port },
@@ -76,6 +83,7 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
         trustDocument: () => undefined,
         log,
         metrics,
+        frontMetrics: counters,
         clock,
         signal: abort.signal,
       },

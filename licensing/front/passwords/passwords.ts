@@ -13,6 +13,8 @@ export interface PasswordOptions {
   readonly concurrency: number;
   /** How many may wait; more are refused with `overloaded`. */
   readonly queue: number;
+  /** Called once for each scrypt that begins. */
+  onRun?(): void;
 }
 
 export interface Passwords {
@@ -101,6 +103,7 @@ class ScryptPool {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       this.#running.set(next.job.id, next);
+      this.#options.onRun?.();
       this.#start().postMessage(next.job);
     }
   }
