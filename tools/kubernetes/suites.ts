@@ -8,17 +8,17 @@ export interface Suite {
   readonly takesKubeconfig: boolean;
 }
 
-const CLUSTER = 'test/support/cluster.ts';
-const VARIABLE = 'ENCLAVE_TEST_KUBECONFIG';
+const GIVEN = 'ENCLAVE_TEST_KUBECONFIG';
+const OWN = 'ENCLAVE_TEST_KUBERNETES_BIN';
 
-/** Every suite that can talk to a real API server: those that reach the cluster's support, or read the variable. */
+/** Every suite that can talk to a real API server: those that read one of the two variables, or import who does. */
 export function apiServerSuites(): Suite[] {
   return globSync('test/**/*.test.ts')
     .sort()
     .flatMap((file) => {
-      const reached = reach(file, new Set());
-      const takesKubeconfig = [...reached].some((each) => readFileSync(each, 'utf8').includes(VARIABLE));
-      return takesKubeconfig || reached.has(CLUSTER) ? [{ file, takesKubeconfig }] : [];
+      const texts = [...reach(file, new Set())].map((each) => readFileSync(each, 'utf8'));
+      const reads = (variable: string): boolean => texts.some((text) => text.includes(variable));
+      return reads(GIVEN) || reads(OWN) ? [{ file, takesKubeconfig: reads(GIVEN) }] : [];
     });
 }
 
