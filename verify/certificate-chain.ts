@@ -7,7 +7,6 @@ import {
   parseCertificate,
   verifyCertificateSignature,
 } from '../formats/x509/certificate.ts';
-import { publicKeyKind } from '../formats/x509/public-key.ts';
 import { ISSUERS, type Issuer } from '../names/signers.ts';
 import { ROLE_USAGE, roleProblem } from './certificate-role.ts';
 import { unpermittedName } from './name-constraints.ts';
@@ -94,11 +93,11 @@ function pathProblem(
   role: Issuer,
 ): Refusal<ChainCode> | undefined {
   for (const [index, certificate] of path.entries()) {
-    const { extensions, spki } = certificate;
+    const { extensions, keyKind } = certificate;
     const [critical] = extensions.unknownCritical;
     if (critical !== undefined)
       return no('chain-critical-extension', `the critical extension ${critical} is unknown`);
-    if (publicKeyKind(spki) === undefined)
+    if (keyKind === undefined)
       return no('chain-key', 'a key other than RSA 2048, 3072 or 4096, P-256 or P-384');
     if (index === 0) continue;
     const { basicConstraints, keyUsage = [], extendedKeyUsage } = extensions;

@@ -89,7 +89,8 @@ export class VerifyCache {
 
   /** What is known of this attest, signature and key; the caller adds to it. */
   quote(crypto: Crypto, { attest, signature, attestationKeyPublic }: Bundle): KnownQuote {
-    const input = new Writer().sized16(attest).sized16(signature).bytes(attestationKeyPublic).finish();
+    const lengths = new Writer().u32(attest.length).u32(signature.length).finish();
+    const input = concat(lengths, attest, signature, attestationKeyPublic);
     const key = toHex(crypto.hash('sha256', input));
     const known = this.#quotes.get(key);
     if (known) return known;

@@ -7,12 +7,16 @@ export const BLINDER_BYTES = 32;
 const LEAF_LABEL = concat(Uint8Array.of(0x00), toUtf8('enclave-leaf/1'));
 const BATCH_LABEL = toUtf8('enclave-batch/1');
 
+function uint32(value: number): Uint8Array {
+  return new Writer().u32(value).finish();
+}
+
 /**
  * `SHA-256(0x00 || "enclave-leaf/1" || len32(statement) || statement || blinder[32])`. The blinder keeps a neighbour
  * in the batch from guessing a statement from its hash.
  */
 export function leafHash(crypto: Crypto, statement: Uint8Array, blinder: Uint8Array): Uint8Array {
-  return crypto.hash('sha256', new Writer().bytes(LEAF_LABEL).sized32(statement).bytes(blinder).finish());
+  return crypto.hash('sha256', concat(LEAF_LABEL, uint32(statement.length), statement, blinder));
 }
 
 function nodeHash(crypto: Crypto, left: Uint8Array, right: Uint8Array): Uint8Array {
@@ -95,5 +99,5 @@ export function rootFromPath(
 
 /** What the TPM signs as extraData: `SHA-256("enclave-batch/1" || uint32(n) || root)`, for n = 1 as for any other. */
 export function qualifyingData(crypto: Crypto, count: number, root: Uint8Array): Uint8Array {
-  return crypto.hash('sha256', new Writer().bytes(BATCH_LABEL).u32(count).bytes(root).finish());
+  return crypto.hash('sha256', concat(BATCH_LABEL, uint32(count), root));
 }

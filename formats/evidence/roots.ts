@@ -5,7 +5,6 @@ import { canonicalJson } from '../bytes/canonical-json.ts';
 import { type Result, refuse, success } from '../bytes/result.ts';
 import type { Crypto } from '../crypto/crypto.ts';
 import { parseCertificate } from '../x509/certificate.ts';
-import { publicKeyKind } from '../x509/public-key.ts';
 import type { EvidenceCode } from './evidence-code.ts';
 import { base64, list, object, readJson } from './json-shape.ts';
 
@@ -35,9 +34,9 @@ export function rootsProblem(roots: Roots): string | undefined {
     for (const der of roots[issuer]) {
       const parsed = parseCertificate(der);
       if (!parsed.ok) return `${issuer}: ${parsed.message}`;
-      const { extensions, spki } = parsed.value;
+      const { extensions, keyKind } = parsed.value;
       if (extensions.basicConstraints?.ca !== true) return `${issuer}: a certificate that is no CA`;
-      if (publicKeyKind(spki) !== 'p256') return `${issuer}: a key that is not P-256`;
+      if (keyKind !== 'p256') return `${issuer}: a key that is not P-256`;
     }
   return undefined;
 }

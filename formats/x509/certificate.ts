@@ -6,6 +6,7 @@ import { constructedTag, TAGS } from './der-tags.ts';
 import { bitString, element, sequence, smallInteger, time, unsignedInteger } from './der-writer.ts';
 import { type Extensions, encodeExtensions, type ParsedExtensions, readExtensions } from './extensions.ts';
 import { encodeName, type Name, readName } from './name.ts';
+import { type PublicKeyKind, publicKeyKind } from './public-key.ts';
 import { decodeSignatureAlgorithm, encodeSignatureAlgorithm } from './signature-algorithm.ts';
 import type { X509Code } from './x509-code.ts';
 
@@ -28,6 +29,8 @@ export interface Certificate {
   readonly notAfter: number;
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array;
+  /** Undefined for a key that this project does not use. */
+  readonly keyKind: PublicKeyKind | undefined;
   readonly signatureAlgorithm: SignatureScheme;
   /** ECDSA: DER of Ecdsa-Sig-Value. */
   readonly signature: Uint8Array;
@@ -97,6 +100,7 @@ export function parseCertificate(der: Uint8Array): Result<Certificate, X509Code>
     notBefore,
     notAfter,
     spki,
+    keyKind: publicKeyKind(spki),
     signatureAlgorithm: scheme,
     signature,
     extensions,

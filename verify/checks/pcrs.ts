@@ -28,9 +28,10 @@ export function checkPcrSelection(
   const wanted = [...(cluster ? [cluster] : []), ...policySelections(policy)].map((each) => written([each]));
   const expected =
     wanted.length === 0 ? 'one bank of SHA-256 or SHA-384' : [...new Set(wanted)].join(' and ');
-  const actual = written(selectedPcrs(quote.info.pcrSelect));
+  const banks = selectedPcrs(quote.info.pcrSelect);
+  const actual = written(banks);
   const no = () => fails('pcr-selection-differs', expected, actual);
-  const [bank, ...others] = selectedPcrs(quote.info.pcrSelect);
+  const [bank, ...others] = banks;
   // An empty second bank would be invisible in the text: the signed list itself has exactly one entry.
   if (!bank || others.length > 0 || quote.info.pcrSelect.length !== 1) return no();
   const { hash, pcrs } = bank;
