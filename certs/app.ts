@@ -3,6 +3,7 @@ import { rootsToJson } from '../formats/evidence/roots.ts';
 import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import { kubeFromConfig } from '../platform/kube/kube-options.ts';
 import { createRpcServer } from '../platform/rpc/rpc-server.ts';
+import { unixSeconds } from '../platform/run/clock.ts';
 import type { Context } from '../platform/run/context.ts';
 import { mapLive } from '../platform/run/live.ts';
 import { EnrolmentServiceService } from '../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
@@ -69,14 +70,17 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
       kube,
       releaseNamespace: settings.releaseNamespace,
       registry,
-      endorsements: () => ({ ...settings.readEndorsements(), now: Math.floor(now() / 1000) }),
+      endorsements: () => ({ ...settings.readEndorsements(), now: unixSeconds(clock) }),
       sign,
       random,
       onOutcome: (outcome) => metrics.enrolments.inc({ outcome }),
       onEnrolled: (node, ekSha256) => seenTpms.enrolled(node, ekSha256),
     }),
   );
-  server.add(TrustServiceService, trustHandlers({ crypto: nodeCrypto, publisher, issued }));
+  server.add(
+    TrustServiceService,
+    trustHandlers({ crypto: nodeCrypto, publisher, issued, roots, now: () => unixSeconds(clock) }),
+  );
   const port = await server.listen(config.bind, settings.port);
   log.info({ port, trustVersion: publisher.published.current().document.version }, 'listening');
 
@@ -112,6 +116,7 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
     rootsJson: rootsToJson(roots),
     systemRoots: roots.system,
     webhookConfigurations: settings.webhookConfigurations,
+    now,
   });
   const epochs = turnEpochs({ publisher, health, log, signal });
   const watching = health.check('certificate-requests');

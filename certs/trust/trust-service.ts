@@ -1,15 +1,16 @@
 import type { Crypto } from '../../formats/crypto/crypto.ts';
+import type { Roots } from '../../formats/evidence/roots.ts';
 import type { SignedTrustDocument } from '../../formats/evidence/trust-document.ts';
-import type { Component } from '../../names/components.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
 import type { Handlers } from '../../platform/rpc/service.ts';
 import type { Live } from '../../platform/run/live.ts';
-import { type ComponentPeer, componentPeer } from '../../platform/tls/component-peer.ts';
+import type { ComponentPeer } from '../../platform/tls/component-peer.ts';
 import type { WatchResponse } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import type { TrustServiceService } from '../../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
 import { refuseCerts } from '../code.ts';
 import type { IssuedLog } from '../issue/issued-log.ts';
 import { refuseCall } from '../refuse-call.ts';
+import { identifyCaller } from './caller.ts';
 import { decideRevocation } from './revoke.ts';
 import { parseTokenKeys } from './token-keys.ts';
 import type { Published, TrustPublisher } from './trust-publisher.ts';
@@ -19,6 +20,9 @@ export interface TrustServiceOptions {
   readonly crypto: Crypto;
   readonly publisher: TrustPublisher;
   readonly issued: IssuedLog;
+  readonly roots: Roots;
+  /** Unix seconds. */
+  now(): number;
 }
 
 /** `trust.v1`: the document to every component, changes of it to those whose business they are. */
@@ -27,14 +31,14 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
   const version = (): bigint => BigInt(publisher.published.current().document.version);
   return {
     watch: async function* (request, call) {
-      callerOf(call);
+      callerOf(options, call);
       for await (const signed of documentsFrom(publisher.published, request.version, call.signal)) {
         const response: WatchResponse = { trustDocument: signed };
         yield response;
       }
     },
     revoke: async (request, call) => {
-      const caller = callerOf(call);
+      const caller = callerOf(options, call);
       const decision = decideRevocation(crypto, caller, request, issued);
       if (!decision.ok) throw refuseCall(decision);
       const { kind, entry } = decision.value;
@@ -56,7 +60,7 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
       return { version: version() };
     },
     setTokenKeys: async (request, call) => {
-      const caller = callerOf(call);
+      const caller = callerOf(options, call);
       if (caller.component !== 'front')
         throw refuseCall(
           refuseCerts('caller-role', `${caller.component} issues no tokens`, 'only front does'),
@@ -74,17 +78,10 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
   };
 }
 
-/** Components that have business here; certs itself calls nobody. */
-const CALLERS: ReadonlySet<Component> = new Set(['agent', 'webhook', 'front', 'launcher']);
-
-function callerOf(call: RpcCall): ComponentPeer {
-  const peer = componentPeer(call.peer.certificate);
-  if (!peer.ok) throw refuseCall(refuseCerts('caller-unknown', peer.message, peer.remedy));
-  if (!CALLERS.has(peer.value.component))
-    throw refuseCall(
-      refuseCerts('caller-role', `${peer.value.component} is no caller`, 'use a component’s own'),
-    );
-  return peer.value;
+function callerOf({ crypto, roots, now }: TrustServiceOptions, call: RpcCall): ComponentPeer {
+  const caller = identifyCaller(crypto, call.peer.certificate, roots, now());
+  if (!caller.ok) throw refuseCall(caller);
+  return caller.value;
 }
 
 /** The newest document unless the caller holds it, then each newer one. A slow reader misses those in between, never the newest. */

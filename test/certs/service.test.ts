@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cleanUp, KEEP_FINISHED_MS } from '../../certs/controller/cleaner.ts';
+import { TCS_CLUSTER_ISSUERS } from '../../certs/start/cluster-issuers.ts';
 import { concat, toUtf8 } from '../../formats/bytes/bytes.ts';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../names/components.ts';
-import { SIGNERS } from '../../names/signers.ts';
+import { ISSUERS, SIGNERS } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { requestCertificate } from '../../platform/identity/request-certificate.ts';
@@ -59,6 +60,18 @@ describe('the cluster', () => {
     await cluster.admin.patch(MUTATING_WEBHOOK_CONFIGURATIONS, ref, { webhooks: [webhook] });
     await until('caBundle again', async () => (await bundle()) === expected);
     await cluster.admin.delete(MUTATING_WEBHOOK_CONFIGURATIONS, ref);
+  });
+});
+
+describe('our issuers', () => {
+  test('are TCSClusterIssuers, and ready', async () => {
+    const issuers = await until('four issuers', async () => {
+      const { items } = await cluster.admin.list(TCS_CLUSTER_ISSUERS);
+      return (
+        items.length === 4 && items.every(({ status }) => status?.conditions?.[0]?.status === 'True') && items
+      );
+    });
+    expect(issuers.map(({ metadata }) => metadata?.name).sort()).toEqual([...ISSUERS].sort());
   });
 });
 
