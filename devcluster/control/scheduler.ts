@@ -1,6 +1,7 @@
 import type { Kube } from '../../platform/kube/kube.ts';
 import { isKubeError } from '../../platform/kube/kube-error.ts';
 import { NODES, type Node } from '../../platform/kube/resources.ts';
+import { EventRecorder } from '../node/event-recorder.ts';
 import { NODE_PODS } from '../node/node-pods.ts';
 import { isFinished, type Pod } from '../node/pod.ts';
 
@@ -30,6 +31,7 @@ export function chooseNode(pod: Pod, nodes: readonly Node[], pods: readonly Pod[
 /** Binds pods without a node to one, until the signal aborts. */
 export function runScheduler(kube: Kube, signal: AbortSignal, onTrouble: (error: unknown) => void): void {
   const bound = new Map<string, string>();
+  const events = new EventRecorder(kube, { component: 'default-scheduler' });
   const nodes = kube.watch(NODES, {
     signal,
     onTrouble,
@@ -41,7 +43,10 @@ export function runScheduler(kube: Kube, signal: AbortSignal, onTrouble: (error:
     onTrouble,
     onAdd: (pod) => void schedule(pod),
     onUpdate: (pod) => void schedule(pod),
-    onDelete: (pod) => bound.delete(pod.metadata.uid ?? ''),
+    onDelete: ({ metadata: { uid = '' } }) => {
+      bound.delete(uid);
+      events.forget(uid);
+    },
   });
 
   const schedule = async (pod: Pod): Promise<void> => {
@@ -53,7 +58,10 @@ export function runScheduler(kube: Kube, signal: AbortSignal, onTrouble: (error:
       return node === undefined ? each : { ...each, spec: { ...each.spec, nodeName: node } };
     });
     const node = chooseNode(pod, nodes.list(), known);
-    if (node === undefined) return;
+    if (node === undefined) {
+      events.record(pod, 'Warning', 'FailedScheduling', 'no ready node has the labels of its nodeSelector');
+      return;
+    }
     bound.set(uid, node);
     try {
       await kube.createSubresource(NODE_PODS, { name, namespace }, 'binding', {
@@ -62,6 +70,7 @@ export function runScheduler(kube: Kube, signal: AbortSignal, onTrouble: (error:
         metadata: { name, namespace, uid },
         target: { apiVersion: 'v1', kind: 'Node', name: node },
       });
+      events.record(pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${node}`);
     } catch (error) {
       bound.delete(uid);
       if (isKubeError(error, 'NotFound', 'Conflict') || signal.aborted) return;

@@ -4,16 +4,22 @@ import type { Pod } from './pod.ts';
 
 type EventType = 'Normal' | 'Warning';
 
-/** Writes a node's events about its pods. An event that cannot be written is lost, as with a kubelet. */
+export interface EventSource {
+  readonly component: string;
+  /** The node's name, for a kubelet. */
+  readonly host?: string;
+}
+
+/** Writes events about pods. An event that cannot be written is lost, as with a kubelet. */
 export class EventRecorder {
   readonly #kube: Kube;
-  readonly #node: string;
+  readonly #source: EventSource;
   readonly #counts = new Map<string, { name: string; count: number }>();
   #sequence = 0;
 
-  constructor(kube: Kube, node: string) {
+  constructor(kube: Kube, source: EventSource) {
     this.#kube = kube;
-    this.#node = node;
+    this.#source = source;
   }
 
   /** Says it once, and counts when it is said again. */
@@ -46,9 +52,9 @@ export class EventRecorder {
         type,
         reason,
         message,
-        source: { component: 'kubelet', host: this.#node },
-        reportingComponent: 'kubelet',
-        reportingInstance: this.#node,
+        source: { ...this.#source },
+        reportingComponent: this.#source.component,
+        reportingInstance: this.#source.host ?? this.#source.component,
         firstTimestamp: now,
         lastTimestamp: now,
         count: 1,

@@ -10,8 +10,8 @@ export function allocatable(): Record<string, string> {
   return { cpu: String(cpus().length), memory: `${Math.floor(totalmem() / 1024)}Ki`, pods: '250' };
 }
 
-/** The Node object as a kubelet registers it. */
-export function nodeObject(name: string, address: string, ready: boolean, now: string): Node {
+/** The Node object as a kubelet registers it; `since`: when it became what it is. */
+export function nodeObject(name: string, address: string, ready: boolean, since: string, now: string): Node {
   const architecture = arch() === 'x64' ? 'amd64' : arch();
   const condition = (type: string, status: string, reason: string, message: string) => ({
     type,
@@ -19,7 +19,7 @@ export function nodeObject(name: string, address: string, ready: boolean, now: s
     reason,
     message,
     lastHeartbeatTime: now,
-    lastTransitionTime: now,
+    lastTransitionTime: since,
   });
   return {
     apiVersion: 'v1',

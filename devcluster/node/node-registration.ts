@@ -12,6 +12,7 @@ export class NodeRegistration {
   readonly #kube: Kube;
   readonly #name: string;
   readonly #address: string;
+  readonly #since = now();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(kube: Kube, name: string, address: string) {
@@ -25,7 +26,7 @@ export class NodeRegistration {
     for (;;)
       try {
         await this.#kube
-          .create(NODES, nodeObject(this.#name, this.#address, true, now()))
+          .create(NODES, nodeObject(this.#name, this.#address, true, this.#since, now()))
           .catch((error: unknown) => {
             if (!isKubeError(error, 'AlreadyExists')) throw error;
           });
@@ -49,7 +50,7 @@ export class NodeRegistration {
   }
 
   async #report(ready: boolean): Promise<void> {
-    const { status } = nodeObject(this.#name, this.#address, ready, now());
+    const { status } = nodeObject(this.#name, this.#address, ready, ready ? this.#since : now(), now());
     await this.#kube.patch(NODES, { name: this.#name }, { status }, 'merge', 'status');
   }
 }

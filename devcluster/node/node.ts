@@ -50,7 +50,7 @@ class DevNode {
 
   constructor(options: NodeOptions) {
     this.#options = options;
-    this.#events = new EventRecorder(options.kube, options.name);
+    this.#events = new EventRecorder(options.kube, { component: 'kubelet', host: options.name });
   }
 
   async start(): Promise<RunningNode> {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { ApiError, causes } from '../api-error.ts';
 import type { Cluster } from '../cluster.ts';
 import { dig, items, type KubeObject, text } from '../object.ts';
@@ -5,6 +6,8 @@ import { type KindRules, specOf } from '../rules.ts';
 
 /** Services get addresses of 127.96.0.0/16: loopback, so that one machine can serve them without routes. */
 const RANGE = '127.96';
+const FIRST = 10;
+const SIZE = 65_000;
 
 export const SERVICE_RULES: KindRules = {
   defaults: (service) => {
@@ -56,9 +59,12 @@ export const SERVICE_RULES: KindRules = {
   },
 };
 
+/** Clusters that share a machine share the range: each draws its addresses at random, as kube-apiserver does. */
 function freeAddress(cluster: Cluster): string {
   const taken = new Set(cluster.store.list('services').map((each) => dig(each, 'spec', 'clusterIP')));
-  for (let number = 10; number < 65_535; number += 1) {
+  const start = randomInt(SIZE);
+  for (let step = 0; step < SIZE; step += 1) {
+    const number = FIRST + ((start + step) % SIZE);
     const address = `${RANGE}.${number >> 8}.${number & 255}`;
     if (!taken.has(address)) return address;
   }
