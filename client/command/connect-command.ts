@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { DEFAULT_ENCLAVE_DOMAIN } from '../../names/components.ts';
 import { DEFAULT_ALPN } from '../../names/wire.ts';
 import type { Address } from '../../platform/config/option.ts';
 import { isMisfit, readValue } from '../../platform/config/value.ts';
@@ -23,6 +24,8 @@ import { enclaves, requireSession, trustStore, type Workspace, withFront } from 
 export interface ConnectFlags {
   /** `[HOST:]PORT`; absent: standard input and output. */
   readonly listen?: string;
+  /** Where a self-deployed enclave is, which the server does not know. */
+  readonly endpoint?: string;
   readonly alpn?: string;
   readonly quiet?: boolean;
 }
@@ -36,7 +39,7 @@ export async function connect(workspace: Workspace, id: string, flags: ConnectFl
   const listen = flags.listen === undefined ? undefined : listenAddress(flags.listen);
   ownKey(workspace, id);
   await withFront(workspace, async (client, pinned) => {
-    const record = await locate(workspace, client, pinned, id);
+    const record = await locate(workspace, client, pinned, id, flags.endpoint);
     const connector = await attestedConnector(workspace, client, pinned, record, flags);
     await connector.attest();
     if (listen === undefined) return pipe(workspace, connector);
@@ -62,15 +65,21 @@ async function pipe({ stdin, stdout, signal }: Workspace, connector: AttestedCon
   await join(stdin, stdout, socket);
 }
 
-/** Where the enclave is: as kept here, or as the server says. */
+/** Where the enclave is: as given, as kept here, or as the server says. Who it is does not depend on that: the verdict judges. */
 async function locate(
   workspace: Workspace,
   client: FrontClient,
   pinned: PinnedRoots,
   id: string,
+  given: string | undefined,
 ): Promise<EnclaveRecord> {
   const store = enclaves(workspace);
   const known = store.record(id);
+  const server = workspace.settings.serverText();
+  if (given !== undefined) {
+    const serverName = known?.serverName || `${id}.${DEFAULT_ENCLAVE_DOMAIN}`;
+    return { profile: '', server, ...known, id, endpoint: given, serverName };
+  }
   if (known !== undefined && known.endpoint !== '') return known;
   const { token } = requireSession(workspace, pinned);
   const { enclave } = await client.getEnclave(
@@ -85,7 +94,7 @@ async function locate(
       'enclavectl status shows why',
     );
   const { profile, endpoint, serverName } = enclave;
-  const record = { server: workspace.settings.serverText(), ...known, id, profile, endpoint, serverName };
+  const record = { server, ...known, id, profile, endpoint, serverName };
   store.saveRecord(record);
   return record;
 }
@@ -165,11 +174,10 @@ async function attestedConnector(
 function endpointOf({ id, endpoint }: EnclaveRecord): Address {
   const address = readValue({ kind: 'address', help: '' }, endpoint);
   if (isMisfit(address) || typeof address !== 'object' || !('host' in address))
-    throw new Failure(
-      'fault',
+    throw usage(
       'endpoint-invalid',
       `the enclave ${id} has no usable endpoint (${endpoint})`,
-      'enclavectl status',
+      'write HOST:PORT',
     );
   return address;
 }

@@ -95,6 +95,7 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     connect,
   )
     .option('--listen <[host:]port>', 'local port to forward; otherwise standard input and output')
+    .option('--endpoint <host:port>', 'where it is, for a self-deployed enclave')
     .option('--alpn <names>', 'protocols to offer, separated by commas (default http/1.1)')
     .option('--quiet', 'say nothing of good verdicts');
   command<{ keep?: boolean }>('stop <enclave>', 'end an enclave', stop).option(

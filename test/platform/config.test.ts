@@ -32,7 +32,9 @@ describe('configuration', () => {
         ENCLAVE_TEST_CONFIG: file,
         ENCLAVE_TEST_HEALTH_PORT: '2',
         ENCLAVE_TEST_BIND: '10.0.0.2',
-        ENCLAVE_TEST_SERVICE_PORT: 'tcp://what Kubernetes adds',
+        // What Kubernetes adds for a Service named enclave-test.
+        ENCLAVE_TEST_SERVICE_PORT: '8447',
+        ENCLAVE_TEST_PORT: 'tcp://127.96.0.9:8446',
       });
       expect(config).toEqual({
         bind: '127.0.0.1',
