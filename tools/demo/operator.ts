@@ -1,0 +1,77 @@
+/** The operator's part: a profile, a policy for the users, and what `enclavectl` needs to know. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { imageReference } from '../cluster/catalogue.ts';
+import { ENCLAVE_NAMESPACE, type Environment } from '../cluster/environment.ts';
+import type { Settings } from './people.ts';
+
+export const PROFILE = 'hello';
+export const UPSTREAM = 'unix:/run/enclave/app.sock';
+/** What swtpm has in every PCR that firmware would extend: nothing was measured. */
+const NOTHING_MEASURED = '00'.repeat(32);
+const PCRS = [0, 1, 2, 3, 4, 5, 6, 7];
+
+export function profileObject(environment: Environment): object {
+  return {
+    apiVersion: 'enclave-licensing.dev/v1alpha1',
+    kind: 'EnclaveProfile',
+    metadata: { name: PROFILE, namespace: ENCLAVE_NAMESPACE },
+    spec: {
+      image: imageReference(environment.catalogue, 'demo-app'),
+      args: ['--socket', '/run/enclave/app.sock'],
+      upstream: UPSTREAM,
+    },
+  };
+}
+
+/** Reference values, each as narrow as the demo knows it. */
+export function policyObject(environment: Environment): object {
+  return {
+    // The demo's TPMs are software: without this line every bundle is refused.
+    allowEmulatedTpm: true,
+    eks: 'any',
+    pcrs: {
+      hash: 'sha256',
+      sets: [
+        {
+          name: 'swtpm',
+          values: Object.fromEntries(PCRS.map((pcr) => [String(pcr), [NOTHING_MEASURED]])),
+        },
+      ],
+    },
+    namespaces: [ENCLAVE_NAMESPACE],
+    serviceAccounts: ['default'],
+    enclaves: 'any',
+    images: [
+      imageReference(environment.catalogue, 'enclave-sidecar'),
+      imageReference(environment.catalogue, 'demo-app'),
+    ],
+    specSha256: 'any',
+    modes: ['tcp'],
+    auth: ['mtls'],
+    upstream: [UPSTREAM],
+    ownerKeys: 'any',
+    maxAge: 60,
+  };
+}
+
+/** Writes policy and settings; the settings also as shell assignments for a second terminal. */
+export function writeSettings(environment: Environment): Settings {
+  const policyFile = join(environment.directory, 'policy.yaml');
+  writeFileSync(policyFile, stringify(policyObject(environment)));
+  const settings = {
+    ENCLAVECTL_SERVER: environment.frontAddress,
+    ENCLAVECTL_CA: environment.rootsFile,
+    ENCLAVECTL_POLICY: policyFile,
+  };
+  const assignments = { KUBECONFIG: environment.cluster.kubeconfig, ...settings };
+  writeFileSync(
+    join(environment.directory, 'env'),
+    Object.entries(assignments)
+      .map(([name, value]) => `export ${name}='${value}'\n`)
+      .join(''),
+    { mode: 0o600 },
+  );
+  return settings;
+}
