@@ -24,6 +24,8 @@ export interface Release {
   readonly requireIsolation: boolean;
   readonly seats: number;
   readonly webhookConfigurations: readonly string[];
+  /** host:port of each Service by name: the development cluster has no DNS. */
+  readonly services: Readonly<Record<string, string>>;
 }
 
 const TOKEN_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -31,7 +33,6 @@ const ROOTS_FOLDER = '/etc/enclave-licensing';
 const STATE_FOLDER = '/var/lib/enclave-licensing';
 const KUBE_ARGS = [`--kube-token-file=${TOKEN_FOLDER}/token`, `--kube-ca-file=${TOKEN_FOLDER}/ca.crt`];
 const ROOTS_ARG = `--roots-file=${ROOTS_FOLDER}/roots.json`;
-const CERTS_ARG = '--certs=$(ENCLAVE_CERTS_SERVICE_HOST):$(ENCLAVE_CERTS_SERVICE_PORT)';
 
 interface Volume {
   readonly name: string;
@@ -65,6 +66,8 @@ function pod(
       ...(options.node === undefined ? {} : { nodeName: options.node }),
       ...(options.hostNetwork ? { hostNetwork: true } : {}),
       terminationGracePeriodSeconds: 5,
+      // A Service named enclave-certs would set ENCLAVE_CERTS_PORT, which is the environment of --port.
+      enableServiceLinks: false,
       containers: [
         {
           name: component,
@@ -99,7 +102,7 @@ function agentPod(release: Release, node: ClusterNode): object {
       '--tpm=swtpm:/run/tpm/tpm.sock',
       '--enrolment-token-file=/var/run/secrets/enrolment/token',
       `--sidecar-images=${imageReference(release.catalogue, 'enclave-sidecar')}`,
-      CERTS_ARG,
+      `--certs=${release.services['enclave-certs']}`,
       ROOTS_ARG,
     ],
     {
@@ -158,7 +161,7 @@ export function componentPods(release: Release): object[] {
         `--namespaces=${release.enclaveNamespaces.join(',')}`,
         `--sidecar-image=${sidecar}`,
         `--require-isolation=${release.requireIsolation}`,
-        CERTS_ARG,
+        `--certs=${release.services['enclave-certs']}`,
         ROOTS_ARG,
       ],
       { volumes: [rootsVolume] },
@@ -167,11 +170,11 @@ export function componentPods(release: Release): object[] {
       release,
       'enclave-front',
       [
-        '--launcher=$(ENCLAVE_LAUNCHER_SERVICE_HOST):$(ENCLAVE_LAUNCHER_SERVICE_PORT)',
+        `--launcher=${release.services['enclave-launcher']}`,
         `--database=${STATE_FOLDER}/front.db`,
         `--seats=${release.seats}`,
         `--public-names=${release.frontNames.join(',')}`,
-        CERTS_ARG,
+        `--certs=${release.services['enclave-certs']}`,
         ROOTS_ARG,
       ],
       {

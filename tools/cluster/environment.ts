@@ -9,7 +9,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
 import { DEFAULT_RELEASE_NAMESPACE, ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../names/components.ts';
 import { ENABLED, INJECTION_LABEL } from '../../names/labels.ts';
-import { PORTS } from '../../names/wire.ts';
 import { type Cluster, startCluster } from '../../test/support/cluster.ts';
 import { kubectlPath } from '../../test/support/kubectl.ts';
 import { type Catalogue, catalogue } from './catalogue.ts';
@@ -74,18 +73,6 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
   });
   try {
     say(`cluster up: ${cluster.api}, nodes ${cluster.nodes.map(({ name }) => name).join(', ')}`);
-    const release: Release = {
-      catalogue: images,
-      namespace: DEFAULT_RELEASE_NAMESPACE,
-      enclaveNamespaces: [ENCLAVE_NAMESPACE],
-      nodes: cluster.nodes.map(({ name, tpm }) => ({ name, tpmDirectory: resolve(tpm, '..') })),
-      stateDirectory: join(directory, 'state'),
-      ekRootsDirectory: cluster.ekRootsDir,
-      frontNames: [FRONT_NAME],
-      requireIsolation: options.requireIsolation ?? true,
-      seats: options.seats ?? 3,
-      webhookConfigurations: webhookConfigurationNames(),
-    };
     const tryKubectl = (args: readonly string[], input?: string): Promise<CommandResult> =>
       command(kubectlProgram, args, {
         env: { KUBECONFIG: cluster.kubeconfig, HOME: directory },
@@ -100,14 +87,27 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       });
     const rest = readdirSync(OBJECTS).filter((file) => file.endsWith('.yaml') && !FIRST.includes(file));
     for (const files of [FIRST, rest])
-      await kubectl(['apply', ...files.flatMap((file) => ['-f', join(OBJECTS, file)])]);
+      await kubectl(['apply', '--validate=false', ...files.flatMap((file) => ['-f', join(OBJECTS, file)])]);
+    const release: Release = {
+      catalogue: images,
+      namespace: DEFAULT_RELEASE_NAMESPACE,
+      enclaveNamespaces: [ENCLAVE_NAMESPACE],
+      nodes: cluster.nodes.map(({ name, tpm }) => ({ name, tpmDirectory: resolve(tpm, '..') })),
+      stateDirectory: join(directory, 'state'),
+      ekRootsDirectory: cluster.ekRootsDir,
+      frontNames: [FRONT_NAME],
+      requireIsolation: options.requireIsolation ?? true,
+      seats: options.seats ?? 3,
+      webhookConfigurations: webhookConfigurationNames(),
+      services: await serviceAddresses(kubectl),
+    };
     const namespace = {
       apiVersion: 'v1',
       kind: 'Namespace',
       metadata: { name: ENCLAVE_NAMESPACE, labels: { [INJECTION_LABEL]: ENABLED } },
     };
     const items = [namespace, ...componentPods(release)];
-    await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    await kubectl(['apply', '--validate=false', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
     say('components created');
     await ready(kubectl, release, say);
     const rootsFile = join(directory, 'roots.json');
@@ -115,22 +115,13 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       await kubectl(['get', 'configmap', ROOTS_CONFIG_MAP, '-n', release.namespace, '-o', 'json']),
     ) as { data: Record<string, string> };
     writeFileSync(rootsFile, configMap.data[ROOTS_KEY] ?? '');
-    const address = await kubectl([
-      'get',
-      'service',
-      'enclave-front',
-      '-n',
-      release.namespace,
-      '-o',
-      'jsonpath={.spec.clusterIP}',
-    ]);
     return {
       directory,
       cluster,
       catalogue: images,
       release,
       rootsFile,
-      frontAddress: `${address}:${PORTS.front}`,
+      frontAddress: release.services['enclave-front'] ?? '',
       kubectl,
       tryKubectl,
       stop: () => cluster.stop(),
@@ -162,17 +153,32 @@ async function ready(
     }
     if (waiting.length === 0 && list.items.length > 0) return;
     if (performance.now() > deadline) {
-      const logs = await Promise.all(
-        waiting.map((name) =>
-          kubectl(['logs', name, '-n', release.namespace, '--tail=15']).catch(
-            (error: Error) => error.message,
-          ),
-        ),
-      );
+      const logs = await Promise.all(waiting.map((name) => lastWords(kubectl, release.namespace, name)));
       throw new Error(`not ready after 60 s: ${waiting.map((name, i) => `${name}:\n${logs[i]}`).join('\n')}`);
     }
     await pause(200);
   }
+}
+
+async function lastWords(kubectl: Environment['kubectl'], namespace: string, pod: string): Promise<string> {
+  const text = await kubectl(['logs', pod, '-n', namespace, '--tail=8']).catch(
+    (error: Error) => error.message,
+  );
+  return text
+    .split('\n')
+    .map((line) => line.slice(0, 300))
+    .join('\n');
+}
+
+async function serviceAddresses(kubectl: Environment['kubectl']): Promise<Record<string, string>> {
+  const list = JSON.parse(
+    await kubectl(['get', 'services', '-n', DEFAULT_RELEASE_NAMESPACE, '-o', 'json']),
+  ) as {
+    items: { metadata: { name: string }; spec: { clusterIP: string; ports: { port: number }[] } }[];
+  };
+  return Object.fromEntries(
+    list.items.map(({ metadata, spec }) => [metadata.name, `${spec.clusterIP}:${spec.ports[0]?.port}`]),
+  );
 }
 
 /** `Kind/name` of the webhook configurations among the chart's objects. */
