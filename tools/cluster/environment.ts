@@ -106,8 +106,23 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       kind: 'Namespace',
       metadata: { name: ENCLAVE_NAMESPACE, labels: { [INJECTION_LABEL]: ENABLED } },
     };
-    const items = [namespace, ...componentPods(release)];
-    await kubectl(['apply', '--validate=false', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    // The launcher may act in the namespaces it is given, and nowhere else.
+    const launcherRights = {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: { name: 'enclave-launcher', namespace: ENCLAVE_NAMESPACE },
+      roleRef: {
+        apiGroup: 'rbac.authorization.k8s.io',
+        kind: 'ClusterRole',
+        name: 'enclave-launcher-namespace',
+      },
+      subjects: [{ kind: 'ServiceAccount', name: 'enclave-launcher', namespace: DEFAULT_RELEASE_NAMESPACE }],
+    };
+    const items = [namespace, launcherRights, ...componentPods(release)];
+    await kubectl(
+      ['apply', '--validate=false', '-f', '-'],
+      JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
+    );
     say('components created');
     await ready(kubectl, release, say);
     const rootsFile = join(directory, 'roots.json');
