@@ -2,8 +2,8 @@
  * The release as bare pods: what the chart's Deployments and DaemonSet hold later. Each component runs with its own service
  * account, its projected token and the flags below; none is an administrator.
  */
-import { ROOTS_CONFIG_MAP } from '../../names/components.ts';
-import { ENROLMENT_AUDIENCE } from '../../names/wire.ts';
+import { binaryName, ROOTS_CONFIG_MAP, serviceDnsName } from '../../names/components.ts';
+import { ENROLMENT_AUDIENCE, PORTS } from '../../names/wire.ts';
 import { type Catalogue, type ImageName, imageReference } from './catalogue.ts';
 
 export interface ClusterNode {
@@ -24,8 +24,8 @@ export interface Release {
   readonly requireIsolation: boolean;
   readonly seats: number;
   readonly webhookConfigurations: readonly string[];
-  /** host:port of each Service by name: the development cluster has no DNS. */
-  readonly services: Readonly<Record<string, string>>;
+  /** host:port of each Service by name, where there is no DNS: as on the development cluster. */
+  readonly services?: Readonly<Record<string, string>>;
 }
 
 const TOKEN_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -86,6 +86,13 @@ function pod(
   };
 }
 
+function address(release: Release, component: 'certs' | 'launcher'): string {
+  return (
+    release.services?.[binaryName(component)] ??
+    `${serviceDnsName(component, release.namespace)}:${PORTS[component]}`
+  );
+}
+
 function agentPod(release: Release, node: ClusterNode): object {
   const token = {
     projected: {
@@ -102,7 +109,7 @@ function agentPod(release: Release, node: ClusterNode): object {
       '--tpm=swtpm:/run/tpm/tpm.sock',
       '--enrolment-token-file=/var/run/secrets/enrolment/token',
       `--sidecar-images=${imageReference(release.catalogue, 'enclave-sidecar')}`,
-      `--certs=${release.services['enclave-certs']}`,
+      `--certs=${address(release, 'certs')}`,
       ROOTS_ARG,
     ],
     {
@@ -161,7 +168,7 @@ export function componentPods(release: Release): object[] {
         `--namespaces=${release.enclaveNamespaces.join(',')}`,
         `--sidecar-image=${sidecar}`,
         `--require-isolation=${release.requireIsolation}`,
-        `--certs=${release.services['enclave-certs']}`,
+        `--certs=${address(release, 'certs')}`,
         ROOTS_ARG,
       ],
       { volumes: [rootsVolume] },
@@ -170,11 +177,11 @@ export function componentPods(release: Release): object[] {
       release,
       'enclave-front',
       [
-        `--launcher=${release.services['enclave-launcher']}`,
+        `--launcher=${address(release, 'launcher')}`,
         `--database=${STATE_FOLDER}/front.db`,
         `--seats=${release.seats}`,
         `--public-names=${release.frontNames.join(',')}`,
-        `--certs=${release.services['enclave-certs']}`,
+        `--certs=${address(release, 'certs')}`,
         ROOTS_ARG,
       ],
       {

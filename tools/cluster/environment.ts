@@ -2,8 +2,9 @@
  * A cluster with the product installed, as an operator would: the chart's plain objects by `kubectl apply`, then the components as
  * bare pods. The demo and the end-to-end tests stand on it.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
@@ -66,11 +67,17 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
   const catalogueFile = join(directory, 'catalogue.json');
   writeFileSync(catalogueFile, JSON.stringify(images));
   const kubectlProgram = await kubectlPath();
+  // Short, wherever the checkout lies: Unix sockets' paths end at 107 bytes.
+  const clusterDirectory = mkdtempSync(join(tmpdir(), 'ec-'));
   const cluster = await startCluster({
-    directory: join(directory, 'cluster'),
+    directory: clusterDirectory,
     nodes: options.nodes ?? 2,
     catalogueFile,
   });
+  const stop = async (): Promise<void> => {
+    await cluster.stop();
+    rmSync(clusterDirectory, { recursive: true, force: true });
+  };
   try {
     say(`cluster up: ${cluster.api}, nodes ${cluster.nodes.map(({ name }) => name).join(', ')}`);
     const tryKubectl = (args: readonly string[], input?: string): Promise<CommandResult> =>
@@ -88,6 +95,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
     const rest = readdirSync(OBJECTS).filter((file) => file.endsWith('.yaml') && !FIRST.includes(file));
     for (const files of [FIRST, rest])
       await kubectl(['apply', '--validate=false', ...files.flatMap((file) => ['-f', join(OBJECTS, file)])]);
+    const services = await serviceAddresses(kubectl);
     const release: Release = {
       catalogue: images,
       namespace: DEFAULT_RELEASE_NAMESPACE,
@@ -99,7 +107,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       requireIsolation: options.requireIsolation ?? true,
       seats: options.seats ?? 3,
       webhookConfigurations: webhookConfigurationNames(),
-      services: await serviceAddresses(kubectl),
+      services,
     };
     const namespace = {
       apiVersion: 'v1',
@@ -136,13 +144,13 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       catalogue: images,
       release,
       rootsFile,
-      frontAddress: release.services['enclave-front'] ?? '',
+      frontAddress: services['enclave-front'] ?? '',
       kubectl,
       tryKubectl,
-      stop: () => cluster.stop(),
+      stop,
     };
   } catch (error) {
-    await cluster.stop();
+    await stop();
     throw error;
   }
 }

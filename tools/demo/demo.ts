@@ -1,5 +1,5 @@
 /** The demo from start to clean-up, whatever happens between. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Environment, startEnvironment } from '../cluster/environment.ts';
 import { type Narrator, narrator } from './narrator.ts';
@@ -39,8 +39,13 @@ export async function runDemo(options: { readonly keep: boolean }): Promise<numb
 function takeFolder(say: Narrator): boolean {
   const lock = join(DIRECTORY, 'pid');
   try {
-    const pid = Number(readIfThere(lock));
-    if (pid > 0 && alive(pid)) {
+    const pid = existsSync(lock) ? readFileSync(lock, 'utf8') : '';
+    // A number may be another program's by now: it is a demo only if it says so.
+    if (
+      pid !== '' &&
+      existsSync(`/proc/${pid}`) &&
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('tools/demo/main.ts')
+    ) {
       say.failure(`another demo runs from this folder (process ${pid}): end it first`);
       return false;
     }

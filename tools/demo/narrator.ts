@@ -8,6 +8,7 @@ export interface Narrator {
   command(text: string): void;
   output(text: string): void;
   refusal(what: string, code: string, reason: string): void;
+  failure(text: string): void;
 }
 
 export function narrator(write: (line: string) => void = (line) => console.log(line)): Narrator {
@@ -20,5 +21,6 @@ export function narrator(write: (line: string) => void = (line) => console.log(l
     },
     refusal: (what, code, reason) =>
       write(`   ${paint(33, 'refused')} ${what}: ${paint(1, code)}: ${reason}`),
+    failure: (text) => write(`${paint(31, 'demo: failed')}: ${text}`),
   };
 }

@@ -1,7 +1,7 @@
 /** The demo's people: each has a home of their own, so that nobody uses another's state, and runs the installed enclavectl. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type CommandResult, command } from '../cluster/command.ts';
 import type { Narrator } from './narrator.ts';
 
@@ -46,9 +46,4 @@ export function person(
       });
     },
   };
-}
-
-/** A path as the reader would type it. */
-export function typed(path: string): string {
-  return relative(process.cwd(), path);
 }

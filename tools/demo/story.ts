@@ -1,16 +1,17 @@
 /** What the demo shows, in order. Each step asserts what it shows. */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Environment } from '../cluster/environment.ts';
+import { ENABLED, INJECT_LABEL, INJECTION_LABEL } from '../../names/labels.ts';
+import { SIDECAR_CONTAINER } from '../../names/sidecar.ts';
+import { imageReference } from '../cluster/catalogue.ts';
+import { mustRun } from '../cluster/command.ts';
+import { ENCLAVE_NAMESPACE, type Environment } from '../cluster/environment.ts';
 import { showMetrics } from './metrics.ts';
 import type { Narrator } from './narrator.ts';
 import { PROFILE, profileObject } from './operator.ts';
 import { type Person, person, type Settings } from './people.ts';
 import { refusals } from './refusals.ts';
-
-interface Launched {
-  readonly enclave: string;
-}
 
 export async function story(
   environment: Environment,
@@ -30,7 +31,9 @@ export async function story(
 
   say.heading('A request over mutual TLS, with the exported credentials and curl');
   const exported = join(alice.home, 'export');
-  await good(alice, ['bundle', 'export', exported, '--enclave', enclave]);
+  say.command(`enclavectl bundle export export --enclave ${enclave}`);
+  await good(alice, ['bundle', 'export', exported, '--enclave', enclave], { quiet: true });
+  say.note(`${readdirSync(exported).length} files, each in its standard format`);
   await askWithCurl(say, exported);
 
   await refusals({ environment, settings, say, signal, alice, enclave, exported, signIn, launch });
@@ -59,7 +62,53 @@ async function launch(who: Person): Promise<string> {
   return enclave.id;
 }
 
-async function good(who: Person, args: readonly string[]): Promise<void> {
-  const result = await who.enclavectl(args);
+async function good(
+  who: Person,
+  args: readonly string[],
+  options?: { readonly quiet: boolean },
+): Promise<void> {
+  const result = await who.enclavectl(args, options);
   assert.equal(result.code, 0, `enclavectl ${args[0]} ended with ${result.code}: ${result.stderr}`);
+}
+
+async function askWithCurl(say: Narrator, folder: string): Promise<void> {
+  const bundle = JSON.parse(readFileSync(join(folder, 'bundle.json'), 'utf8')) as {
+    endpoint: string;
+    serverName: string;
+  };
+  const [host, port] = bundle.endpoint.split(':');
+  const url = `https://${bundle.serverName}:${port}/greeting`;
+  say.command(`curl --cacert roots-enclaves.pem --cert user-certificate.pem --key user-key.pem ${url}`);
+  const answer = await mustRun('curl', [
+    ...['--silent', '--show-error', '--fail', '--max-time', '10'],
+    ...['--cacert', join(folder, 'roots-enclaves.pem')],
+    ...['--cert', join(folder, 'user-certificate.pem'), '--key', join(folder, 'user-key.pem')],
+    ...['--resolve', `${bundle.serverName}:${port}:${host}`, url],
+  ]);
+  assert.equal((JSON.parse(answer) as { app: string }).app, 'demo-app');
+  say.output(answer);
+}
+
+/** Without the label a pod of that namespace stays as it is. */
+async function bareAgain({ kubectl, catalogue }: Environment, say: Narrator): Promise<void> {
+  say.command(`kubectl label namespace ${ENCLAVE_NAMESPACE} ${INJECTION_LABEL}-`);
+  say.output(await kubectl(['label', 'namespace', ENCLAVE_NAMESPACE, `${INJECTION_LABEL}-`]));
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'bare', namespace: ENCLAVE_NAMESPACE, labels: { [INJECT_LABEL]: ENABLED } },
+    spec: {
+      automountServiceAccountToken: false,
+      containers: [{ name: 'app', image: imageReference(catalogue, 'demo-app'), args: ['--port', '0'] }],
+    },
+  };
+  say.output(await kubectl(['apply', '-f', '-'], JSON.stringify(pod)));
+  const names = await kubectl([
+    ...['get', 'pod', 'bare', '-n', ENCLAVE_NAMESPACE],
+    ...['-o', 'jsonpath={.spec.initContainers[*].name} {.spec.containers[*].name}'],
+  ]);
+  assert.equal(names.trim(), 'app', `a pod of an unlabelled namespace was injected: ${names}`);
+  assert.ok(!names.includes(SIDECAR_CONTAINER));
+  say.note(`containers of pod bare: ${names.trim()} (no sidecar)`);
+  await kubectl(['delete', 'pod', 'bare', '-n', ENCLAVE_NAMESPACE]);
 }
