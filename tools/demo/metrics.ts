@@ -42,6 +42,8 @@ export async function showMetrics(environment: Environment, say: Narrator): Prom
 function interesting(text: string, prefix: string, count: number): string[] {
   return text
     .split('\n')
-    .filter((line) => line.startsWith(prefix) && !/_bucket|_process_|_nodejs_/.test(line) && !/ 0$/.test(line))
+    .filter(
+      (line) => line.startsWith(prefix) && !/_bucket|_process_|_nodejs_/.test(line) && !/ 0$/.test(line),
+    )
     .slice(0, count);
 }
