@@ -4,42 +4,38 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ApiServer, startApiServer } from '../../devcluster/api/api-server.ts';
 import { loadCertificateAuthority } from '../../devcluster/api/certificate-authority.ts';
-import { startKubernetes } from '../../tools/kubernetes/kubernetes.ts';
+import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
 import { type ApiClient, type ApiServerUnderTest, apiClient, makeNamespace } from '../contract/api-client.ts';
 import { apiServerContract } from '../contract/api-server.ts';
 
-const programs = process.env['ENCLAVE_TEST_KUBERNETES_BIN'];
-const temporary = (): string => mkdtempSync(join(tmpdir(), 'api-'));
+/** A real kube-apiserver, when `make test-kube` runs this. */
+const kubeconfig = process.env['ENCLAVE_TEST_KUBECONFIG'];
+const clientCa = process.env['ENCLAVE_TEST_CLIENT_CA'] ?? '';
 
-async function startReal(bin: string): Promise<ApiServerUnderTest> {
-  const directory = temporary();
-  const kubernetes = await startKubernetes(bin, directory);
-  const caPem = readFileSync(join(kubernetes.clientCa, 'ca.crt'), 'utf8');
+async function takeReal(file: string): Promise<ApiServerUnderTest> {
+  const { server, ca } = apiServerFromKubeconfig(file);
   const authority = await loadCertificateAuthority(
-    caPem,
-    readFileSync(join(kubernetes.clientCa, 'ca.key'), 'utf8'),
+    readFileSync(join(clientCa, 'ca.crt'), 'utf8'),
+    readFileSync(join(clientCa, 'ca.key'), 'utf8'),
   );
   return {
-    url: kubernetes.url,
-    caPem,
-    kubeconfig: kubernetes.kubeconfig,
+    url: server,
+    caPem: ca(),
+    kubeconfig: file,
     issueClient: authority.issueClient,
-    stop: async () => {
-      await kubernetes.stop();
-      rmSync(directory, { recursive: true, force: true });
-    },
+    stop: async () => {},
   };
 }
 
 async function startOwn(): Promise<ApiServerUnderTest> {
-  const directory = temporary();
+  const directory = mkdtempSync(join(tmpdir(), 'api-'));
   const server = await startApiServer({ address: '127.0.0.1', port: 0 });
-  const kubeconfig = join(directory, 'admin.kubeconfig');
-  writeFileSync(kubeconfig, server.adminKubeconfig(), { mode: 0o600 });
+  const file = join(directory, 'admin.kubeconfig');
+  writeFileSync(file, server.adminKubeconfig(), { mode: 0o600 });
   return {
     url: server.url,
     caPem: server.caPem,
-    kubeconfig,
+    kubeconfig: file,
     issueClient: server.issueClientCertificate,
     stop: async () => {
       await server.close();
@@ -48,8 +44,8 @@ async function startOwn(): Promise<ApiServerUnderTest> {
   };
 }
 
-apiServerContract(programs ? 'kube-apiserver' : 'devcluster', () =>
-  programs ? startReal(programs) : startOwn(),
+apiServerContract(kubeconfig ? 'kube-apiserver' : 'devcluster', () =>
+  kubeconfig ? takeReal(kubeconfig) : startOwn(),
 );
 
 /** What a real server does only after minutes, done at once. */
@@ -108,4 +104,4 @@ function ownBehaviour(): void {
   });
 }
 
-if (!programs) describe('the development cluster API server', ownBehaviour);
+if (!kubeconfig) describe('the development cluster API server', ownBehaviour);
