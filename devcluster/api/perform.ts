@@ -1,6 +1,7 @@
 import { methodNotAllowed } from './api-error.ts';
 import type { Call } from './call.ts';
 import { present } from './kinds/present.ts';
+import { sweepNamespace } from './namespace-sweep.ts';
 import type { Fields } from './object.ts';
 import { create } from './rest/create.ts';
 import { deletedStatus, deleteMany, deleteOne } from './rest/delete.ts';
@@ -46,6 +47,7 @@ export async function perform(call: Call, mediaType: string, body: unknown): Pro
       return { status: 200, result: present(call, await patch(call, mediaType, body)) };
     case 'delete': {
       const { object, gone } = await deleteOne(call, body);
+      if (resource === 'namespaces' && !gone && !call.dryRun) sweepNamespace(call, object);
       return { status: 200, result: gone ? deletedStatus(call, object) : present(call, object) };
     }
     case 'deletecollection': {

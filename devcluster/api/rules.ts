@@ -19,6 +19,8 @@ export interface KindRules {
   readonly deleted?: (call: Call, object: KubeObject) => void;
   /** Seconds of grace that a deletion without wishes of its own gets; undefined removes at once. */
   readonly gracePeriod?: (object: KubeObject) => number | undefined;
+  /** Deletion only marks the object, as this says; what it stands for has to go first. */
+  readonly going?: (object: KubeObject) => KubeObject;
   /** How a subresource of the same kind changes the object: from the body and the held object, the new object. */
   readonly subresources?: Readonly<Record<string, (body: KubeObject, old: KubeObject) => KubeObject>>;
 }

@@ -7,6 +7,7 @@ import { loadCertificateAuthority } from '../../devcluster/api/certificate-autho
 import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
 import { type ApiClient, type ApiServerUnderTest, apiClient, makeNamespace } from '../contract/api-client.ts';
 import { apiServerContract } from '../contract/api-server.ts';
+import { until } from '../support/until.ts';
 
 /** A real kube-apiserver, when `make test-kube` runs this. */
 const kubeconfig = process.env['ENCLAVE_TEST_KUBECONFIG'];
@@ -89,6 +90,32 @@ function ownBehaviour(): void {
       `${maps}?watch=true&resourceVersion=${first.body['metadata']?.['resourceVersion']}`,
     );
     expect(await watching.take(1)).toMatchObject([{ type: 'ERROR', object: { code: 410 } }]);
+  });
+
+  test('a deleted namespace takes what it holds with it, and waits for pods that run', async () => {
+    const name = await makeNamespace(admin);
+    const core = `/api/v1/namespaces/${name}`;
+    await admin.post(`${core}/secrets`, { metadata: { name: 's' } });
+    await admin.post(`${core}/pods`, {
+      metadata: { name: 'p' },
+      spec: { containers: [{ name: 'a', image: 'a' }] },
+    });
+    await admin.post(`${core}/pods/p/binding`, {
+      metadata: { name: 'p' },
+      target: { kind: 'Node', name: 'n' },
+    });
+    expect((await admin.delete(core)).body).toMatchObject({
+      kind: 'Namespace',
+      status: { phase: 'Terminating' },
+    });
+    expect(await admin.post(`${core}/secrets`, { metadata: { name: 't' } })).toMatchObject({
+      status: 403,
+      body: { details: { causes: [{ reason: 'NamespaceTerminating' }] } },
+    });
+    await until('secrets are gone', async () => (await admin.get(`${core}/secrets/s`)).status === 404);
+    expect((await admin.get(`${core}/pods/p`)).body['metadata']?.['deletionTimestamp']).toBeDefined();
+    await admin.delete(`${core}/pods/p`, { gracePeriodSeconds: 0 });
+    await until('the namespace is gone', async () => (await admin.get(core)).status === 404);
   });
 
   test('it goes away and comes back with what it holds', async () => {

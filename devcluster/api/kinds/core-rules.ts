@@ -15,6 +15,10 @@ export const NAMESPACE_RULES: KindRules = {
     const status = fields(namespace['status']);
     namespace['status'] = { ...status, phase: status['phase'] ?? 'Active' };
   },
+  going: (namespace) => ({
+    ...namespace,
+    status: { ...fields(namespace['status']), phase: 'Terminating' },
+  }),
   created: (call, namespace) => furnishNamespace(call.cluster, namespace.metadata.name),
 };
 

@@ -27,7 +27,7 @@ export async function create(call: Call, body: unknown): Promise<KubeObject> {
   if (decoded.metadata.resourceVersion !== undefined && decoded.metadata.resourceVersion !== '')
     throw badRequest('resourceVersion should not be set on objects to be created');
   wipeSystemFields(decoded);
-  requireNamespace(call);
+  requireNamespace(call, decoded.metadata.name ?? '');
   const object = await admitMutating(call, decoded, undefined, (changed) => withDefaults(call, changed));
   fillMetadata(call, object);
   if (resource.generation) object.metadata.generation = 1;
@@ -38,7 +38,7 @@ export async function create(call: Call, body: unknown): Promise<KubeObject> {
   await admitValidating(call, object, undefined);
   const key = storageKey(object.metadata.namespace, object.metadata.name);
   if (cluster.store.get(resource.table, key)) throw alreadyExists(resource, object.metadata.name);
-  requireNamespace(call);
+  requireNamespace(call, object.metadata.name);
   if (dryRun) return object;
   const stored = cluster.store.put(resource.table, key, object);
   rules.created?.(call, stored);
@@ -58,7 +58,7 @@ export function check(call: Call, object: KubeObject, found: readonly Cause[]): 
 }
 
 /** NamespaceLifecycle: nothing is created in a namespace that is not there or is going. */
-function requireNamespace(call: Call): void {
+function requireNamespace(call: Call, name: string): void {
   const { cluster, resource, request } = call;
   if (!resource.namespaced || request.namespace === undefined) return;
   const namespace = cluster.store.get('namespaces', storageKey(undefined, request.namespace));
@@ -67,7 +67,7 @@ function requireNamespace(call: Call): void {
   if (namespace.metadata.deletionTimestamp !== undefined) {
     const refused = forbidden(
       resource,
-      '',
+      name,
       `unable to create new content in namespace ${request.namespace} because it is being terminated`,
     );
     throw new ApiError(403, 'Forbidden', refused.message, {

@@ -2,7 +2,7 @@ import { admitDeletion } from '../admission/admit.ts';
 import { badRequest, conflict, notFound } from '../api-error.ts';
 import type { Call } from '../call.ts';
 import { rulesOf } from '../kinds/rules-table.ts';
-import { dig, type Fields, fields, isFields, type KubeObject, text, timestamp } from '../object.ts';
+import { dig, type Fields, fields, type KubeObject, text, timestamp } from '../object.ts';
 import { storageKey } from '../resource.ts';
 import { parseSelectors } from '../selectors.ts';
 
@@ -80,14 +80,15 @@ function marked(
   const going = held.metadata.deletionTimestamp !== undefined;
   const before = held.metadata.deletionGracePeriodSeconds ?? 0;
   const grace = going ? Math.min(before, wanted) : wanted;
-  const finalizing = (held.metadata.finalizers ?? []).length > 0;
+  const { going: mark } = rulesOf(resource);
+  const finalizing = (held.metadata.finalizers ?? []).length > 0 || mark !== undefined;
   if (grace === 0 && !finalizing) {
     if (dryRun) return { object: held, gone: true };
     return { object: remove(call, key, held), gone: true };
   }
   if (going && grace === before) return { object: held, gone: false };
   const start = going ? Date.parse(text(held.metadata.deletionTimestamp)) - before * 1000 : cluster.now();
-  const object = {
+  const marking = {
     ...held,
     metadata: {
       ...held.metadata,
@@ -99,6 +100,7 @@ function marked(
         : { generation: held.metadata.generation + 1 }),
     },
   };
+  const object = mark?.(marking) ?? marking;
   return { object: dryRun ? object : cluster.store.put(resource.table, key, object), gone: false };
 }
 
@@ -125,8 +127,4 @@ export function deletedStatus(call: Call, object: KubeObject): Fields {
       uid: object.metadata.uid,
     },
   };
-}
-
-export function isObject(value: unknown): value is KubeObject {
-  return isFields(value) && isFields(value['metadata']);
 }
