@@ -122,7 +122,7 @@ export function readAnnotations(
   const warnings: string[] = [];
   for (const name in annotations)
     if (name.startsWith(LABEL_PREFIX) && !KNOWN.has(name))
-      warnings.push(`annotation ${name} is unknown and does nothing; known are ${[...KNOWN].join(', ')}`);
+      warnings.push(`annotation ${name} is unknown and does nothing: see docs/injection.md`);
   return success({
     settings: {
       ownerKeySha256: ownerKey,

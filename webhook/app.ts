@@ -3,6 +3,7 @@ import { isPinned } from '../injection/pod-rules.ts';
 import { ConfigError } from '../platform/config/config-error.ts';
 import { obtainIdentity } from '../platform/identity/obtain-identity.ts';
 import { kubeFromConfig } from '../platform/kube/kube-options.ts';
+import { unixSeconds } from '../platform/run/clock.ts';
 import type { Context } from '../platform/run/context.ts';
 import { mapLive } from '../platform/run/live.ts';
 import { reloadOnChange } from '../platform/tls/reload.ts';
@@ -13,19 +14,27 @@ import { createWebhook } from './server.ts';
 
 /** Wires the webhook: roots, own certificate, HTTPS; then serves until the signal. */
 export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<void> {
-  const { config, log, metrics, health, signal } = context;
+  const { config, log, metrics, health, signal, clock } = context;
   if (!isPinned(config.sidecarImage))
     throw new ConfigError('--sidecar-image must be pinned: name@sha256:<64 hex digits>');
   const serving = health.check('serving');
   const certificate = health.check('certificate');
   const kube = kubeFromConfig(config);
+  let expiry = 0;
   const roots = await followRoots(config.rootsFile, log, signal);
   const identity = await obtainIdentity({
     kube,
     component: 'webhook',
     log,
     signal,
-    onRenewal: ({ ok }) => (ok ? certificate.ok() : certificate.fail('no new certificate yet')),
+    // The old certificate serves until it ends: a webhook that turned unready before would refuse every pod.
+    onRenewal: ({ ok, notAfter }) => {
+      if (ok) {
+        expiry = notAfter;
+        certificate.ok();
+      } else if (unixSeconds(clock) >= expiry)
+        certificate.fail('there is no certificate that is still valid');
+    },
   });
   const { sidecarImage, enclaveDomain, releaseNamespace } = config;
   const excludedNamespaces = [...new Set([releaseNamespace, ...config.excludedNamespaces])];
