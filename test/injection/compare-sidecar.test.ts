@@ -122,6 +122,11 @@ describe('compareSidecar', () => {
       'sidecar-differs',
     ],
     [
+      'a mount that only looks like the kubelet’s',
+      (s) => ({ volumeMounts: [...(s.volumeMounts ?? []), { ...API_ACCESS_MOUNT, mountPath: '/lib' }] }),
+      'sidecar-differs',
+    ],
+    [
       'memory out of bounds',
       () => ({ resources: { requests: { cpu: '1', memory: '1Mi' }, limits: { memory: '1Mi' } } }),
       'sidecar-differs',

@@ -86,7 +86,7 @@ describe('data', () => {
   });
 
   test('a grant lets in until it is revoked; open connections end too; only a held root is believed', async () => {
-    const { agent, bind, logged } = await enclave();
+    const { agent, bind, logged, metrics } = await enclave();
     const friend = generateKey();
     const credential = userCredential(friend, { user: 'bob', ...grantFor(friend) });
     const socket = await dial(bind, credential);
@@ -96,15 +96,16 @@ describe('data', () => {
       open = false;
     });
     const revoked = { certificates: [], users: [{ user: 'bob' }], grants: [] };
+    const refused = () => metrics.values.get('trust_documents_total{outcome="refused"}') ?? 0;
     agent.publish(signedTrust(trustDocument(5, { revoked }), createTestAuthority('system')));
-    await until(() => logged('trust document refused'), 'refusal of a foreign signature');
-    agent.publish(signedTrust(trustDocument(1, { revoked })));
-    await until(
-      () => logged('evidence-rollback') || logged('trust document refused'),
-      'refusal of a rollback',
-    );
+    await until(() => refused() > 0, 'refusal of a foreign signature');
+    agent.publish(signedTrust(trustDocument(6)));
+    await until(() => metrics.values.get('trust_document_version{}') === 6, 'version 6');
+    const before = refused();
+    agent.publish(signedTrust(trustDocument(3, { revoked })));
+    await until(() => refused() > before, 'refusal of a rollback');
     expect(open).toBe(true);
-    agent.publish(signedTrust(trustDocument(6, { revoked })));
+    agent.publish(signedTrust(trustDocument(7, { revoked })));
     await ended;
     expect(logged('user-revoked')).toBe(true);
     expect(await drainOf(await dial(bind, credential))).toBe('');
