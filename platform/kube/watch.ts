@@ -9,6 +9,8 @@ import { WatchStore } from './watch-store.ts';
 import type { KubeObject, Resource } from './wire.ts';
 
 const PAGE = 500;
+/** A watch that lasted this long ended as watches do. */
+const STEADY_MS = 5_000;
 
 /**
  * List, then watch from that version; a broken watch resumes from the last version seen, bookmarks included. The server says that a version is too
@@ -82,7 +84,9 @@ export function startWatch<T extends KubeObject>(
     while (!options.signal.aborted) {
       try {
         if (version === undefined) await listAll();
+        const begun = performance.now();
         await follow();
+        if (performance.now() - begun > STEADY_MS) backoff.reset();
         // Ended by the server: resume, but not in a tight loop when it ends each at once.
         await backoff.wait(options.signal);
       } catch (error) {

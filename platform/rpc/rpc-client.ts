@@ -34,7 +34,12 @@ export type RpcClient<S extends Service> = RpcMethods<S> & { close(): void };
 /** A client of one service: TLS 1.3, the server's name checked, its failures as RpcRefusal and RpcError. */
 export function createRpcClient<S extends Service>(service: S, options: RpcClientOptions): RpcClient<S> {
   let channel = connect(options);
+  let inputs = inputsOf(options);
   const renew = (): void => {
+    const now = inputsOf(options);
+    // A new trust document each minute mostly names the same roots: no reason to connect anew.
+    if (now === inputs) return;
+    inputs = now;
     const old = channel;
     channel = connect(options);
     // Calls under way keep the old connection until they end.
@@ -52,6 +57,15 @@ export function createRpcClient<S extends Service>(service: S, options: RpcClien
     channel.close();
   };
   return { ...methods, close } as unknown as RpcClient<S>;
+}
+
+/** What a connection depends on, as one comparable text. */
+function inputsOf({ roots, credential }: RpcClientOptions): string {
+  const certificates = [
+    ...(roots === 'unauthenticated' ? [] : roots.current()),
+    ...(credential?.current().chain ?? []),
+  ];
+  return certificates.map((der) => Buffer.from(der).toString('base64')).join();
 }
 
 function connect(options: RpcClientOptions): Client {

@@ -1,12 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
-import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
 import { RpcError, RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { componentPeer } from '../../platform/tls/component-peer.ts';
-import { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import type { LaunchResponse } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
-import { authority, NAME, serveRpc as serve, stranger, undo, undoAll } from '../support/rpc-fixture.ts';
+import { authority, NAME, serveRpc as serve, stranger, undoAll } from '../support/rpc-fixture.ts';
 
 afterEach(undoAll);
 
@@ -146,76 +144,6 @@ describe('answers', () => {
   });
 });
 
-describe('streams', () => {
-  test('come in order; leaving early ends the handler', async () => {
-    const left = Promise.withResolvers<void>();
-    const { client } = await serve({
-      launch: async function* (_request, { signal }) {
-        signal.addEventListener('abort', () => left.resolve(), { once: true });
-        for (let i = 1; ; i += 1) yield progress(i);
-      },
-    });
-    const phases: number[] = [];
-    for await (const { event } of client().launch(launchRequest())) {
-      if (event?.$case === 'progress') phases.push(event.value.phase);
-      if (phases.length === 5) break;
-    }
-    expect(phases).toEqual([1, 2, 3, 4, 5]);
-    await left.promise;
-  });
-
-  test('both ways at once', async () => {
-    const { clientOptions } = await serve({});
-    const client = createRpcClient(EnrolmentServiceService, clientOptions);
-    undo.push(() => client.close());
-    const questions = (async function* () {
-      for (const text of ['one', 'two'])
-        yield {
-          step: {
-            $case: 'hello' as const,
-            value: {
-              endorsementKeyPublic: Buffer.from(text),
-              endorsementKeyCertificateChain: [],
-              attestationKeyPublic: Buffer.alloc(0),
-            },
-          },
-        };
-    })();
-    const answers = await collect(client.enrol(questions));
-    expect(
-      answers.map(({ step }) => (step?.$case === 'challenge' ? step.value.idObject.toString() : '')),
-    ).toEqual(['one', 'two']);
-  });
-
-  test('a drain ends streams and lets calls finish', async () => {
-    const started = Promise.withResolvers<void>();
-    const release = Promise.withResolvers<void>();
-    const { client, server } = await serve({
-      signUp: async () => {
-        started.resolve();
-        await release.promise;
-        return {};
-      },
-      launch: async function* (_request, { signal }) {
-        yield progress(1);
-        await new Promise<void>((resolve) =>
-          signal.addEventListener('abort', () => resolve(), { once: true }),
-        );
-      },
-    });
-    const calls = client();
-    const stream = calls.launch(launchRequest())[Symbol.asyncIterator]();
-    await stream.next();
-    const call = calls.signUp({ user: 'a', password: 'b' });
-    await started.promise;
-    const closed = server.close(5000);
-    expect(await stream.next()).toMatchObject({ done: true });
-    release.resolve();
-    await expect(call).resolves.toEqual({});
-    await closed;
-  });
-});
-
 test('a server that goes away and comes back is found again, by address and by name', async () => {
   const handlers = { signUp: async () => ({}) };
   const first = await serve(handlers);
@@ -233,6 +161,33 @@ test('a server that goes away and comes back is found again, by address and by n
 });
 
 describe('renewal', () => {
+  test('a stream under way outlives a renewal, and a set of the same roots makes no new connection', async () => {
+    const connections = new Set<number>();
+    const { client, clientOptions } = await serve({
+      launch: async function* (_request, { signal }) {
+        for (let i = 1; !signal.aborted; i += 1) {
+          yield progress(i);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      },
+      signUp: async () => ({}),
+    });
+    const roots = clientOptions.roots;
+    const judged = { judgeServer: () => void connections.add(connections.size) };
+    const credential = liveValue(authority.issue({}));
+    const calls = client({ ...judged, credential });
+    const stream = calls.launch(launchRequest())[Symbol.asyncIterator]();
+    await stream.next();
+    roots.set([...roots.current()]);
+    await calls.signUp({ user: 'a', password: 'b' });
+    expect(connections.size).toBe(1);
+    credential.set(authority.issue({}));
+    await calls.signUp({ user: 'a', password: 'b' });
+    expect(connections.size).toBe(2);
+    for (let i = 0; i < 3; i += 1) expect((await stream.next()).done).toBe(false);
+    await stream.return?.();
+  });
+
   test('new connections see the new certificate, on both sides', async () => {
     const seen: (string | undefined)[] = [];
     const { client, tls } = await serve({
