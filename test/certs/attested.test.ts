@@ -3,7 +3,7 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { enrol } from '../../agent/enrolment/enrol.ts';
-import { ATTESTED_NODES } from '../../certs/enrolment/node-registry.ts';
+import { ATTESTED_NODES, createNodeRegistry } from '../../certs/enrolment/node-registry.ts';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { CSR_ANNOTATIONS } from '../../names/labels.ts';
@@ -27,6 +27,7 @@ import { quotedEvidence } from './quoted-evidence.ts';
 import { openSession, patience, refusalOf, type Session, seconds } from './session.ts';
 import { sha256Hex } from './support.ts';
 
+const BINDING = 'enclave-licensing.dev/node-binding';
 const ENCLAVE = 'eabcdefghijklmno';
 
 let swtpm: Swtpm;
@@ -108,7 +109,20 @@ describe('enrolment', () => {
     expect(await refusalOf(enrolAs({ name: 'agent-2' }))).toBe('ek-of-another-node');
     expect((await enrolAs({ name: 'agent-1' })).ok).toBe(true);
     const secrets = (await cluster.admin.list(SECRETS, { namespace: RELEASE })).items;
-    expect(secrets.filter((each) => each.type === 'enclave-licensing.dev/node-binding')).toHaveLength(2);
+    expect(secrets.filter(({ type }) => type === BINDING)).toHaveLength(2);
+  });
+
+  test('one node is one TPM', async () => {
+    const registry = createNodeRegistry(await cluster.as('enclave-certs'), RELEASE);
+    const bind = (node: string, digit: string) =>
+      registry.bind(node, { ekSha256: digit.repeat(64), how: 'emulated' });
+    expect(await bind('node-1', '1')).toMatchObject({ code: 'node-has-another-ek' });
+    expect(await registry.isBound('node-1', '1'.repeat(64))).toBe(false);
+    // Two at once: one of them is the node's TPM, and stays it.
+    const both = await Promise.all([bind('node-3', '2'), bind('node-3', '3')]);
+    expect(both.filter(({ ok }) => ok)).toHaveLength(1);
+    const [first, second] = [await bind('node-3', '2'), await bind('node-3', '3')];
+    expect([first.ok, second.ok]).toEqual(both.map(({ ok }) => ok));
   });
 });
 
@@ -178,6 +192,20 @@ describe('an enclave', () => {
     expect(await refusalOf(certify(agent, key, stale))).toBe('evidence-refused');
     const stranger = await cluster.as('enclave-agent', { name: 'agent-2' });
     expect(await refusalOf(certify(stranger, key, proof))).toBe('requester-node');
+  });
+
+  test('gets none on a node that was released, until its agent enrols again', async () => {
+    const { items } = await cluster.admin.list(SECRETS, { namespace: RELEASE });
+    const binding = items.find(
+      ({ type, metadata }) => type === BINDING && metadata?.name?.startsWith('node-'),
+    );
+    await cluster.admin.delete(SECRETS, { name: binding?.metadata?.name ?? '', namespace: RELEASE });
+    const { epoch } = await session.document(await session.trustClient('enclave-launcher'));
+    const key = generateKey();
+    const proof = await evidence(key, epoch.current);
+    expect(await refusalOf(certify(agent, key, proof))).toBe('node-unbound');
+    expect((await enrolAs({ name: 'agent-1' })).ok).toBe(true);
+    expect(await refusalOf(certify(agent, key, proof))).toBe('ok');
   });
 
   test('its owner gets a certificate, others do not', async () => {

@@ -1,12 +1,17 @@
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
 import { issuerOf, readRequest } from '../../certs/evaluate/request.ts';
 import { evaluateSystem, namesOf } from '../../certs/evaluate/system.ts';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { SIGNERS } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
-import { codeOf, csrOf, read, requestOf } from './support.ts';
+import { codeOf, csrOf, read, removeFolders, requestOf, temporaryFolder } from './support.ts';
+
+afterAll(removeFolders);
 
 const SETTINGS = { releaseNamespace: 'enclave-licensing', frontNames: ['licensing.example.com'] };
 const USAGES = ['digital signature', 'server auth', 'client auth'];
@@ -28,6 +33,33 @@ function ask(
 
 const evaluate = (...parameters: Parameters<typeof ask>) =>
   evaluateSystem(read(ask(...parameters)), SETTINGS);
+
+/** A request by OpenSSL, with these lines of configuration. */
+function opensslRequest(lines: string): Uint8Array {
+  const folder = temporaryFolder();
+  const config = join(folder, 'req.cnf');
+  writeFileSync(config, `[req]\nprompt = no\ndistinguished_name = name\n${lines}\n[name]\nCN = x\n`);
+  return new Uint8Array(
+    execFileSync(
+      'openssl',
+      [
+        ...[
+          'req',
+          '-new',
+          '-config',
+          config,
+
+          '-newkey',
+          'ec',
+          '-pkeyopt',
+          'ec_paramgen_curve:P-256',
+        ],
+        ...['-nodes', '-keyout', join(folder, 'key.pem'), '-outform', 'DER'],
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    ),
+  );
+}
 
 describe('what holds for every request', () => {
   test('a good one is read', () => {
@@ -148,6 +180,17 @@ describe("a component's own certificate", () => {
       [...USAGES, 'server auth'],
     ])
       expect(codeOf(evaluate({}, { usages })), String(usages)).toBe('request-usages');
+  });
+
+  test.each([
+    ['keyUsage', 'req_extensions = more\n[more]\nkeyUsage = keyCertSign'],
+    ['basicConstraints', 'req_extensions = more\n[more]\nbasicConstraints = CA:TRUE'],
+    ['1.2.3.4', 'req_extensions = more\n[more]\n1.2.3.4 = ASN1:NULL'],
+    ['1.2.840.113549.1.9.7', 'attributes = more\n[more]\nchallengePassword = secret'],
+  ])('nothing else inside, as OpenSSL writes it: no %s', (what, lines) => {
+    const refusal = evaluateSystem(read(requestOf(opensslRequest(lines), ask())), SETTINGS);
+    expect(refusal).toMatchObject({ ok: false, code: 'request-content' });
+    if (!refusal.ok) expect(refusal.message).toContain(what);
   });
 
   test('nothing else inside: no evidence, no organization', () => {
