@@ -32,7 +32,7 @@ export function join(client: TLSSocket, app: Socket, idleTimeout: number): Promi
     const over = (side: Duplex, other: Duplex) => () => {
       open -= 1;
       // A side that closed before its end was seen was cut off: the other must not take that for an orderly end.
-      if (!side.readableEnded || !other.writable) other.destroy();
+      if (!side.readableEnded || !side.writableFinished) other.destroy();
       if (open === 0) resolve();
     };
     const cut = (): void => {

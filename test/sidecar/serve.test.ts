@@ -52,6 +52,41 @@ describe('data', () => {
     expect((await answer).length).toBe(big.length);
   });
 
+  test('a slow reader gets all that the app sent before it closed', async () => {
+    const agent = await agentFixture();
+    const app = await echoApp((socket) => void socket.resume().end('y'.repeat(20_000_000)));
+    const { bind, health } = startSidecar(agent, { upstream: String(app.port) });
+    await until(() => health.ready().ok, 'readiness');
+    const socket = await dial(bind, userCredential(owner));
+    socket.end('give');
+    let got = 0;
+    for await (const chunk of socket as AsyncIterable<Buffer>) {
+      got += chunk.length;
+      if (got < 2_000_000) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect(got).toBe(20_000_000);
+  });
+
+  test('a client that breaks off takes its connection to the app with it', async () => {
+    const agent = await agentFixture();
+    let open = 0;
+    const app = await echoApp((socket) => {
+      open += 1;
+      socket.resume().once('close', () => {
+        open -= 1;
+      });
+      socket.once('end', () => socket.end());
+      socket.write('hello');
+    });
+    const { bind, health } = startSidecar(agent, { upstream: String(app.port) });
+    await until(() => health.ready().ok && open === 0, 'readiness');
+    const socket = await dial(bind, userCredential(owner));
+    await new Promise((resolve) => socket.once('data', resolve));
+    expect(open).toBe(1);
+    socket.destroy();
+    await until(() => open === 0, 'the end at the app');
+  });
+
   test('who may not connect is told by a TLS close, before a byte is read or the app is dialled', async () => {
     const { bind, dialled, metrics } = await enclave();
     const other = generateKey();
