@@ -3,7 +3,7 @@ import type { Probe } from './pod.ts';
 import type { ProbeResult } from './probe.ts';
 
 /** Within a period a network probe that has not succeeded yet is tried again this often. */
-const EAGER_MS = 100;
+const EAGER_MS = 50;
 
 export interface ProbeLoop {
   readonly probe: Probe;
@@ -15,7 +15,7 @@ export interface ProbeLoop {
 
 /**
  * Probes until the signal aborts or `onOutcome` has had it aborted. Before the first success it does not wait a whole
- * period to see that a container has come up: it asks every 100 ms, and only a period's last answer counts as a
+ * period to see that a container has come up: it asks every 50 ms, and only a period's last answer counts as a
  * failure, so the container's time to start is what the author wrote.
  */
 export async function runProbeLoop({ probe, check, onOutcome, signal }: ProbeLoop): Promise<void> {
