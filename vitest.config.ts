@@ -5,6 +5,7 @@ const cluster = [
   'test/e2e/**/*.test.ts',
   'test/devcluster/node*.test.ts',
   'test/devcluster/kubectl*.test.ts',
+  'test/agent/agent.test.ts',
 ];
 
 export default defineConfig({

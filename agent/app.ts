@@ -69,6 +69,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
   const enrolmentCheck = health.check('enrolment');
   const trustCheck = health.check('trust-document');
   const podsCheck = health.check('pods');
+  const serverCheck = health.check('server');
   const identity = await obtainIdentity({
     kube,
     component: 'agent',
@@ -108,7 +109,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
       certificate,
       enrolment: { client: enrolmentClient, crypto },
       tokenFile: config.enrolmentTokenFile,
-      roots: () => trust.roots['attestation-keys'],
+      roots: () => trust.roots,
       clock,
       log,
       metrics,
@@ -172,6 +173,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     log,
     metrics,
   });
+  serverCheck.ok();
   log.info({ port: server.port, node: config.node }, 'serving');
   await aborted(signal);
   await server.close();

@@ -3,6 +3,7 @@ import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { loadAttestationKey } from '../../tpm/attestation-key.ts';
+import { makeClockSafe } from '../../tpm/clock.ts';
 import { TpmExecutor } from '../../tpm/executor.ts';
 import { flushAll, startup } from '../../tpm/objects.ts';
 import { type TpmTransport, TpmUnavailable } from '../../tpm/transport/transport.ts';
@@ -86,6 +87,7 @@ export class TpmOwner {
     try {
       await startup(tpm);
       await flushAll(tpm);
+      await makeClockSafe(tpm);
       return { tpm, attestationKey: await loadAttestationKey(tpm) };
     } catch (error) {
       await tpm.close().catch(() => undefined);

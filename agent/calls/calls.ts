@@ -87,7 +87,7 @@ export function createCalls(options: CallsOptions): Calls {
       if (certificateChain.length > 0) {
         const shown = { chain: certificateChain, request: certificateRequest };
         const now = unixSeconds(clock);
-        const judged = judgeCertificate(crypto, shown, claims, trust.roots.enclaves, now);
+        const judged = judgeCertificate(crypto, shown, claims, trust.roots, now);
         if (!judged.ok) return judged;
         connection.chain = certificateChain;
       }

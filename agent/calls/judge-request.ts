@@ -2,19 +2,16 @@ import { toBase64url } from '../../formats/bytes/base64.ts';
 import { equal } from '../../formats/bytes/bytes.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import { decodeBundle } from '../../formats/evidence/bundle.ts';
+import type { Roots } from '../../formats/evidence/roots.ts';
 import { parseStatement, type StatementConfirmation } from '../../formats/evidence/statement.ts';
-import {
-  type Certificate,
-  parseCertificate,
-  verifyCertificateSignature,
-} from '../../formats/x509/certificate.ts';
+import type { Certificate } from '../../formats/x509/certificate.ts';
 import {
   type CertificateRequest,
   parseCertificateRequest,
   verifyRequestSignature,
 } from '../../formats/x509/certificate-request.ts';
 import { publicKeyKind } from '../../formats/x509/public-key.ts';
-import { OID_EKU_ENCLAVE } from '../../names/oids.ts';
+import { verifyChain } from '../../verify/certificate-chain.ts';
 import type { Claims } from '../caller/caller.ts';
 import { type AgentResult, refuseCall } from '../code.ts';
 
@@ -69,42 +66,31 @@ export function judgeEvidence(
 /**
  * Whether a chain is a certificate that one of our issuers made for this pod, and its request proves that the sender holds the
  * certified key. Pure.
- * @param roots of the issuer `enclaves`, DER
  * @param now unix seconds
  */
 export function judgeCertificate(
   crypto: Crypto,
   shown: { readonly chain: readonly Uint8Array[]; readonly request: Uint8Array },
   claims: Claims,
-  roots: readonly Uint8Array[],
+  roots: Roots,
   now: number,
 ): AgentResult<Certificate> {
   const no = (message: string) =>
     refuseCall('certificate-foreign', message, 'get a certificate from this agent (prove, certify)');
-  const [der] = shown.chain;
-  const leaf = der === undefined ? undefined : parseCertificate(der);
-  if (leaf === undefined || !leaf.ok) return no(leaf?.message ?? 'there is no certificate');
+  const leaf = verifyChain(crypto, shown.chain, { roots, role: 'enclaves', now });
+  if (!leaf.ok) return no(`${leaf.message} (${leaf.code})`);
   const request = judgeRequest(crypto, shown.request);
   if (!request.ok) return request;
   const certificate = leaf.value;
   if (!equal(certificate.spki, request.value.spki)) return no('certificate and request hold different keys');
-  const { extendedKeyUsage, enclaveBinding, basicConstraints, unknownCritical } = certificate.extensions;
-  if (!extendedKeyUsage?.includes(OID_EKU_ENCLAVE) || basicConstraints?.ca || unknownCritical.length > 0)
-    return no("the certificate is not an enclave's");
-  if (now < certificate.notBefore || now > certificate.notAfter)
-    return no('the certificate is not valid now');
+  const { enclaveBinding: binding } = certificate.extensions;
   const { pod, access } = claims;
   if (
-    enclaveBinding?.podUid !== pod.uid ||
-    enclaveBinding.enclave !== pod.enclave ||
-    enclaveBinding.node !== pod.node ||
-    enclaveBinding.ownerKeySha256 !== access.ownerKeySha256
+    binding?.podUid !== pod.uid ||
+    binding.enclave !== pod.enclave ||
+    binding.node !== pod.node ||
+    binding.ownerKeySha256 !== access.ownerKeySha256
   )
     return no('the certificate is for another pod, enclave, node or owner');
-  const issuers = roots.map((root) => parseCertificate(root));
-  if (
-    !issuers.some((issuer) => issuer.ok && verifyCertificateSignature(crypto, certificate, issuer.value.spki))
-  )
-    return no('none of our issuers of enclave certificates signed it');
   return { ok: true, value: certificate };
 }

@@ -1,8 +1,8 @@
 import { equal } from '../../formats/bytes/bytes.ts';
 import { type Result, refuse, success } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
+import type { Roots } from '../../formats/evidence/roots.ts';
 import { encodePublic, publicToSpki } from '../../formats/tpm/public.ts';
-import { parseCertificate, verifyCertificateSignature } from '../../formats/x509/certificate.ts';
 import type { RpcClient } from '../../platform/rpc/rpc-client.ts';
 import type {
   EnrolRequest,
@@ -12,6 +12,7 @@ import type { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/
 import { activateCredential } from '../../tpm/activate-credential.ts';
 import { loadEndorsementKey } from '../../tpm/endorsement-key.ts';
 import { flush } from '../../tpm/objects.ts';
+import { verifyChain } from '../../verify/certificate-chain.ts';
 import type { TpmSession } from '../attestation/tpm-owner.ts';
 
 /** The attestation key's certificate. */
@@ -28,8 +29,9 @@ export interface AkCertificate {
 export interface EnrolOptions {
   readonly client: Pick<RpcClient<typeof EnrolmentServiceService>, 'enrol'>;
   readonly crypto: Crypto;
-  /** `attestation-keys` roots, DER. */
-  readonly roots: readonly Uint8Array[];
+  readonly roots: Roots;
+  /** Unix seconds. */
+  readonly now: number;
   readonly token: string;
   readonly signal: AbortSignal;
 }
@@ -102,27 +104,18 @@ function protocol(expected: string): Result<never, EnrolCode> {
 function judge(
   chain: readonly Uint8Array[],
   session: TpmSession,
-  { crypto, roots }: EnrolOptions,
+  { crypto, roots, now }: EnrolOptions,
 ): Result<AkCertificate, EnrolCode> {
   const no = (message: string): Result<never, EnrolCode> =>
     refuse('enrolment-certificate', message, 'look at the certificate service');
-  const [leaf] = chain;
-  if (leaf === undefined || chain.length > 4) return no('the certificate chain has not 1 to 4 certificates');
-  const parsed = parseCertificate(leaf);
-  if (!parsed.ok) return no(parsed.message);
+  const leaf = verifyChain(crypto, chain, { roots, role: 'attestation-keys', now });
+  if (!leaf.ok) return no(`${leaf.message} (${leaf.code})`);
   const spki = publicToSpki(session.attestationKey.public);
-  if (!spki.ok || !equal(parsed.value.spki, spki.value)) return no('the certificate is for another key');
-  const issuers = [...chain.slice(1), ...roots].map((der) => parseCertificate(der));
-  if (
-    !issuers.some(
-      (issuer) => issuer.ok && verifyCertificateSignature(crypto, parsed.value, issuer.value.spki),
-    )
-  )
-    return no('no issuer of attestation keys that we hold signed the certificate');
+  if (!spki.ok || !equal(leaf.value.spki, spki.value)) return no('the certificate is for another key');
   return success({
     chain: [...chain],
-    notBefore: parsed.value.notBefore,
-    notAfter: parsed.value.notAfter,
+    notBefore: leaf.value.notBefore,
+    notAfter: leaf.value.notAfter,
     attestationKeyPublic: encodePublic(session.attestationKey.public),
   });
 }

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { equal } from '../../formats/bytes/bytes.ts';
+import type { Roots } from '../../formats/evidence/roots.ts';
 import { encodePublic } from '../../formats/tpm/public.ts';
 import { renewalTime } from '../../platform/identity/renewal-time.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
-import type { Clock } from '../../platform/run/clock.ts';
+import { type Clock, unixSeconds } from '../../platform/run/clock.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { Settable } from '../../platform/run/live.ts';
 import { sleep } from '../../platform/run/sleep.ts';
@@ -17,7 +18,7 @@ export interface StayEnrolledOptions {
   readonly certificate: Settable<AkCertificate | undefined>;
   readonly enrolment: Pick<EnrolOptions, 'client' | 'crypto'>;
   readonly tokenFile: string;
-  roots(): readonly Uint8Array[];
+  roots(): Roots;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Pick<AgentMetrics, 'enrolments' | 'akNotAfter'>;
@@ -75,7 +76,13 @@ async function attempt(options: StayEnrolledOptions): Promise<string | undefined
     const token = (await readFile(options.tokenFile, 'utf8')).trim();
     const { signal } = options;
     const enrolled = await options.owner.use((session) =>
-      enrol(session, { ...options.enrolment, roots: options.roots(), token, signal }),
+      enrol(session, {
+        ...options.enrolment,
+        roots: options.roots(),
+        now: unixSeconds(options.clock),
+        token,
+        signal,
+      }),
     );
     if (!enrolled.ok) return `${enrolled.message}; ${enrolled.remedy}`;
     options.certificate.set(enrolled.value);

@@ -22,10 +22,11 @@ import {
   SIG_SCHEME,
   SIGNATURE,
   SYM_DEF,
+  TIME_INFO,
   TIMEOUT,
 } from './structures.ts';
 import type { Fields, ValueOfFields } from './wire.ts';
-import { named, sized, u16, u32, uint, yesNo } from './wire.ts';
+import { named, sized, u16, u32, u64, uint, yesNo } from './wire.ts';
 
 /**
  * A TPM command as data. `handles` are the handle area in order, the first `authorized` of which need a session;
@@ -297,6 +298,28 @@ export const PCR_EXTEND = command({
   response: NONE,
 });
 
+export const READ_CLOCK = command({
+  name: 'TPM2_ReadClock',
+  section: '29.1',
+  code: 0x181,
+  handles: [],
+  authorized: 0,
+  parameters: NONE,
+  responseHandles: [],
+  response: { currentTime: TIME_INFO },
+});
+
+export const CLOCK_SET = command({
+  name: 'TPM2_ClockSet',
+  section: '29.2',
+  code: 0x128,
+  handles: ['auth'],
+  authorized: 1,
+  parameters: { newTime: u64 },
+  responseHandles: [],
+  response: NONE,
+});
+
 export const NV_READ_PUBLIC = command({
   name: 'TPM2_NV_ReadPublic',
   section: '31.6',
@@ -337,6 +360,8 @@ export const COMMANDS: readonly Command[] = [
   GET_TIME,
   PCR_READ,
   PCR_EXTEND,
+  READ_CLOCK,
+  CLOCK_SET,
   NV_READ_PUBLIC,
   NV_READ,
 ];

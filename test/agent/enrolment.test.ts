@@ -11,6 +11,8 @@ import { concat, equal } from '../../formats/bytes/bytes.ts';
 import { decodeAttest } from '../../formats/tpm/attest.ts';
 import { PCR_EXTEND } from '../../formats/tpm/commands.ts';
 import { decodePublic, objectName, publicToSpki } from '../../formats/tpm/public.ts';
+import { buildCertificate } from '../../formats/x509/certificate.ts';
+import { OID_EKU_AK } from '../../names/oids.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { createHealth } from '../../platform/health/health.ts';
 import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
@@ -24,12 +26,13 @@ import { openTransport } from '../../tpm/transport/open-transport.ts';
 import { TpmUnavailable } from '../../tpm/transport/transport.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
-import { testAuthorities } from '../support/roots.ts';
+import { rootsOf, testAuthorities } from '../support/roots.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 import { until } from '../support/until.ts';
 
 const authorities = testAuthorities();
 const issuer = authorities['attestation-keys'];
+const roots = rootsOf(authorities);
 const NAME = 'certs.test';
 const undo: (() => unknown)[] = [];
 let swtpm: Swtpm;
@@ -98,7 +101,7 @@ async function certificateService(
       yield {
         step: {
           $case: 'certificate' as const,
-          value: { certificateChain: [issuer.certify(spki.value, { dns: ['node-1'] })] },
+          value: { certificateChain: [certificate(spki.value)] },
         },
       };
     },
@@ -115,10 +118,33 @@ async function certificateService(
   return { client, seen };
 }
 
+const certificate = (spki: Uint8Array): Uint8Array => {
+  const now = Math.floor(Date.now() / 1000);
+  return buildCertificate(
+    {
+      serial: new Uint8Array(16).fill(0x42),
+      issuer: { commonName: 'attestation-keys' },
+      subject: { commonName: 'node-1' },
+      notBefore: now - 60,
+      notAfter: now + 600,
+      spki,
+      extensions: {
+        basicConstraints: { ca: false },
+        keyUsage: ['digitalSignature'],
+        extendedKeyUsage: [OID_EKU_AK],
+        tpmTrust: { ekSha256: 'ab'.repeat(32), how: 'emulated' },
+      },
+    },
+    issuer.key.sign,
+    issuer.key.scheme,
+  );
+};
+
 const settings = (client: Awaited<ReturnType<typeof certificateService>>['client']) => ({
   client,
   crypto: nodeCrypto,
-  roots: [issuer.root],
+  roots,
+  now: Math.floor(Date.now() / 1000),
   token: 'the-token',
   signal: AbortSignal.timeout(10_000),
 });
@@ -146,7 +172,7 @@ describe('enrolment', () => {
     const code = 'enrolment-certificate';
     expect(await enrol(await session(), settings(wrong.client))).toMatchObject({ ok: false, code });
     const right = await certificateService();
-    const strangers = { ...settings(right.client), roots: [authorities.users.root] };
+    const strangers = { ...settings(right.client), roots: { ...roots, 'attestation-keys': roots.users } };
     expect(await enrol(await session(), strangers)).toMatchObject({ ok: false, code });
   });
 
@@ -161,7 +187,7 @@ describe('enrolment', () => {
       certificate: liveValue<AkCertificate | undefined>(undefined),
       enrolment: { client, crypto: nodeCrypto },
       tokenFile: join(folder, 'token'),
-      roots: () => [issuer.root],
+      roots: () => roots,
       clock: systemClock,
       log: recordingLogger().log,
       metrics: agentMetrics(recordingMetrics()),

@@ -70,7 +70,8 @@ async function enrolAs(pod: { name: string }, audience = ENROLMENT_AUDIENCE, acc
       {
         client,
         crypto: nodeCrypto,
-        roots: session.roots['attestation-keys'],
+        roots: session.roots,
+        now: Math.floor(Date.now() / 1000),
         token: await cluster.token(account, [audience], account === 'enclave-agent' ? pod : undefined),
         signal: patience(),
       },

@@ -34,8 +34,8 @@ export interface AgentWorld {
   enclave(name: string, edit?: (pod: Pod) => Pod): Promise<{ pod: Pod; address: string }>;
   /** A token as the kubelet projects it. */
   token(pod: Pod, audience?: string): Promise<string>;
-  /** What the agent's log says, lines of JSON. */
-  agentLog(): Promise<string>;
+  /** Log of `agent` or `certs`, lines of JSON. */
+  log(component: 'agent' | 'certs'): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -86,14 +86,29 @@ export async function startAgentWorld(): Promise<AgentWorld> {
       nodes: [{ name: node.name, tpmDirectory: resolve(node.tpm, '..') }],
       stateDirectory: join(directory, 'state'),
       ekRootsDirectory: cluster.ekRootsDir,
-      frontNames: [],
+      frontNames: ['front.test'],
       requireIsolation: false,
       seats: 1,
-      webhookConfigurations: [],
+      webhookConfigurations: ['enclave-licensing'],
     };
     const pods = componentPods(release) as Pod[];
-    const wanted = pods.filter(({ metadata }) => /^enclave-(agent|certs)/.test(metadata?.name ?? ''));
-    for (const pod of wanted) await kube.create(PODS, pod);
+    const named = (prefix: string): Pod => {
+      const pod = pods.find(({ metadata }) => metadata?.name?.startsWith(prefix));
+      if (pod === undefined) throw new Error(`no pod ${prefix}`);
+      return pod;
+    };
+    await kube.create(PODS, named('enclave-certs'));
+    const certs = await until('the certificate service has an address', async () => {
+      const pod = await kube.get(PODS, { name: 'enclave-certs', namespace: release.namespace });
+      return pod?.status?.podIP;
+    });
+    // Straight to the pod: another cluster on this machine may have the same Service address.
+    const agent = named('enclave-agent');
+    for (const container of agent.spec?.containers ?? [])
+      container.args = [...(container.args ?? []), `--certs=${certs}:${PORTS.certs}`];
+    for (const container of agent.spec?.containers ?? [])
+      container.args = container.args?.filter((arg) => !arg.startsWith('--certs=$')) ?? [];
+    await kube.create(PODS, agent);
     const agentPod = { name: `enclave-agent-${node.name}`, namespace: release.namespace };
     const ready = await until('the agent is ready', async () => {
       const pod = await kube.get(PODS, agentPod);
@@ -101,7 +116,9 @@ export async function startAgentWorld(): Promise<AgentWorld> {
         pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') && pod
       );
     }).catch(async (error: unknown) => {
-      throw new Error(`${error}\n${await kube.log(agentPod).catch(String)}`);
+      const all = await kubectl.try('get', 'pods,events,configmaps', '-A', '-o', 'wide');
+      const log = async (name: string): Promise<string> => kube.log({ ...agentPod, name }).catch(String);
+      throw new Error(`${error}\n${all.stdout}\n${await log(agentPod.name)}\n${await log('enclave-certs')}`);
     });
     const map = await kube.get(CONFIG_MAPS, { name: ROOTS_CONFIG_MAP, namespace: release.namespace });
     const rootsText = map?.data?.[ROOTS_KEY] ?? '';
@@ -151,7 +168,7 @@ export async function startAgentWorld(): Promise<AgentWorld> {
         );
         return answer.status.token;
       },
-      agentLog: () => kube.log(agentPod),
+      log: (component) => kube.log(component === 'agent' ? agentPod : { ...agentPod, name: 'enclave-certs' }),
       stop,
     };
   } catch (error) {

@@ -16,6 +16,7 @@ import {
   NV_READ_PUBLIC,
   PCR_EXTEND,
   QUOTE,
+  READ_CLOCK,
   READ_PUBLIC,
 } from '../../formats/tpm/commands.ts';
 import { HANDLE_RANGES, RH } from '../../formats/tpm/handles.ts';
@@ -26,6 +27,7 @@ import { AK_ECDSA_P256, EK_ECC_P256 } from '../../formats/tpm/templates.ts';
 import { tpm2ToolsPcrs } from '../../formats/tpm/tpm2-tools-pcrs.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { loadAttestationKey } from '../../tpm/attestation-key.ts';
+import { makeClockSafe } from '../../tpm/clock.ts';
 import { loadEndorsementKey } from '../../tpm/endorsement-key.ts';
 import { isResponse, TpmExecutor } from '../../tpm/executor.ts';
 import { createEndorsementPrimary, flush, flushAll, handlesFrom, startup } from '../../tpm/objects.ts';
@@ -239,5 +241,13 @@ describe('errors', () => {
     tpm = new TpmExecutor(await openTransport(swtpm.address));
     await startup(tpm);
     expect((await loadAttestationKey(tpm)).name).toEqual(before.name);
+  });
+
+  test('a clock that a crash made doubtful is moved on until it is safe', async () => {
+    const { safe, resetCount } = (await tpm.execute(READ_CLOCK, {})).currentTime.clockInfo;
+    expect(safe).toBe(false);
+    await makeClockSafe(tpm);
+    const after = (await tpm.execute(READ_CLOCK, {})).currentTime.clockInfo;
+    expect(after).toMatchObject({ safe: true, resetCount });
   });
 });

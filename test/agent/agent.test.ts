@@ -1,0 +1,226 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { toHex } from '../../formats/bytes/bytes.ts';
+import type { Bundle } from '../../formats/evidence/bundle.ts';
+import { parseStatement } from '../../formats/evidence/statement.ts';
+import { AGENT_PATHS, ENROLMENT_AUDIENCE } from '../../names/wire.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import { NAMESPACES, PODS } from '../../platform/kube/resources.ts';
+import { parsePolicy } from '../../verify/policy/parse-policy.ts';
+import { verify } from '../../verify/verify.ts';
+import { type AgentWorld, ENCLAVES, startAgentWorld } from '../support/agent-world.ts';
+import { until } from '../support/until.ts';
+import { SidecarCalls } from './sidecar-calls.ts';
+
+let world: AgentWorld;
+const open: SidecarCalls[] = [];
+
+beforeAll(async () => {
+  world = await startAgentWorld();
+}, 60_000);
+afterAll(async () => {
+  for (const calls of open) calls.close();
+  await world?.stop();
+});
+
+function sidecarAt(address: string, token: string | undefined): SidecarCalls {
+  const calls = new SidecarCalls(world, address, token);
+  open.push(calls);
+  return calls;
+}
+
+async function sidecar(name: string, edit?: Parameters<AgentWorld['enclave']>[1]) {
+  const { pod, address } = await world.enclave(name, edit);
+  const token = await world.token(pod);
+  return { pod, address, token, calls: sidecarAt(address, token) };
+}
+
+const nonce = (): Uint8Array => new Uint8Array(randomBytes(32));
+
+function verdict(bundle: Bundle, expected: Uint8Array) {
+  const policy = parsePolicy({
+    eks: 'any',
+    pcrs: 'any',
+    namespaces: [ENCLAVES],
+    serviceAccounts: ['default'],
+    enclaves: 'any',
+    images: [world.appImage, world.injection.sidecarImage],
+    specSha256: 'any',
+    modes: ['tcp'],
+    auth: ['mtls'],
+    upstream: 'any',
+    ownerKeys: ['ab'.repeat(32)],
+    maxAge: 60,
+    allowEmulatedTpm: true,
+  });
+  if (!policy.ok) throw new Error(policy.message);
+  return verify(bundle, policy.value, {
+    crypto: nodeCrypto,
+    now: Math.floor(Date.now() / 1000),
+    trust: world.roots,
+    nonce: expected,
+    liveCertificate: bundle.certificateChain[0],
+  });
+}
+
+describe('agent', () => {
+  test('proves a key, gets its certificate, quotes it: a verifier believes every part', async () => {
+    const { calls, pod } = await sidecar('believed');
+    const credential = await calls.credential();
+    const first = nonce();
+    const bundle = await calls.quote(first, credential);
+    const judged = verdict(bundle, first);
+    expect(judged.checks.filter(({ ok }) => ok === false)).toEqual([]);
+    expect(judged.ok).toBe(true);
+    expect(judged.statement?.pod).toMatchObject({
+      uid: pod.metadata?.uid,
+      node: world.node,
+      enclave: 'believed',
+    });
+    // The connection has shown its certificate: the next quotes need the nonce alone.
+    const second = nonce();
+    expect(verdict(await calls.quote(second), second).ok).toBe(true);
+    expect(verdict(await calls.quote(second), first).code).toBe('nonce-differs');
+    // Without a nonce it is the epoch of the trust document.
+    const epoch = (await calls.trust(0))?.epoch.current ?? nonce();
+    const statement = parseStatement((await calls.quote(new Uint8Array(0))).statement);
+    expect(statement.ok && statement.value.eat_nonce).toBe(Buffer.from(epoch).toString('base64url'));
+  });
+
+  test('who is not the pod gets nothing', async () => {
+    const { pod, address, token } = await sidecar('stolen');
+    const refusal = async (calls: SidecarCalls) => {
+      const { status, code } = await calls.call('GET', `${AGENT_PATHS.trust}?version=0`);
+      return [status, code];
+    };
+    expect(await refusal(sidecarAt(address, undefined))).toEqual([401, 'token-missing']);
+    expect(await refusal(sidecarAt(address, 'e30.e30.e30'))).toEqual([401, 'token-refused']);
+    const otherAudience = await world.token(pod, ENROLMENT_AUDIENCE);
+    expect(await refusal(sidecarAt(address, otherAudience))).toEqual([401, 'token-refused']);
+    const elsewhere = sidecarAt('127.0.0.1', token);
+    expect(await refusal(elsewhere)).toEqual([403, 'caller-address']);
+    // A refusal ends the connection.
+    expect((await elsewhere.call('GET', AGENT_PATHS.trust)).reusedSocket).toBe(false);
+    const image = `registry.enclave-licensing.internal/enclave-sidecar@sha256:${'9'.repeat(64)}`;
+    const foreign = await sidecar('foreign', (own) => {
+      for (const container of own.spec?.initContainers ?? []) container.image = image;
+      return own;
+    });
+    expect(await refusal(foreign.calls)).toEqual([403, 'caller-sidecar']);
+  });
+
+  test('wrong requests are named and cost the connection nothing', async () => {
+    const { calls } = await sidecar('wrong');
+    const { calls: other } = await sidecar('other');
+    const foreign = await other.credential();
+    const codes = async (...answers: Promise<{ status: number; code?: string }>[]) =>
+      (await Promise.all(answers)).map(({ status, code }) => `${status} ${code}`);
+    expect(
+      await codes(
+        calls.quoteAnswer(nonce()),
+        calls.quoteAnswer(nonce(), foreign),
+        calls.certify(calls.request()),
+        calls.certify(Uint8Array.of(1, 2, 3)),
+        calls.call('POST', AGENT_PATHS.prove, Uint8Array.of(255)),
+        calls.call('POST', AGENT_PATHS.prove, Uint8Array.of(1), 'text/plain'),
+        calls.call('GET', AGENT_PATHS.prove),
+        calls.call('GET', '/v1/nothing'),
+        calls.call('GET', `${AGENT_PATHS.trust}?version=x`),
+      ),
+    ).toEqual([
+      '409 certificate-needed',
+      '400 certificate-foreign',
+      '400 certificate-request',
+      '400 certificate-request',
+      '400 request-malformed',
+      '415 request-media-type',
+      '405 request-method',
+      '404 request-path',
+      '400 request-malformed',
+    ]);
+    const last = await calls.call('POST', AGENT_PATHS.prove, new Uint8Array(9000));
+    expect(last).toMatchObject({ status: 413, code: 'request-too-large', reusedSocket: true });
+  });
+
+  test('another pod’s evidence is not certified', async () => {
+    const { calls } = await sidecar('one');
+    const { calls: other } = await sidecar('two');
+    const evidence = await other.prove();
+    expect(await calls.certify(calls.request(evidence))).toMatchObject({
+      status: 400,
+      code: 'certificate-request',
+    });
+  });
+
+  test('a deleted pod loses its connection at once, is not let in again, and is revoked', async () => {
+    const { calls, pod, address, token } = await sidecar('deleted');
+    const { calls: witness } = await sidecar('witness');
+    await calls.credential();
+    const version = (await calls.trust(0))?.version ?? 0;
+    const newer = witness.trust(version);
+    const cut = expect(calls.trust(version + 1000)).rejects.toThrow();
+    await world.kube.delete(PODS, { name: 'deleted', namespace: ENCLAVES }, { gracePeriodSeconds: 3 });
+    await cut;
+    const again = await sidecarAt(address, token).call('GET', AGENT_PATHS.trust);
+    expect([401, 403]).toContain(again.status);
+    const uid = pod.metadata?.uid;
+    const isRevoked = (document: Awaited<typeof newer>) =>
+      document?.revoked.certificates.some(({ podUid }) => podUid === uid);
+    expect(isRevoked(await newer) || isRevoked(await witness.trust(version + 1))).toBe(true);
+  });
+
+  test('a namespace without the label holds no enclaves', async () => {
+    const { calls, address, token } = await sidecar('unlabelled');
+    await calls.trust(0);
+    const label = { 'enclave-licensing.dev/injection': null };
+    await world.kube.patch(NAMESPACES, { name: ENCLAVES }, { metadata: { labels: label } });
+    const { code } = await sidecarAt(address, token).call('GET', AGENT_PATHS.trust);
+    expect(code).toBe('caller-namespace');
+    const enabled = { 'enclave-licensing.dev/injection': 'enabled' };
+    await world.kube.patch(NAMESPACES, { name: ENCLAVES }, { metadata: { labels: enabled } });
+  });
+
+  test('many quotes at once share batches', async () => {
+    const { calls, address, token } = await sidecar('many');
+    const credential = await calls.credential();
+    const connections = Array.from({ length: 8 }, () => sidecarAt(address, token));
+    const bundles = await Promise.all(
+      connections.flatMap((each) => [
+        each.quote(nonce(), credential),
+        each.quote(nonce()),
+        each.quote(nonce()),
+      ]),
+    );
+    const quotes = new Set(bundles.map(({ attest }) => toHex(attest)));
+    expect(bundles).toHaveLength(24);
+    expect(quotes.size).toBeLessThan(24);
+  });
+
+  test('a TPM that stops is said clearly, and serves again when it is back', async () => {
+    const { calls } = await sidecar('tpm');
+    const credential = await calls.credential();
+    await world.cluster.stopTpm(world.node);
+    expect(await calls.quoteAnswer(nonce(), credential)).toMatchObject({
+      status: 503,
+      code: 'tpm-unavailable',
+    });
+    await world.cluster.startTpm(world.node);
+    const own = nonce();
+    const bundle = await until('quotes come again', async () =>
+      calls.quote(own, credential).catch(() => undefined),
+    );
+    expect(verdict(bundle, own).ok).toBe(true);
+  });
+
+  test('an API server that goes away and comes back', async () => {
+    const { pod, address } = await world.enclave('away');
+    const token = await world.token(pod);
+    await world.cluster.suspendApi();
+    const calls = sidecarAt(address, token);
+    const away = await calls.call('GET', `${AGENT_PATHS.trust}?version=0`);
+    expect(away).toMatchObject({ status: 503, code: 'api-server-unavailable' });
+    await world.cluster.resumeApi();
+    await until('the caller is known again', async () => calls.trust(0).catch(() => undefined));
+    expect((await calls.credential()).chain).toHaveLength(1);
+  });
+});
