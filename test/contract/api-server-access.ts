@@ -84,10 +84,12 @@ export function accessContract(subject: Subject): void {
     });
   });
 
-  test('the token of a deleted pod is worth nothing', async () => {
+  test('the token of a deleted pod is worth nothing, even if another has its name', async () => {
     const value = (await token({ boundObjectRef: await podRef('p2') })).body['status']?.['token'];
     expect(await review(value)).toMatchObject({ authenticated: true });
     await subject.admin.delete(`${core}/pods/p2`);
+    const again = { metadata: { name: 'p2' }, spec: { containers: [{ name: 'a', image: 'a' }] } };
+    expect((await subject.admin.post(`${core}/pods`, again)).status).toBe(201);
     // A real server remembers a good token for some seconds.
     await until('the token is refused', async () => (await review(value))['authenticated'] === undefined);
   });

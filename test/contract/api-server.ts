@@ -3,6 +3,7 @@ import { type ApiClient, type ApiServerUnderTest, apiClient } from './api-client
 import { accessContract } from './api-server-access.ts';
 import { admissionContract } from './api-server-admission.ts';
 import { certificateContract } from './api-server-certificates.ts';
+import { customContract } from './api-server-custom.ts';
 import { kubectlContract } from './api-server-kubectl.ts';
 import { objectContract } from './api-server-objects.ts';
 import { podContract } from './api-server-pods.ts';
@@ -38,7 +39,8 @@ export function apiServerContract(name: string, start: () => Promise<ApiServerUn
     describe('pods', () => podContract(subject));
     describe('access', () => accessContract(subject));
     describe('certificate requests', () => certificateContract(subject));
-    describe('admission and custom resources', () => admissionContract(subject));
+    describe('admission', () => admissionContract(subject));
+    describe('custom resources', () => customContract(subject));
     describe('kubectl', () => kubectlContract(subject));
   });
 }
