@@ -11,6 +11,7 @@ import { keySha256 } from '../library/owner-key.ts';
 import { refreshTrust } from '../library/trust.ts';
 import { checkUserCertificate } from '../library/user-certificate.ts';
 import type { PendingLaunch } from '../state/launch-store.ts';
+import { EXIT, endingOf } from './exit-code.ts';
 import { printVerdict, refusedVerdict, verdictObject } from './print-verdict.ts';
 import { enclaves, launches, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
 
@@ -51,6 +52,8 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
         output.note(
           `the launch goes on; join it: enclavectl launch ${profile} --launch-id ${pending.launchId}`,
         );
+      // Refused for good: nothing is there to be joined, and the key is nobody's.
+      else if (endingOf(error, false).exit !== EXIT.unreachable) launches(workspace).remove(pending.launchId);
       throw error;
     });
     const { enclave, bundle } = launched;

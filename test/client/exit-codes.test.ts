@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
@@ -89,6 +89,7 @@ test('4: not logged in, wrong password, a session of another server, no seat', a
   });
   const { exit, out } = await bob.run('launch', 'hello', '--json');
   expect({ exit, ...JSON.parse(out) }).toMatchObject({ exit: 4, code: 'no-seat', remedy: 'stop one' });
+  expect(readdirSync(join(bob.home, '.local/state/enclavectl/launches'))).toEqual([]);
   expect(await bob.run('logout')).toMatchObject({ exit: 0 });
   expect(await bob.run('ls')).toMatchObject({ exit: 4 });
 });
