@@ -4,16 +4,22 @@ import { TAGS } from './der-tags.ts';
 import { encodeObjectIdentifier } from './object-identifier.ts';
 import { encodeTime } from './time.ts';
 
-/** One element: tag, minimal length, contents joined. */
+/** One element: tag, minimal length, contents joined. Its size is known before, so it is written in place. */
 export function element(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
-  const length = contents.reduce((sum, part) => sum + part.length, 0);
-  const writer = new Writer().u8(tag);
-  if (length < 0x80) writer.u8(length);
-  else if (length < 0x100) writer.u8(0x81).u8(length);
-  else if (length < 0x10000) writer.u8(0x82).u16(length);
-  else writer.u8(0x83).u24(length);
-  for (const part of contents) writer.bytes(part);
-  return writer.finish();
+  let length = 0;
+  for (const part of contents) length += part.length;
+  if (length > 0xffffff) throw new RangeError('an element of more than 16 MiB');
+  const extra = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : 3;
+  const written = new Uint8Array(2 + extra + length);
+  written[0] = tag;
+  written[1] = extra === 0 ? length : 0x80 | extra;
+  for (let i = 0; i < extra; i++) written[2 + i] = length >>> (8 * (extra - 1 - i));
+  let at = 2 + extra;
+  for (const part of contents) {
+    written.set(part, at);
+    at += part.length;
+  }
+  return written;
 }
 
 export function sequence(...contents: readonly Uint8Array[]): Uint8Array {
@@ -70,8 +76,16 @@ export function namedBits(bits: readonly number[]): Uint8Array {
   return element(TAGS.bitString, Uint8Array.of(highest < 0 ? 0 : 7 - (highest & 7)), bytes);
 }
 
+/** Encodings of the identifiers written so far. They are constants of the callers, so there are few; the bound is for a caller that is wrong. */
+const IDENTIFIERS = new Map<string, Uint8Array>();
+const MAX_IDENTIFIERS = 256;
+
 export function objectIdentifier(dotted: string): Uint8Array {
-  return element(TAGS.objectIdentifier, encodeObjectIdentifier(dotted));
+  const known = IDENTIFIERS.get(dotted);
+  if (known !== undefined) return known;
+  const encoded = element(TAGS.objectIdentifier, encodeObjectIdentifier(dotted));
+  if (IDENTIFIERS.size < MAX_IDENTIFIERS) IDENTIFIERS.set(dotted, encoded);
+  return encoded;
 }
 
 export function utf8String(text: string): Uint8Array {
