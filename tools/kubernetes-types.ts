@@ -19,7 +19,7 @@ const ROOTS = (
   'Namespace Node Pod Binding Secret ConfigMap ServiceAccount Service Event Lease CertificateSigningRequest TokenReview ' +
   'TokenRequest SelfSubjectReview SubjectAccessReview SelfSubjectAccessReview Role RoleBinding ClusterRole ClusterRoleBinding ' +
   'MutatingWebhookConfiguration ValidatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding ' +
-  'CustomResourceDefinition NetworkPolicy'
+  'CustomResourceDefinition NetworkPolicy DeleteOptions'
 ).split(' ');
 /** Types with a form of their own. */
 const KNOWN: Record<string, string> = {

@@ -4,7 +4,7 @@ import { present } from './kinds/present.ts';
 import { sweepNamespace } from './namespace-sweep.ts';
 import type { Fields } from './object.ts';
 import { create } from './rest/create.ts';
-import { deletedStatus, deleteMany, deleteOne } from './rest/delete.ts';
+import { deletedAnswer, deleteMany, deleteOne } from './rest/delete.ts';
 import { get, list, toList } from './rest/list.ts';
 import { patch } from './rest/patch.ts';
 import { update } from './rest/update.ts';
@@ -30,7 +30,8 @@ export async function perform(call: Call, mediaType: string, body: unknown): Pro
   const verbs =
     subresource === '' ? call.resource.verbs : (call.resource.subresources[subresource]?.verbs ?? []);
   const onOne = ['update', 'patch'].includes(verb) || subresource !== '';
-  if (!verbs.includes(verb) || (onOne && name === '')) throw methodNotAllowed();
+  const onMany = verb === 'create' && subresource === '';
+  if (!verbs.includes(verb) || (onOne && name === '') || (onMany && name !== '')) throw methodNotAllowed();
   const special =
     verb === 'create' ? SPECIAL[subresource === '' ? resource : `${resource}/${subresource}`] : undefined;
   if (special !== undefined) return { status: 201, result: await special(call, body) };
@@ -48,7 +49,7 @@ export async function perform(call: Call, mediaType: string, body: unknown): Pro
     case 'delete': {
       const { object, gone } = await deleteOne(call, body);
       if (resource === 'namespaces' && !gone && !call.dryRun) sweepNamespace(call, object);
-      return { status: 200, result: gone ? deletedStatus(call, object) : present(call, object) };
+      return { status: 200, result: gone ? deletedAnswer(call, object) : present(call, object) };
     }
     case 'deletecollection': {
       const objects = await deleteMany(call, body);

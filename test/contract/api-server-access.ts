@@ -162,6 +162,10 @@ export function accessContract(subject: Subject): void {
     expect(
       (await other.patch('/api/v1/nodes/access-node/status', 'strategic-merge', { status: {} })).status,
     ).toBe(403);
+    const stray = { metadata: { name: 'stray' }, spec: { containers: [{ name: 'a', image: 'a' }] } };
+    const refused = await node.post(`${core}/pods`, stray);
+    expect(refused).toMatchObject({ status: 403, body: { reason: 'Forbidden' } });
+    expect(refused.body['message']).toContain('can only create mirror pods');
     const lease = { metadata: { name: 'access-node' }, spec: { holderIdentity: 'access-node' } };
     expect(
       await node.post('/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases', lease),

@@ -71,6 +71,7 @@ export function objectContract(subject: Subject): void {
     });
     expect((await subject.admin.get('/api/v1/namespaces/default/nothing')).status).toBe(404);
     expect((await subject.admin.put(`${maps}`, {})).status).toBe(405);
+    expect((await subject.admin.post(`${maps}/named`, {})).status).toBe(405);
     const typo = await subject.admin.post(`${maps}?fieldValidation=Strict`, {
       metadata: { name: 'x' },
       dta: {},

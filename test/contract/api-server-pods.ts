@@ -107,7 +107,10 @@ export function podContract(subject: Subject): void {
     ).toBe(200);
     expect((await subject.admin.get(`${pods}/going`)).status).toBe(404);
     await make('unbound');
-    expect((await subject.admin.delete(`${pods}/unbound`)).status).toBe(200);
+    expect(await subject.admin.delete(`${pods}/unbound`)).toMatchObject({
+      status: 200,
+      body: { kind: 'Pod' },
+    });
     expect((await subject.admin.get(`${pods}/unbound`)).status).toBe(404);
   });
 }

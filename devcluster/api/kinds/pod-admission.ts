@@ -9,6 +9,7 @@ import { containersOf } from './pod-defaults.ts';
 const TOKEN_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** A year's renewals never fall on the hour: the odd seconds tell the kubelet that the server chose them. */
 const TOKEN_SECONDS = 3607;
+const NODE_PREFIX = 'system:node:';
 const NOT_READY_SECONDS = 300;
 const SUFFIX_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 
@@ -16,10 +17,22 @@ const SUFFIX_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 export function admitPod(call: Call, pod: KubeObject, old: KubeObject | undefined): void {
   if (old !== undefined || call.request.subresource !== '') return;
   const spec = specOf(pod);
+  restrictNode(call, pod);
   mountServiceAccount(call, pod, spec);
   spec['priority'] ??= 0;
   spec['preemptionPolicy'] ??= 'PreemptLowerPriority';
   addTolerations(spec);
+}
+
+/** NodeRestriction: a kubelet creates mirrors of its own static pods and no others, which here are none. */
+function restrictNode(call: Call, pod: KubeObject): void {
+  const { username, groups } = call.user;
+  if (!groups.includes('system:nodes') || !username.startsWith(NODE_PREFIX)) return;
+  throw forbidden(
+    call.resource,
+    pod.metadata.name ?? '',
+    `pod does not have "kubernetes.io/config.mirror" annotation, node "${username.slice(NODE_PREFIX.length)}" can only create mirror pods`,
+  );
 }
 
 function mountServiceAccount(call: Call, pod: KubeObject, spec: Fields): void {

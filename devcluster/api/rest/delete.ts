@@ -112,9 +112,13 @@ export function remove(call: Call, key: string, last: KubeObject): KubeObject {
   return removed;
 }
 
-/** The answer to a DELETE that removed the object: Status Success, as most kinds give it. */
-export function deletedStatus(call: Call, object: KubeObject): Fields {
+/** Kinds whose DELETE answers with the object even when it is gone. */
+const RETURNED = ['pods', 'services', 'serviceaccounts'];
+
+/** The answer to a DELETE that removed the object: for most kinds a Status that names it. */
+export function deletedAnswer(call: Call, object: KubeObject): Fields {
   const { resource } = call;
+  if (RETURNED.includes(resource.table)) return object;
   return {
     kind: 'Status',
     apiVersion: 'v1',

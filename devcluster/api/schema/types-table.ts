@@ -61,6 +61,7 @@ CustomResourceSubresourceStatus
 CustomResourceSubresources status?:^CustomResourceSubresourceStatus#1 scale?:^CustomResourceSubresourceScale#2
 CustomResourceValidation openAPIV3Schema?:^*#1
 DaemonEndpoint Port:i#1
+DeleteOptions kind?:s apiVersion?:s gracePeriodSeconds?:^i#1 preconditions?:^Preconditions#2 orphanDependents?:^b#3 propagationPolicy?:^s#4 dryRun?:[]s#5 ignoreStoreReadErrorWithClusterBreakingPotential?:^b#6
 DownwardAPIProjection items?:[]DownwardAPIVolumeFile#1
 DownwardAPIVolumeFile path:s#1 fieldRef?:^ObjectFieldSelector#2 resourceFieldRef?:^ResourceFieldSelector#3 mode?:^i#4
 DownwardAPIVolumeSource items?:[]DownwardAPIVolumeFile#1 defaultMode?:^i#2
@@ -174,6 +175,7 @@ PodStatus observedGeneration?:i#17 phase?:s#1 conditions?:[]PodCondition/type#2 
 PolicyRule verbs:[]s#1 apiGroups?:[]s#2 resources?:[]s#3 resourceNames?:[]s#4 nonResourceURLs?:[]s#5
 PortStatus port:i#1 protocol:s#2 error?:^s#3
 PortworxVolumeSource volumeID:s#1 fsType?:s#2 readOnly?:b#3
+Preconditions uid?:^s#1 resourceVersion?:^s#2
 PreferredSchedulingTerm weight:i#1 preference:NodeSelectorTerm#2
 Probe exec?:^ExecAction#1.1 httpGet?:^HTTPGetAction#1.2 tcpSocket?:^TCPSocketAction#1.3 grpc?:^GRPCAction#1.4 initialDelaySeconds?:i#2 timeoutSeconds?:i#3 periodSeconds?:i#4 successThreshold?:i#5 failureThreshold?:i#6 terminationGracePeriodSeconds?:^i#7
 ProjectedVolumeSource sources:[]VolumeProjection#1 defaultMode?:^i#2
