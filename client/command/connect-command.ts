@@ -153,7 +153,13 @@ async function attestedConnector(
     store.remember(verdict.remember);
     enclaves(workspace).saveBundle(record.id, bundle);
     // Now it is known who answers; before the first data connection, whether it lets us in.
-    await requireAccess(endpoint, record.serverName, trust.roots.enclaves, await credential(), signal);
+    const enclave = {
+      endpoint,
+      serverName: record.serverName,
+      roots: trust.roots.enclaves,
+      certificate: liveCertificate,
+    };
+    await requireAccess(enclave, await credential(), signal);
     begun = true;
     return liveCertificate;
   };

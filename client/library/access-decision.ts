@@ -1,3 +1,4 @@
+import { equal } from '../../formats/bytes/bytes.ts';
 import { EVIDENCE_ALPN, EVIDENCE_PATHS, MEDIA_TYPES } from '../../names/wire.ts';
 import type { Address } from '../../platform/config/option.ts';
 import type { Credential } from '../../platform/identity/credential.ts';
@@ -5,22 +6,31 @@ import { dialTls } from '../../platform/tls/dial.ts';
 import { Failure } from '../failure.ts';
 import { getOverEvidence } from './evidence-request.ts';
 
+export interface AttestedEnclave {
+  readonly endpoint: Address;
+  readonly serverName: string;
+  /** Roots of enclaves, DER. */
+  readonly roots: readonly Uint8Array[];
+  /** The attested certificate, DER: nobody else is asked. */
+  readonly certificate: Uint8Array;
+}
+
 /**
  * Asks an attested enclave what it would say to this certificate on a data connection; TLS alone tells only that it hangs up.
  * @throws Failure of kind `not-allowed` with the sidecar's own code and reason
  */
 export async function requireAccess(
-  endpoint: Address,
-  serverName: string,
-  roots: readonly Uint8Array[],
-  credential: Credential | undefined,
+  { endpoint, serverName, roots, certificate }: AttestedEnclave,
+  credential: Credential,
   signal: AbortSignal,
 ): Promise<void> {
   const socket = await dialTls({
     ...endpoint,
     serverName,
     roots,
-    ...(credential && { credential }),
+    credential,
+    judgeServer: (live) =>
+      equal(live, certificate) ? undefined : 'the live certificate is not the attested one',
     alpn: [EVIDENCE_ALPN],
     signal,
   });

@@ -12,6 +12,14 @@ import { reflectionHandlers } from './reflection-service.ts';
 import { LiveServerCredentials } from './server-credentials.ts';
 import type { Handlers, Service } from './service.ts';
 
+/** The same messages under the name that older tools ask for. */
+const REFLECTION_V1ALPHA = {
+  serverReflectionInfo: {
+    ...ServerReflectionService.serverReflectionInfo,
+    path: '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo' as const,
+  },
+};
+
 export interface RpcServerOptions {
   /**
    * Certificate, and who may connect: `clientCertificates` absent, `required`, or `requested` (then a caller without one gets in, and each handler decides by
@@ -79,7 +87,11 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     listen: (host, port) => {
       const names = (): readonly string[] => services;
       add(HealthService, healthHandlers(options.health, names));
-      if (options.reflection !== false) add(ServerReflectionService, reflectionHandlers(names));
+      if (options.reflection !== false) {
+        const { serverReflectionInfo } = reflectionHandlers(names);
+        add(ServerReflectionService, { serverReflectionInfo });
+        add(REFLECTION_V1ALPHA, { serverReflectionInfo });
+      }
       return new Promise((resolve, reject) => {
         const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
         server.bindAsync(address, credentials, (error, bound) => {
