@@ -21,8 +21,11 @@ export class Connections {
         `pod ${uid} has ended or changed`,
         'its successor calls by itself',
       );
+    // It ended while the API server was asked: nobody would take it off the list again.
+    if (connection.signal.aborted)
+      return refuseCall('caller-connections', 'the connection has ended', 'connect again');
     const all = this.#byPod.get(uid) ?? new Set();
-    if (all.size >= PER_POD)
+    if (all.size >= PER_POD && !all.has(connection))
       return refuseCall(
         'caller-connections',
         `pod ${uid} has ${PER_POD} connections`,

@@ -36,6 +36,8 @@ export interface AgentServer {
 
 /** Of all sidecars of the node together; one pod's are limited in `Connections`. */
 const MAX_CONNECTIONS = 8_192;
+/** Before it is known who calls: each new connection may cost the API server a TokenReview. */
+const PER_ADDRESS = 32;
 const DRAIN_MS = 3_000;
 /** Longer than a sidecar leaves a connection alone: the trust poll and probes come more often. */
 const KEEP_ALIVE_MS = 120_000;
@@ -58,17 +60,28 @@ export async function serve(options: ServeOptions): Promise<AgentServer> {
     log.error({ error }, 'the old certificate stays'),
   );
   let open = 0;
+  const perAddress = new Map<string, number>();
   server.on('secureConnection', (socket) => {
+    const from = socket.remoteAddress ?? '';
+    const others = perAddress.get(from) ?? 0;
+    if (others >= PER_ADDRESS) {
+      socket.destroy();
+      return;
+    }
+    perAddress.set(from, others + 1);
     const ended = new AbortController();
     const connection: Connection = {
       socket,
-      remoteAddress: socket.remoteAddress ?? '',
+      remoteAddress: from,
       signal: ended.signal,
     };
     bySocket.set(socket, connection);
     metrics.connections.set(++open);
     socket.once('close', () => {
       options.connections.leave(connection);
+      const left = (perAddress.get(from) ?? 1) - 1;
+      if (left > 0) perAddress.set(from, left);
+      else perAddress.delete(from);
       metrics.connections.set(--open);
       ended.abort();
     });

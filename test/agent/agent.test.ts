@@ -194,6 +194,9 @@ describe('agent', () => {
     const quotes = new Set(bundles.map(({ attest }) => toHex(attest)));
     expect(bundles).toHaveLength(24);
     expect(quotes.size).toBeLessThan(24);
+    const metrics = await (await fetch(`http://${world.agentHost}:9464/metrics`)).text();
+    expect(metrics).toMatch(/^enclave_agent_seals_total\{result="ok"\} [1-9]/m);
+    expect(metrics).toMatch(/^enclave_agent_tpm_up 1$/m);
   });
 
   test('a TPM that stops is said clearly, and serves again when it is back', async () => {

@@ -104,10 +104,10 @@ export async function startAgentWorld(): Promise<AgentWorld> {
     });
     // Straight to the pod: another cluster on this machine may have the same Service address.
     const agent = named('enclave-agent');
-    for (const container of agent.spec?.containers ?? [])
-      container.args = [...(container.args ?? []), `--certs=${certs}:${PORTS.certs}`];
-    for (const container of agent.spec?.containers ?? [])
-      container.args = container.args?.filter((arg) => !arg.startsWith('--certs=$')) ?? [];
+    for (const container of agent.spec?.containers ?? []) {
+      const others = (container.args ?? []).filter((arg) => !arg.startsWith('--certs='));
+      container.args = [...others, `--certs=${certs}:${PORTS.certs}`];
+    }
     await kube.create(PODS, agent);
     const agentPod = { name: `enclave-agent-${node.name}`, namespace: release.namespace };
     const ready = await until('the agent is ready', async () => {
