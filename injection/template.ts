@@ -91,8 +91,9 @@ const SIDECAR_FIXED = {
   },
   readinessProbe: {
     httpGet: { path: '/readyz', port: PORTS.health, scheme: 'HTTP' },
-    periodSeconds: 2,
-    timeoutSeconds: 2,
+    // A launch waits for it.
+    periodSeconds: 1,
+    timeoutSeconds: 1,
     successThreshold: 1,
     failureThreshold: 3,
   },

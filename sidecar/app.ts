@@ -25,7 +25,8 @@ import { followTrust, type Trust } from './trust/follow-trust.ts';
 export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<void> {
   const { config, log, metrics, health, signal, clock } = context;
   const { roots, rules, serverName, upstream } = readSettings(config);
-  const limits = { connectTimeout: config.connectTimeout, idleTimeout: config.idleTimeout };
+  const { connectTimeout, idleTimeout, requestTimeout } = config;
+  const limits = { connectTimeout, idleTimeout, requestTimeout };
   const trust = liveValue<Trust>({ roots, document: undefined });
   const now = () => unixSeconds(clock);
   const link = createAgentLink({

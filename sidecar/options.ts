@@ -28,6 +28,11 @@ export const SIDECAR_OPTIONS = {
     help: 'without a trust document younger than this, data is refused; evidence is still served',
   },
   connectTimeout: { kind: 'duration', default: '5s', help: 'how long dialling the app may take' },
+  requestTimeout: {
+    kind: 'duration',
+    default: '10s',
+    help: 'http mode: how long a client may take until its first request is there',
+  },
   idleTimeout: { kind: 'duration', default: '1h', help: 'a connection without traffic ends after this' },
   maxConnections: { kind: 'integer', default: 4096, min: 1, help: 'connections at one time' },
 } as const satisfies Options;

@@ -97,7 +97,7 @@ export function createAgentLink(options: AgentLinkOptions): AgentLink {
           ...(call.body && { 'content-type': MEDIA_TYPES.protobuf }),
         },
       });
-      outgoing.once('error', (error) => reject(new AgentError(error, outgoing.reusedSocket)));
+      outgoing.on('error', (error) => reject(new AgentError(error, outgoing.reusedSocket)));
       outgoing.once('socket', (socket) => outgoing.end(call.body?.(socket)));
       outgoing.once('response', (incoming) => {
         const chunks: Buffer[] = [];
@@ -108,7 +108,7 @@ export function createAgentLink(options: AgentLinkOptions): AgentLink {
             incoming.destroy(new Error(`the agent's answer is over ${call.maxBytes} bytes`));
           else chunks.push(chunk);
         });
-        incoming.once('error', (error) => reject(new AgentError(error, false)));
+        incoming.on('error', (error) => reject(new AgentError(error, false)));
         incoming.once('end', () => {
           const status = incoming.statusCode ?? 0;
           const body = Buffer.concat(chunks);

@@ -1,19 +1,11 @@
-import {
-  Agent,
-  type ClientRequest,
-  createServer,
-  type IncomingMessage,
-  request,
-  type ServerResponse,
-} from 'node:http';
+import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { Result } from '../../formats/bytes/result.ts';
 import type { Logger } from '../../platform/log/logger.ts';
-import { explain } from '../../platform/run/explain.ts';
 import type { Allowed } from '../access/access.ts';
 import type { AccessCode } from '../access/code.ts';
 import { sendProblem } from '../serve/problem.ts';
-import { requestHeaders, responseHeaders } from './http-headers.ts';
+import { forwardRequest } from './forward-request.ts';
 import type { ProxyLimits } from './tcp-proxy.ts';
 import type { UpstreamAddress } from './upstream.ts';
 
@@ -33,60 +25,22 @@ export interface HttpProxy {
   close(): void;
 }
 
-/** A client that never sends its first header must not hold a connection. */
-const FIRST_REQUEST_MS = 10_000;
-
 /** HTTP/1.1 to the client and to the app, request by request, with the client's identity in fields that only we can set. */
 export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   const { upstream, limits, log } = options;
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 64, timeout: limits.idleTimeout });
-  const target = 'path' in upstream ? { socketPath: upstream.path } : upstream;
-  const clients = new Map<TLSSocket, Allowed | undefined>();
+  const clients = new Map<TLSSocket, { allowed: Allowed | undefined; impatience: NodeJS.Timeout }>();
 
-  const forward = (incoming: IncomingMessage, response: ServerResponse, allowed: Allowed): void => {
-    const fail = (error: unknown): void => {
-      log.info({ reason: explain(error) }, 'request not forwarded');
-      const message = `the app does not answer: ${explain(error)}`;
-      sendProblem(response, 502, {
-        code: 'upstream',
-        message,
-        remedy: 'Try again; if it stays, ask the enclave’s owner.',
-      });
-    };
-    let outgoing: ClientRequest;
-    try {
-      const headers = requestHeaders(incoming, options.enclave, allowed);
-      outgoing = request({
-        ...target,
-        agent,
-        method: incoming.method,
-        path: incoming.url,
-        headers,
-        setHost: false,
-      });
-    } catch (error) {
-      // Node refuses to write what a lenient parser let in.
-      incoming.resume();
-      fail(error);
-      return;
-    }
-    outgoing.once('error', fail);
-    outgoing.once('response', (answer) => {
-      answer.once('error', () => response.destroy());
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, responseHeaders(answer));
-      answer.pipe(response);
-    });
-    incoming.once('error', () => outgoing.destroy());
-    response.once('close', () => {
-      if (!response.writableFinished) outgoing.destroy();
-    });
-    incoming.pipe(outgoing);
-  };
+  const forwarding = { enclave: options.enclave, upstream, agent, log };
+  const forward = (incoming: IncomingMessage, response: ServerResponse, allowed: Allowed): void =>
+    forwardRequest(incoming, response, allowed, forwarding);
 
   const server = createServer({ maxHeaderSize: 32_768 }, (incoming, response) => {
     const { socket } = incoming;
-    if (!(socket instanceof TLSSocket) || !clients.has(socket)) return void response.destroy();
-    const allowed = clients.get(socket);
+    const client = socket instanceof TLSSocket ? clients.get(socket) : undefined;
+    if (client === undefined) return void response.destroy();
+    clearTimeout(client.impatience);
+    const { allowed } = client;
     if (allowed !== undefined) return forward(incoming, response, allowed);
     options.judgeToken(incoming.headers.authorization).then(
       (judged) => {
@@ -109,12 +63,12 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   return {
     serve: (socket, allowed) =>
       new Promise((resolve) => {
-        clients.set(socket, allowed);
-        const timer = setTimeout(() => socket.destroy(), FIRST_REQUEST_MS);
-        socket.once('data', () => clearTimeout(timer));
+        // A client that never sends a whole header must not hold a connection.
+        const impatience = setTimeout(() => socket.destroy(), limits.requestTimeout);
+        clients.set(socket, { allowed, impatience });
         socket.setTimeout(limits.idleTimeout, () => socket.destroy());
         socket.once('close', () => {
-          clearTimeout(timer);
+          clearTimeout(impatience);
           clients.delete(socket);
           resolve();
         });

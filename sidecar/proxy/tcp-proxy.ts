@@ -6,6 +6,8 @@ import { dialUpstream, type UpstreamAddress } from './upstream.ts';
 export interface ProxyLimits {
   readonly connectTimeout: number;
   readonly idleTimeout: number;
+  /** Of http mode: until a client's first request. */
+  readonly requestTimeout: number;
 }
 
 /**

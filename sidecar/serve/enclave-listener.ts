@@ -53,6 +53,8 @@ export function createEnclaveListener(options: ListenerOptions): EnclaveListener
       made.once('error', reject);
       made.listen(options.port, options.host, () => {
         made.removeListener('error', reject);
+        // Out of file descriptors, for example: this connection is lost, the port is not.
+        made.on('error', options.onHandshakeFailure);
         resolve();
       });
     });

@@ -8,7 +8,7 @@ export function sendProblem(
   status: number,
   { code, message, remedy }: Omit<Refusal, 'ok'>,
 ): void {
-  if (response.headersSent) {
+  if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }

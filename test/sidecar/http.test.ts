@@ -5,7 +5,16 @@ import { exportJWK, type JWTPayload, SignJWT } from 'jose';
 import { afterEach, expect, test } from 'vitest';
 import type { TokenKey } from '../../formats/evidence/trust-document.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
-import { agentFixture, dial, httpOver, startSidecar, undo, undoAll, until } from './sidecar-fixture.ts';
+import {
+  agentFixture,
+  dial,
+  echoApp,
+  httpOver,
+  startSidecar,
+  undo,
+  undoAll,
+  until,
+} from './sidecar-fixture.ts';
 import { owner, SERVER_NAME, signedTrust, trustDocument, unixNow, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -86,6 +95,50 @@ test('http: an app that is away is a problem', async () => {
   const answer = await httpOver(await dial(sidecar.bind, userCredential(owner)), '/');
   expect(answer.status).toBe(502);
   expect(JSON.parse(answer.body).code).toBe('upstream');
+});
+
+test('http: what the app or the client does wrong ends one request, not the sidecar', async () => {
+  const agent = await agentFixture();
+  const answers = [
+    'HTTP/1.1 200 \x01\x02\r\n\r\n',
+    'HTTP/1.1 2\r\n\r\n',
+    'not http at all',
+    'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort',
+    'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
+    '',
+  ];
+  let next = '';
+  const app = await echoApp((socket) => void socket.once('data', () => socket.end(next)));
+  const sidecar = startSidecar(agent, { upstream: String(app.port), mode: 'http' });
+  await until(() => sidecar.health.ready().ok, 'readiness');
+  for (next of answers) {
+    const socket = await dial(sidecar.bind, userCredential(owner));
+    expect([502, 200], next).toContain((await httpOver(socket, '/')).status);
+  }
+  for (const path of ['//', '/\x7f', '/%', '*', 'http://elsewhere/', '/a b']) {
+    const socket = await dial(sidecar.bind, userCredential(owner));
+    await httpOver(socket, path, 'host: second\r\n');
+    const evidence = await dial(sidecar.bind, undefined, { ALPNProtocols: ['enclave-evidence/1'] });
+    await httpOver(evidence, path);
+  }
+  const gone = await dial(sidecar.bind, userCredential(owner));
+  gone.write('POST / HTTP/1.1\r\nhost: e\r\ncontent-length: 100\r\n\r\nabc');
+  gone.destroy();
+  next = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
+  expect((await httpOver(await dial(sidecar.bind, userCredential(owner)), '/')).body).toBe('ok');
+});
+
+test('http: who never asks is cut off, who has asked may stay', async () => {
+  const { bind } = await enclave({ requestTimeout: 300 });
+  const silent = await dial(bind, userCredential(owner));
+  const asking = await dial(bind, userCredential(owner));
+  const request = 'GET / HTTP/1.1\r\nhost: e\r\n\r\n';
+  asking.write(request);
+  await new Promise((resolve) => asking.once('data', resolve));
+  silent.write('GET / HTTP/1.1\r\nslow: ');
+  await new Promise((resolve) => silent.once('close', resolve));
+  asking.write(request);
+  expect(String(await new Promise((resolve) => asking.once('data', resolve)))).toContain('201');
 });
 
 test('jwt: each request is judged by its token, of front’s key, for this enclave', async () => {

@@ -89,6 +89,7 @@ export function startSidecar(
     trustLimit: 3_600_000,
     connectTimeout: 2000,
     idleTimeout: 60_000,
+    requestTimeout: 10_000,
     maxConnections: 100,
     ...changes,
   };
