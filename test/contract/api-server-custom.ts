@@ -24,6 +24,11 @@ export function customContract(subject: Subject): void {
             size: { type: 'integer', minimum: 1 },
             colour: { type: 'string', enum: ['red', 'blue'], default: 'red' },
             free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+            once: {
+              type: 'string',
+              maxLength: 64,
+              'x-kubernetes-validations': [{ rule: 'self == oldSelf', message: 'written once' }],
+            },
             port: { 'x-kubernetes-int-or-string': true },
             labels: { type: 'object', additionalProperties: { type: 'string' } },
           },
@@ -114,6 +119,12 @@ export function customContract(subject: Subject): void {
     });
     expect((await subject.admin.patch(`${widgets}/w`, 'strategic-merge', { spec: { size: 4 } })).status).toBe(
       415,
+    );
+    await subject.admin.patch(`${widgets}/w`, 'merge', { spec: { once: 'a' } });
+    const again = await subject.admin.patch(`${widgets}/w`, 'merge', { spec: { once: 'b' } });
+    expect(again).toMatchObject({ status: 422, body: { reason: 'Invalid' } });
+    expect(again.body['message']).toBe(
+      `Widget.${group} "w" is invalid: spec.once: Invalid value: "b": written once`,
     );
     await subject.admin.delete(`${DEFINITIONS}/widgets.${group}`);
     await until('widgets are gone', async () => (await subject.admin.get(widgets)).status === 404);

@@ -10,6 +10,7 @@ import {
   notFound,
 } from '../api-error.ts';
 import type { Call } from '../call.ts';
+import { writeOnceBreaches } from '../custom/write-once.ts';
 import { rulesOf } from '../kinds/rules-table.ts';
 import { type Fields, type KubeObject, timestamp } from '../object.ts';
 import { storageKey } from '../resource.ts';
@@ -46,11 +47,13 @@ export async function create(call: Call, body: unknown): Promise<KubeObject> {
 }
 
 /** By the rules of the kind, or by the schema of a custom resource. */
-export async function validateBody(call: Call, object: KubeObject): Promise<Cause[]> {
+export async function validateBody(call: Call, object: KubeObject, old?: KubeObject): Promise<Cause[]> {
   const { resource, cluster } = call;
   if (!resource.custom) return (await rulesOf(resource).validate?.(object)) ?? [];
-  const { metadata: _metadata, apiVersion: _apiVersion, kind: _kind, ...rest } = object;
-  return cluster.customSchemas.get(`${resource.table}/${resource.version}`)?.validate(rest) ?? [];
+  const schema = cluster.customSchemas.get(`${resource.table}/${resource.version}`);
+  return schema === undefined
+    ? []
+    : [...schema.validate(object), ...writeOnceBreaches(schema.source, object, old)];
 }
 
 export function check(call: Call, object: KubeObject, found: readonly Cause[]): void {

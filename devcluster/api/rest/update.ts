@@ -56,7 +56,7 @@ async function changeOnce(call: Call, from: (current: KubeObject) => unknown): P
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   check(call, object, [
     ...validateMetadata(call, object),
-    ...(await validateBody(call, object)),
+    ...(await validateBody(call, object, shown)),
     ...(rules.validateUpdate?.(object, shown, request.subresource) ?? []),
   ]);
   rules.review?.(call, object, shown);
