@@ -10,7 +10,9 @@ import { ENROLMENT_AUDIENCE } from '../../names/wire.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { reviewToken } from '../../platform/kube/token-review.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
+import { RpcError } from '../../platform/rpc/rpc-error.ts';
 import type { Handlers } from '../../platform/rpc/service.ts';
+import { explain } from '../../platform/run/explain.ts';
 import type { EnrolHello, EnrolRequest } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment.ts';
 import type { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import { type MadeCredential, makeCredential } from '../../tpm/make-credential.ts';
@@ -51,7 +53,7 @@ export function enrolmentHandlers(options: EnrolmentOptions): Handlers<typeof En
         options.onOutcome(refusal.code);
         return refuseCall(refusal);
       };
-      const node = await callersNode(options, call);
+      const node = await fromApiServer(callersNode(options, call));
       if (!node.ok) throw fail(node);
       const log = call.log.child({ node: node.value });
       const hello = await nextStep(steps, 'hello', call.signal);
@@ -71,13 +73,22 @@ export function enrolmentHandlers(options: EnrolmentOptions): Handlers<typeof En
             'the attestation key must be loaded in the TPM of the endorsement key',
           ),
         );
-      const certificate = await certify(options, node.value, trust, attestationKey);
+      const certificate = await fromApiServer(certify(options, node.value, trust, attestationKey));
       if (!certificate.ok) throw fail(certificate);
       options.onOutcome('enrolled');
       log.info({ ekSha256: trust.ekSha256, how: trust.how }, 'enrolled');
       yield { step: { $case: 'certificate', value: { certificateChain: [certificate.value] } } };
     },
   };
+}
+
+/** What failed because the API server is away, is worth another try, and says so. */
+async function fromApiServer<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new RpcError('UNAVAILABLE', `the API server: ${explain(error)}`);
+  }
 }
 
 /** The node whose agent calls: its projected token, reviewed for our audience, pod-bound, of the agent's service account. */

@@ -11,7 +11,7 @@ import { generateKey } from '../../platform/identity/key-pair.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { silentLogger } from '../../platform/log/logger.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
-import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
+import { RpcError, RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import type {
   EnrolRequest,
   EnrolResponse,
@@ -52,6 +52,7 @@ interface Case {
   readonly user?: object;
   readonly audiences?: readonly string[];
   readonly listed?: boolean;
+  readonly away?: boolean;
   readonly steps?: (secret: Uint8Array) => EnrolRequest[];
 }
 
@@ -76,7 +77,9 @@ async function enrol(given: Case = {}) {
   };
   const { enrol: handler } = enrolmentHandlers({
     crypto: nodeCrypto,
-    kube: { create: async () => ({ status }) } as unknown as Kube,
+    kube: {
+      create: async () => (given.away ? Promise.reject(new Error('ECONNREFUSED')) : { status }),
+    } as unknown as Kube,
     releaseNamespace: 'enclave-licensing',
     registry,
     endorsements: () => ({
@@ -108,8 +111,8 @@ async function enrol(given: Case = {}) {
   try {
     for await (const answer of handler(requests, call)) answers.push(answer);
   } catch (error) {
-    if (!(error instanceof RpcRefusal)) throw error;
-    code = error.code;
+    if (!(error instanceof RpcError)) throw error;
+    code = error instanceof RpcRefusal ? error.code : error.status;
   }
   return { code, answers, signed, bound };
 }
@@ -164,6 +167,10 @@ describe('one stream, hello to certificate', () => {
       const { code, answers } = await enrol(given);
       expect([code, answers], JSON.stringify(given)).toEqual(['token-refused', []]);
     }
+  });
+
+  test('an API server that is away is no refusal', async () => {
+    expect((await enrol({ away: true })).code).toBe('UNAVAILABLE');
   });
 
   test('no challenge for a TPM that nobody vouches for', async () => {
