@@ -49,13 +49,14 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
   });
   warnOfNames(identity, config.publicNames ?? [], log);
   const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
-  const trustClient = createTrustClient(config.certs, certsName, keeper, identity, clock);
+  const trustClient = createTrustClient(config.certs, certsName, keeper, identity, clock, config.bind);
   const launcherName = config.launcherName ?? serviceDnsName('launcher', config.releaseNamespace);
   const launcher = createRpcClient(LauncherServiceService, {
     address: config.launcher,
     serverName: launcherName,
     roots: keeper.systemRoots,
     credential: identity,
+    localAddress: config.bind,
     maxResponseBytes: MAX_LAUNCHER_RESPONSE,
     judgeServer: judgeComponent(() => keeper.roots, clock, launcherName, 'server'),
   });

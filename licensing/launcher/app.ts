@@ -39,7 +39,7 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
     onRenewal: ({ ok }) => (ok ? certificate.ok() : certificate.fail('no new certificate yet')),
   });
   const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
-  const trustClient = createTrustClient(config.certs, certsName, keeper, identity, clock);
+  const trustClient = createTrustClient(config.certs, certsName, keeper, identity, clock, config.bind);
   const following = followTrust(trustClient, keeper, log, signal, () =>
     keeper.version > 0 ? trusted.ok() : trusted.fail('none yet'),
   );

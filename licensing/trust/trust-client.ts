@@ -19,12 +19,14 @@ export function createTrustClient(
   keeper: TrustKeeper,
   identity: Identity,
   clock: Clock,
+  localAddress: string,
 ): TrustClient {
   return createRpcClient(TrustServiceService, {
     address,
     serverName,
     roots: keeper.systemRoots,
     credential: identity,
+    localAddress,
     maxResponseBytes: MAX_RESPONSE,
     judgeServer: judgeComponent(() => keeper.roots, clock, serverName, 'server'),
   });

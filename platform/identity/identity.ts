@@ -16,6 +16,9 @@ export interface IdentityOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly clock?: Clock;
-  /** Called when renewal fails and when it succeeds again, for readiness. */
+  /**
+   * Called when a certificate was obtained and when an attempt failed, for readiness: `ok` says whether the one that is held is still good. A failed renewal with
+   * hours left is no reason to stop serving. `notAfter`: unix seconds, 0 when none is held.
+   */
   onRenewal?(state: { readonly ok: boolean; readonly notAfter: number }): void;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { SIGNERS } from '../../names/signers.ts';
 import { createBackoff } from '../run/backoff.ts';
-import { systemClock } from '../run/clock.ts';
+import { systemClock, unixSeconds } from '../run/clock.ts';
 import { explain } from '../run/explain.ts';
 import { liveValue } from '../run/live.ts';
 import { sleep } from '../run/sleep.ts';
@@ -45,7 +45,7 @@ async function renewForEver(
       continue;
     }
     try {
-      current = await persist(options);
+      current = await persist(options, current);
     } catch {
       return;
     }
@@ -56,7 +56,7 @@ async function renewForEver(
 }
 
 /** Tries until it has a certificate or the signal aborts. */
-async function persist(options: IdentityOptions): Promise<Credential> {
+async function persist(options: IdentityOptions, held?: Credential): Promise<Credential> {
   const backoff = createBackoff(200, 15_000);
   for (;;) {
     try {
@@ -65,7 +65,8 @@ async function persist(options: IdentityOptions): Promise<Credential> {
       if (options.signal.aborted)
         throw new DOMException('stopped while waiting for a certificate', 'AbortError');
       options.log.warn({ error }, `no certificate yet: ${explain(error)}`);
-      options.onRenewal?.({ ok: false, notAfter: 0 });
+      const notAfter = held?.notAfter ?? 0;
+      options.onRenewal?.({ ok: unixSeconds(options.clock ?? systemClock) < notAfter, notAfter });
       await backoff.wait(options.signal);
     }
   }
