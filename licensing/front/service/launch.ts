@@ -1,9 +1,10 @@
 import { equal } from '../../../formats/bytes/bytes.ts';
 import type { RpcCall } from '../../../platform/rpc/rpc-call.ts';
 import type { LaunchResult as LauncherResult } from '../../../proto/gen/enclave_licensing/launcher/v1/launcher.ts';
-import type {
-  LaunchRequest,
-  LaunchResponse,
+import {
+  type LaunchRequest,
+  type LaunchResponse,
+  Phase,
 } from '../../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { isLaunchCode, type LaunchCode } from '../../codes/launch-code.ts';
 import { launchRefusal } from '../../codes/launch-status.ts';
@@ -40,7 +41,7 @@ export async function* launch(
   const joined = await world.launches.launch(wish, call.signal);
   if (!joined.ok) throw frontRefusal(joined);
   const { record, events } = joined.value;
-  yield progressMessage(id, record.phase, phaseName(record.phase), record.updatedAt);
+  yield progressMessage(id, record.phase, opening(record), record.updatedAt);
   for await (const event of events) {
     if (event.kind === 'progress') {
       yield progressMessage(id, event.phase, event.message, event.at);
@@ -62,6 +63,11 @@ export async function* launch(
     },
     { retryAfterMs: 1000 },
   );
+}
+
+function opening({ phase, state }: EnclaveRecord): string {
+  if (phase <= Phase.PHASE_SEAT) return 'a seat of the licence is taken';
+  return state === 'launching' ? `joined; reached so far: ${phaseName(phase)}` : `joined; it is ${state}`;
 }
 
 async function resultFor(
