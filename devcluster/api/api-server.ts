@@ -40,7 +40,12 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-/** The development cluster's API server: objects in memory, over HTTPS. A development tool. */
+/**
+ * The development cluster's API server: objects in memory, over HTTPS. A development tool, measured by
+ * test/contract/api-server.ts against a real kube-apiserver. What it does not know, on purpose: CEL (admission policies are
+ * stored, never evaluated; of a CRD's rules only `self == oldSelf` counts), server-side apply, exec and its like,
+ * scheduling, garbage collection by owner, quota, and that a role may not grant more than its author has.
+ */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const authority = await createCertificateAuthority('devcluster-ca');
   const issuer = options.serviceAccountIssuer ?? 'https://kubernetes.default.svc.cluster.local';
