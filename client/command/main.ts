@@ -2,6 +2,11 @@ import { homedir } from 'node:os';
 import { processEnvironment } from '../../platform/config/environment.ts';
 import { runEnclavectl } from './run-enclavectl.ts';
 
+// Node would end with 1, which is a verdict's.
+process.on('uncaughtException', (error) => {
+  console.error(`enclavectl: ${error.message} (internal)`);
+  process.exit(5);
+});
 const abort = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {

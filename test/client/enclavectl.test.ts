@@ -104,6 +104,29 @@ describe('one user, from the roots to the app', () => {
   });
 });
 
+test('connect renews the certificate in the last third of its life, and makes do with the old one while it is good', async () => {
+  const own = join(alice.home, '.local/state/enclavectl/enclaves', ENCLAVE);
+  const spki = execFileSync('openssl', ['pkey', '-in', join(own, 'key.pem'), '-pubout', '-outform', 'DER']);
+  const pem = encodePem(
+    'CERTIFICATE',
+    userCertificate(new Uint8Array(spki), ENCLAVE, { past: 600, left: 60 }),
+  );
+  const file = join(own, 'certificate.pem');
+  writeFileSync(file, pem);
+  front.override({ issueUserCertificate: async () => Promise.reject(new Error('away')) });
+  const meanwhile = alice.start('connect', ENCLAVE);
+  meanwhile.stdin.end('still in');
+  const first = await meanwhile.ended;
+  expect(first, first.err).toMatchObject({ exit: 0, out: 'still in' });
+  expect(first.err).toContain('could not be renewed');
+  expect(readFileSync(file, 'utf8')).toBe(pem);
+  front.override({});
+  const renewed = alice.start('connect', ENCLAVE);
+  renewed.stdin.end('again');
+  expect(await renewed.ended).toMatchObject({ exit: 0, out: 'again' });
+  expect(readFileSync(file, 'utf8')).not.toBe(pem);
+});
+
 describe('refusals', () => {
   test('a changed byte, another nonce, another policy, an old bundle: a verdict, and 1', async () => {
     const source = join(alice.home, 'exported', 'bundle.json');

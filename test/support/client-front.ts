@@ -28,13 +28,17 @@ export interface FakeFront {
 }
 
 /** Whom the fake certifies: the one key and enclave asked for. */
-export function userCertificate(spki: Uint8Array, enclave = ENCLAVE): Uint8Array {
+export function userCertificate(
+  spki: Uint8Array,
+  enclave = ENCLAVE,
+  seconds = { past: 60, left: 600 },
+): Uint8Array {
   const now = Math.floor(Date.now() / 1000);
   return fixtureCertificate('users', {
     spki,
     subject: { commonName: 'alice' },
-    notBefore: now - 60,
-    notAfter: now + 600,
+    notBefore: now - seconds.past,
+    notAfter: now + seconds.left,
     extensions: { userBinding: { enclave, user: 'alice' } },
   });
 }
