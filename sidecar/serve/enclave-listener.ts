@@ -29,7 +29,8 @@ export interface EnclaveListener {
 const KEPT = 4;
 
 /**
- * The enclave's one port. TLS 1.3 only, without tickets or a session store. A client certificate is asked of everyone, and whether it is good enough is decided in
+ * The enclave's one port. TLS 1.3 only, and nothing is ever resumed: no ticket holds a session and no store keeps one (what OpenSSL still sends as a ticket
+ * is the number of a session that is nowhere). A client certificate is asked of everyone, and whether it is good enough is decided in
  * code: OpenSSL proves that the client holds its key (RFC 8446, 4.4.3), nothing more.
  */
 export function createEnclaveListener(options: ListenerOptions): EnclaveListener {
