@@ -15,8 +15,10 @@ export async function runProcess(): Promise<never> {
       if (abort.signal.aborted) process.exit(130);
       abort.abort();
     });
-  // A reader that went away (head, less) is no fault of ours.
-  process.stdout.on('error', () => process.exit(0));
+  // A reader that went away (head, less) is no fault of ours, and no reason to call a refused verdict good.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exit(5);
+  });
 
   const exitCode = await runEnclavectl({
     argv: process.argv.slice(2),
