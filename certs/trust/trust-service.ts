@@ -33,6 +33,8 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
     watch: async function* (request, call) {
       callerOf(options, call);
       for await (const signed of documentsFrom(publisher.published, request.version, call.signal)) {
+        // The certificate may have ended since the stream began; its owner has another, and watches with that.
+        callerOf(options, call);
         const response: WatchResponse = { trustDocument: signed };
         yield response;
       }
@@ -46,7 +48,7 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
       publisher.change((state) => {
         const revoked = withRevocation(state.revoked, kind, entry);
         full = revoked === undefined;
-        return revoked && { revoked };
+        return revoked === undefined || revoked === state.revoked ? undefined : { revoked };
       });
       if (full)
         throw refuseCall(

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { PcrSelection, TokenKey, TrustDocument } from '../../formats/evidence/trust-document.ts';
 import type { Revocations } from '../evaluate/revocations.ts';
 import type { Epoch } from './epoch.ts';
@@ -35,12 +36,13 @@ export function withoutEnded(revoked: Revoked, now: number): Revoked {
   };
 }
 
-/** Adds one revocation; the same again changes its end only. Undefined when there is no room left for it. */
+/** Adds one revocation; the same again changes its end only, or nothing at all. Undefined when there is no room left for it. */
 export function withRevocation<K extends keyof Revoked>(
   revoked: Revoked,
   kind: K,
   entry: Revoked[K][number],
 ): Revoked | undefined {
+  if ((revoked[kind] as readonly object[]).some((each) => isDeepStrictEqual(each, entry))) return revoked;
   const others = (revoked[kind] as readonly object[]).filter((each) => keyOf(each) !== keyOf(entry));
   if (others.length >= MAX_REVOCATIONS) return undefined;
   return { ...revoked, [kind]: [...others, entry] };
