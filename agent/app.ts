@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { parseRoots, type Roots } from '../formats/evidence/roots.ts';
+import { isPinned } from '../injection/pod-rules.ts';
 import { serviceDnsName } from '../names/components.ts';
 import { ConfigError } from '../platform/config/config-error.ts';
 import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
@@ -40,6 +41,8 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
   const { config, log, health, signal, clock } = context;
   const address = parseTpmAddress(config.tpm);
   if (!address.ok) throw new ConfigError(`--tpm: ${address.message}: ${address.remedy}`);
+  const loose = config.sidecarImages.find((image) => !isPinned(image));
+  if (loose !== undefined) throw new ConfigError(`--sidecar-images: ${loose} is not pinned by digest`);
   const crypto = nodeCrypto;
   const metrics = agentMetrics(context.metrics);
   const trust = new TrustHolder(crypto, await readRoots(config.rootsFile));

@@ -1,3 +1,4 @@
+import { setImmediate as afterIo } from 'node:timers/promises';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import {
   type BatchTree,
@@ -87,6 +88,8 @@ export class QuoteQueue<Q> {
       const batch = this.#waiting.splice(0, MAX_BATCH_LEAVES);
       this.#options.metrics.waiting.set(this.#waiting.length);
       await this.#sealBatch(batch);
+      // What has arrived in the meantime goes along: sockets are read, answers are on their way.
+      await afterIo();
     }
     this.#sealing = false;
   }

@@ -6,6 +6,7 @@ import { toUtf8 } from '../../formats/bytes/bytes.ts';
 import { leafHash, qualifyingData, rootFromPath } from '../../formats/evidence/batch.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
+import { until } from '../support/until.ts';
 
 /** A TPM that is free when the test says so. */
 function queue(maxWaiting = 4096) {
@@ -24,6 +25,9 @@ function queue(maxWaiting = 4096) {
   });
   return { made, seals };
 }
+/** The TPM is at its nth batch. */
+const sealing = (seals: readonly unknown[], count: number) =>
+  until(`batch ${count} is being sealed`, async () => seals.length === count);
 const statement = (i: number): Uint8Array => toUtf8(`statement ${i}`);
 
 describe('quote queue', () => {
@@ -35,8 +39,7 @@ describe('quote queue', () => {
     expect(seals).toHaveLength(1);
     seals[0]?.done(new Uint8Array());
     const answers = [await first];
-    await Promise.resolve();
-    expect(seals).toHaveLength(2);
+    await sealing(seals, 2);
     seals[1]?.done(new Uint8Array());
     answers.push(...(await Promise.all(rest)));
     expect(answers.map((each) => each.ok && each.value.leafCount)).toEqual([1, ...Array(1000).fill(1000)]);
@@ -60,9 +63,11 @@ describe('quote queue', () => {
     expect(!refused.ok && refused.remedy).toBe(`try again in ${!refused.ok && refused.retryAfterMs} ms`);
     seals[0]?.done(new Uint8Array());
     await waiting[0];
+    await sealing(seals, 2);
     const late = made.submit(statement(4));
     seals[1]?.done(new Uint8Array());
     await Promise.all(waiting);
+    await sealing(seals, 3);
     seals[2]?.done(new Uint8Array());
     expect((await late).ok).toBe(true);
   });
@@ -73,6 +78,7 @@ describe('quote queue', () => {
     const second = made.submit(statement(1));
     seals[0]?.done(new Error('gone'));
     await expect(first).rejects.toThrow('gone');
+    await sealing(seals, 2);
     seals[1]?.done(new Uint8Array());
     expect((await second).ok).toBe(true);
   });
