@@ -98,7 +98,7 @@ class DevNode {
 
   /** A place for a new pod; undefined for one that needs none. */
   #open(pod: Pod, uid: string, block: AddressBlock): PodSlot | undefined {
-    const { kube, directory, name, api, catalogue, warden } = this.#options;
+    const { kube, directory, name, api, catalogue, warden, onTrouble } = this.#options;
     if (isFinished(pod) && pod.metadata.deletionTimestamp === undefined) return undefined;
     const own = join(directory, 'p', uid.slice(0, 8));
     const podIP = pod.spec.hostNetwork === true ? block.nodeIP : block.take();
@@ -112,6 +112,7 @@ class DevNode {
       catalogue,
       warden,
       events: this.#events,
+      onTrouble,
       services: (namespace) =>
         (this.#services?.list() ?? []).filter((each) => each.metadata.namespace === namespace),
       onEnd: () => {

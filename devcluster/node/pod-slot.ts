@@ -28,6 +28,7 @@ export interface PodSlotOptions {
   readonly warden: Warden;
   readonly events: EventRecorder;
   services(namespace: string): readonly Service[];
+  onTrouble(error: unknown): void;
   /** The pod has ended and nothing of it is left to do. */
   onEnd(): void;
 }
@@ -54,10 +55,14 @@ export class PodSlot {
       onStatus: () => this.#status.request(),
       event: (type, reason, message) => options.events.record(pod, type, reason, message),
     });
-    this.#status = new StatusWriter(options.kube, () => ({
-      pod: this.#worker.pod,
-      status: this.#worker.status(),
-    }));
+    this.#status = new StatusWriter(
+      options.kube,
+      () => ({
+        pod: this.#worker.pod,
+        status: this.#worker.status(),
+      }),
+      options.onTrouble,
+    );
   }
 
   get pod(): Pod {

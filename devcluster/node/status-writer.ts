@@ -16,9 +16,16 @@ export class StatusWriter {
   /** The API server no longer knows this pod. */
   gone = false;
 
-  constructor(kube: Kube, read: () => { readonly pod: Pod; readonly status: PodStatus }) {
+  readonly #onTrouble: (error: unknown) => void;
+
+  constructor(
+    kube: Kube,
+    read: () => { readonly pod: Pod; readonly status: PodStatus },
+    onTrouble: (error: unknown) => void,
+  ) {
     this.#kube = kube;
     this.#read = read;
+    this.#onTrouble = onTrouble;
   }
 
   request(): void {
@@ -58,6 +65,7 @@ export class StatusWriter {
           this.gone = true;
           return;
         }
+        this.#onTrouble(error);
         this.#wanted = true;
         await sleep(RETRY_MS);
       }

@@ -105,6 +105,7 @@ describe('what a container is given', () => {
       NOTHING,
     );
     expect(env.get('URL')).toBe('https://127.96.0.9:8446/127.64.0.2');
+    expect(env.get('ENCLAVE_CERTS_PORT')).toBe('tcp://127.96.0.9:8446');
     expect([env.get('LABEL'), env.get('CPU'), env.get('KUBERNETES_SERVICE_PORT')]).toEqual([
       'x',
       '2',
