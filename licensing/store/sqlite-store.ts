@@ -24,7 +24,7 @@ export function openSqliteStore(file: string): Store {
 function openDatabase(file: string): Database.Database {
   // Created before SQLite opens it, so that it and its log are never readable for others, not even for a moment.
   closeSync(openSync(file, 'a', 0o600));
-  const database = new Database(file, { timeout: 2000 });
+  const database = new Database(file, { timeout: 1000 });
   try {
     database.pragma('locking_mode = EXCLUSIVE');
     database.pragma('journal_mode = WAL');

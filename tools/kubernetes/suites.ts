@@ -22,9 +22,9 @@ export function apiServerSuites(): Suite[] {
     });
 }
 
-/** The file and all of test/ that it imports, directly or not. */
+/** The file and all of test/ and tools/cluster/ that it imports, directly or not. */
 function reach(file: string, seen: Set<string>): Set<string> {
-  if (seen.has(file) || !file.startsWith('test/') || !existsSync(file)) return seen;
+  if (seen.has(file) || !/^(test|tools\/cluster)\//.test(file) || !existsSync(file)) return seen;
   seen.add(file);
   for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)'/g))
     if (specifier !== undefined) reach(normalize(join(dirname(file), specifier)), seen);
