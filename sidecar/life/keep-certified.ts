@@ -24,7 +24,10 @@ export interface Keeping {
 
 const LONGEST_SLEEP_MS = 3_600_000;
 
-/** Obtains the first certificate and renews it at two thirds of its life, for as long as the signal lets it. */
+/**
+ * Obtains the first certificate and renews it at two thirds of its life, for as long as the signal lets it.
+ * @throws what `activate` throws
+ */
 export async function keepCertified(keeping: Keeping): Promise<void> {
   const { check, log, metrics, clock, signal } = keeping;
   const attempts = metrics.counter('certificates_total', 'Attempts to get a certificate.', ['outcome']);
@@ -49,10 +52,9 @@ export async function keepCertified(keeping: Keeping): Promise<void> {
       log.error({}, 'certificate expired: no new connection is taken');
     }
     const start = performance.now();
+    let next: Credential;
     try {
-      const next = await keeping.obtain(signal);
-      await keeping.activate(next);
-      current = next;
+      next = await keeping.obtain(signal);
     } catch (error) {
       if (signal.aborted) return;
       attempts.inc({ outcome: 'failed' });
@@ -62,6 +64,9 @@ export async function keepCertified(keeping: Keeping): Promise<void> {
       await backoff.wait(signal);
       continue;
     }
+    // A port that cannot be had is no matter of patience: it ends the process, and the kubelet shows why.
+    await keeping.activate(next);
+    current = next;
     backoff.reset();
     random = Math.random();
     expired = false;

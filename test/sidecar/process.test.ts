@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
@@ -113,6 +114,15 @@ test.each<[string, Record<string, string>, string]>([
       .split('\n')
       .findLast((line) => line !== ''),
   ).toContain(text);
+});
+
+test('a port that is taken ends it with one clear line', async () => {
+  const agent = await agentFixture();
+  const { bind, gone, said } = start(agent, '8080');
+  const squatter = createServer().listen(8443, bind);
+  undo.push(() => squatter.close());
+  expect(await gone).toEqual([1, null]);
+  expect(said()).toContain(`${bind}:8443 is in use by another process`);
 });
 
 test('jose is a file of its own, loaded only where it is asked for', () => {
