@@ -125,6 +125,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   // Draining: nothing new, what runs may end.
   listener.pause();
   evidence.close();
+  http.drain();
   await data.drain(AbortSignal.timeout(Math.max(0, config.shutdownTimeout - 2000)));
   http.close();
   link.close();

@@ -22,42 +22,61 @@ export interface HttpProxyOptions {
 export interface HttpProxy {
   /** Serves one client connection; resolves when it is over. */
   serve(socket: TLSSocket, allowed: Allowed | undefined): Promise<void>;
+  /** Ends connections as soon as they have no request under way. */
+  drain(): void;
   close(): void;
+}
+
+interface Client {
+  readonly allowed: Allowed | undefined;
+  readonly impatience: NodeJS.Timeout;
+  /** Requests under way. */
+  active: number;
 }
 
 /** HTTP/1.1 to the client and to the app, request by request, with the client's identity in fields that only we can set. */
 export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   const { upstream, limits, log } = options;
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 64, timeout: limits.idleTimeout });
-  const clients = new Map<TLSSocket, { allowed: Allowed | undefined; impatience: NodeJS.Timeout }>();
+  const clients = new Map<TLSSocket, Client>();
+  let draining = false;
 
   const forwarding = { enclave: options.enclave, upstream, agent, log };
   const forward = (incoming: IncomingMessage, response: ServerResponse, allowed: Allowed): void =>
     forwardRequest(incoming, response, allowed, forwarding);
 
-  const server = createServer({ maxHeaderSize: 32_768 }, (incoming, response) => {
-    const { socket } = incoming;
-    const client = socket instanceof TLSSocket ? clients.get(socket) : undefined;
-    if (client === undefined) return void response.destroy();
-    clearTimeout(client.impatience);
-    const { allowed } = client;
-    if (allowed !== undefined) return forward(incoming, response, allowed);
-    options.judgeToken(incoming.headers.authorization).then(
-      (judged) => {
-        if (judged.ok) return forward(incoming, response, judged.value);
-        options.onRefused(judged.code, judged.message);
-        const missing = judged.code === 'token-missing' || judged.code === 'token-invalid';
-        if (missing) response.setHeader('www-authenticate', 'Bearer');
-        incoming.resume();
-        return sendProblem(response, missing ? 401 : 403, judged);
-      },
-      (error: unknown) => {
-        log.error({ error }, 'token could not be judged');
-        response.destroy();
-      },
-    );
-    return undefined;
-  });
+  const server = createServer(
+    { maxHeaderSize: 32_768, keepAliveTimeout: limits.idleTimeout },
+    (incoming, response) => {
+      const { socket } = incoming;
+      const client = socket instanceof TLSSocket ? clients.get(socket) : undefined;
+      if (client === undefined) return void response.destroy();
+      clearTimeout(client.impatience);
+      client.active += 1;
+      response.once('close', () => {
+        client.active -= 1;
+        if (draining && client.active === 0) socket.end();
+      });
+      if (draining) response.setHeader('connection', 'close');
+      const { allowed } = client;
+      if (allowed !== undefined) return forward(incoming, response, allowed);
+      options.judgeToken(incoming.headers.authorization).then(
+        (judged) => {
+          if (judged.ok) return forward(incoming, response, judged.value);
+          options.onRefused(judged.code, judged.message);
+          const missing = judged.code === 'token-missing' || judged.code === 'token-invalid';
+          if (missing) response.setHeader('www-authenticate', 'Bearer');
+          incoming.resume();
+          return sendProblem(response, missing ? 401 : 403, judged);
+        },
+        (error: unknown) => {
+          log.error({ error }, 'token could not be judged');
+          response.destroy();
+        },
+      );
+      return undefined;
+    },
+  );
   server.on('clientError', (_, socket) => socket.destroy());
 
   return {
@@ -65,7 +84,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
       new Promise((resolve) => {
         // A client that never sends a whole header must not hold a connection.
         const impatience = setTimeout(() => socket.destroy(), limits.requestTimeout);
-        clients.set(socket, { allowed, impatience });
+        clients.set(socket, { allowed, impatience, active: 0 });
         socket.setTimeout(limits.idleTimeout, () => socket.destroy());
         socket.once('close', () => {
           clearTimeout(impatience);
@@ -74,6 +93,10 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
         });
         server.emit('connection', socket);
       }),
+    drain: () => {
+      draining = true;
+      for (const [socket, { active }] of clients) if (active === 0) socket.end();
+    },
     close: () => agent.destroy(),
   };
 }

@@ -8,6 +8,7 @@ import { generateKey } from '../../platform/identity/key-pair.ts';
 import {
   agentFixture,
   dial,
+  drainOf,
   echoApp,
   httpOver,
   startSidecar,
@@ -139,6 +140,24 @@ test('http: who never asks is cut off, who has asked may stay', async () => {
   await new Promise((resolve) => silent.once('close', resolve));
   asking.write(request);
   expect(String(await new Promise((resolve) => asking.once('data', resolve)))).toContain('201');
+});
+
+test('http: draining waits for requests under way, not for idle connections', async () => {
+  const { app, bind, stop } = await enclave();
+  const idle = await dial(bind, userCredential(owner));
+  idle.write('GET / HTTP/1.1\r\nhost: e\r\n\r\n');
+  await new Promise((resolve) => idle.once('data', resolve));
+  const busy = await dial(bind, userCredential(owner));
+  const answer = drainOf(busy);
+  busy.write('POST / HTTP/1.1\r\nhost: e\r\ncontent-length: 4\r\n\r\nha');
+  await until(() => app.requests.length === 2, 'the request is under way');
+  const start = Date.now();
+  const stopped = stop();
+  await new Promise((resolve) => idle.once('end', resolve));
+  busy.write('lf');
+  expect(await answer).toContain('half');
+  await stopped;
+  expect(Date.now() - start).toBeLessThan(900);
 });
 
 test('jwt: each request is judged by its token, of front’s key, for this enclave', async () => {
