@@ -80,10 +80,9 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     signal,
     clock,
     onRenewal: ({ ok, notAfter }) => {
-      if (ok) {
-        identityCheck.ok();
-        metrics.identityNotAfter.set(notAfter);
-      }
+      if (ok) identityCheck.ok();
+      else identityCheck.fail('no certificate that is good now');
+      metrics.identityNotAfter.set(notAfter);
     },
   });
 

@@ -215,6 +215,20 @@ describe('agent', () => {
     expect(verdict(bundle, own).ok).toBe(true);
   });
 
+  test('an agent that was killed is back with the same attestation key', async () => {
+    const { calls } = await sidecar('killed');
+    const credential = await calls.credential();
+    const before = await calls.quote(nonce(), credential);
+    const [first] = (await world.log('agent')).split('\n');
+    process.kill(JSON.parse(first ?? '').pid, 'SIGKILL');
+    const own = nonce();
+    const after = await until('quotes come again', async () =>
+      calls.quote(own, credential).catch(() => undefined),
+    );
+    expect(verdict(after, own).ok).toBe(true);
+    expect(toHex(after.attestationKeyPublic)).toBe(toHex(before.attestationKeyPublic));
+  });
+
   test('an API server that goes away and comes back', async () => {
     const { pod, address } = await world.enclave('away');
     const token = await world.token(pod);

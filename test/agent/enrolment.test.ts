@@ -10,7 +10,7 @@ import { agentMetrics } from '../../agent/metrics.ts';
 import { concat, equal } from '../../formats/bytes/bytes.ts';
 import { decodeAttest } from '../../formats/tpm/attest.ts';
 import { PCR_EXTEND } from '../../formats/tpm/commands.ts';
-import { decodePublic, objectName, publicToSpki } from '../../formats/tpm/public.ts';
+import { decodePublic, encodePublic, objectName, publicToSpki } from '../../formats/tpm/public.ts';
 import { buildCertificate } from '../../formats/x509/certificate.ts';
 import { OID_EKU_AK } from '../../names/oids.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
@@ -22,6 +22,7 @@ import { systemClock } from '../../platform/run/clock.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import { makeCredential } from '../../tpm/make-credential.ts';
+import { readPcrs } from '../../tpm/quote.ts';
 import { openTransport } from '../../tpm/transport/open-transport.ts';
 import { TpmUnavailable } from '../../tpm/transport/transport.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
@@ -36,15 +37,17 @@ const roots = rootsOf(authorities);
 const NAME = 'certs.test';
 const undo: (() => unknown)[] = [];
 let swtpm: Swtpm;
+let address: string;
 let owner: TpmOwner;
 let downs: string[];
 
 beforeAll(async () => {
   swtpm = await startSwtpm();
+  address = swtpm.address;
   const stopped = new AbortController();
   downs = [];
   owner = new TpmOwner({
-    open: () => openTransport(swtpm.address),
+    open: () => openTransport(address),
     log: recordingLogger().log,
     patienceMs: 1000,
     onUp: () => {},
@@ -178,29 +181,63 @@ describe('enrolment', () => {
 
   test('a refusal is shown with its reason', async () => {
     const { client } = await certificateService({ refuse: true });
-    const folder = await mkdtemp(join(tmpdir(), 'enrol-'));
-    await writeFile(join(folder, 'token'), 'the-token\n');
-    const stopped = new AbortController();
-    const problems: (string | undefined)[] = [];
-    const staying = stayEnrolled({
-      owner,
-      certificate: liveValue<AkCertificate | undefined>(undefined),
-      enrolment: { client, crypto: nodeCrypto },
-      tokenFile: join(folder, 'token'),
-      roots: () => roots,
-      clock: systemClock,
-      log: recordingLogger().log,
-      metrics: agentMetrics(recordingMetrics()),
-      signal: stopped.signal,
-      onState: (problem) => problems.push(problem),
+    const staying = await stay(client);
+    await until('a problem is shown', async () => staying.problems[0]);
+    expect(staying.problems[0]).toContain('nobody knows this TPM');
+    await staying.stop();
+  });
+
+  test('another TPM is another key: it is enrolled anew, and the old certificate is not used for it', async () => {
+    const { client } = await certificateService();
+    const staying = await stay(client);
+    const first = await until('the key is enrolled', async () => staying.certificate.current());
+    expect(staying.problems.at(-1)).toBeUndefined();
+    const other = await startSwtpm();
+    address = other.address;
+    await swtpm.stop();
+    await owner.use(async ({ tpm }) => readPcrs(tpm, { hash: 'sha256', pcrs: [0] })).catch(() => undefined);
+    const second = await until('the other key is enrolled', async () => {
+      const held = staying.certificate.current();
+      return held !== undefined && !equal(held.attestationKeyPublic, first.attestationKeyPublic)
+        ? held
+        : undefined;
     });
-    await until('a problem is shown', async () => problems[0]);
-    expect(problems[0]).toContain('nobody knows this TPM');
+    expect(second.attestationKeyPublic).toEqual(encodePublic((await session()).attestationKey.public));
+    await staying.stop();
+    address = swtpm.address;
+    await swtpm.start();
+    await other.remove();
+    await until('the first TPM is used again', async () =>
+      owner.use(async ({ tpm }) => readPcrs(tpm, { hash: 'sha256', pcrs: [0] })).catch(() => undefined),
+    );
+  });
+});
+
+async function stay(client: Awaited<ReturnType<typeof certificateService>>['client']) {
+  const folder = await mkdtemp(join(tmpdir(), 'enrol-'));
+  await writeFile(join(folder, 'token'), 'the-token\n');
+  const stopped = new AbortController();
+  const problems: (string | undefined)[] = [];
+  const certificate = liveValue<AkCertificate | undefined>(undefined);
+  const staying = stayEnrolled({
+    owner,
+    certificate,
+    enrolment: { client, crypto: nodeCrypto },
+    tokenFile: join(folder, 'token'),
+    roots: () => roots,
+    clock: systemClock,
+    log: recordingLogger().log,
+    metrics: agentMetrics(recordingMetrics()),
+    signal: stopped.signal,
+    onState: (problem) => problems.push(problem),
+  });
+  const stop = async (): Promise<void> => {
     stopped.abort();
     await staying;
     await rm(folder, { recursive: true });
-  });
-});
+  };
+  return { problems, certificate, stop };
+}
 
 describe('TPM owner', () => {
   const selection = { hash: 'sha256', pcrs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] } as const;
