@@ -1,6 +1,5 @@
 import { createPublicKey } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { exportJWK, type JWTPayload, SignJWT } from 'jose';
 import { afterEach, expect, test } from 'vitest';
 import type { TokenKey } from '../../formats/evidence/trust-document.ts';
@@ -12,6 +11,7 @@ import {
   echoApp,
   httpOver,
   startSidecar,
+  tokenFile,
   undo,
   undoAll,
   until,
@@ -21,7 +21,7 @@ import { owner, SERVER_NAME, signedTrust, trustDocument, unixNow, userCredential
 afterEach(undoAll);
 
 /** An HTTP app that answers with what it was told. */
-async function httpApp() {
+async function httpApp(path?: string) {
   const requests: IncomingMessage[] = [];
   const server = createServer((request, response) => {
     requests.push(request);
@@ -32,12 +32,15 @@ async function httpApp() {
       response.writeHead(201, { 'x-app': 'yes' }).end(Buffer.concat(chunks));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) =>
+    path === undefined ? server.listen(0, '127.0.0.1', resolve) : server.listen(path, resolve),
+  );
   undo.push(() => {
     server.closeAllConnections();
     server.close();
   });
-  return { requests, port: (server.address() as AddressInfo).port };
+  const address = server.address();
+  return { requests, port: typeof address === 'object' && address !== null ? address.port : 0 };
 }
 
 async function enclave(changes: object = {}) {
@@ -86,6 +89,14 @@ test('http: the identity is ours to say, whatever the client writes', async () =
     'x-secret-hop',
   ])
     expect(names).not.toContain(name);
+});
+
+test('http: an app behind a Unix socket', async () => {
+  const path = `${tokenFile()}.sock`;
+  const app = await httpApp(path);
+  const { bind } = await enclave({ upstream: `unix:${path}` });
+  expect((await httpOver(await dial(bind, userCredential(owner)), '/')).status).toBe(201);
+  expect(app.requests[0]?.headers.host).toBe('enclave');
 });
 
 test('http: an app that is away is a problem', async () => {
