@@ -16,6 +16,8 @@ export type CertsCode =
   | 'requester-node'
   | 'names-differ'
   | 'lifetime'
+  /** The API server takes no such certificate, whatever we think of it. */
+  | 'certificate-rejected'
   | 'evidence-missing'
   | 'evidence-refused'
   | 'node-unbound'
