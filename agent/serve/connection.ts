@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Caller } from '../caller/caller.ts';
+import type { AgentResult } from '../code.ts';
 
 /** One TLS connection of a sidecar. Who calls is established once and dies with it. */
 export interface Connection {
@@ -8,6 +9,8 @@ export interface Connection {
   /** Ends when the connection does. */
   readonly signal: AbortSignal;
   caller?: Caller;
+  /** Being established, or established: every request of the connection waits for this one answer, pipelined ones too. */
+  identified?: Promise<AgentResult<CallerConnection>> | undefined;
   /** The chain that this connection has shown, with its request, to be of this pod: DER, leaf first. */
   chain?: readonly Uint8Array[];
 }

@@ -159,16 +159,29 @@ async function handle(
   return route.handle(request, known.value);
 }
 
+/**
+ * Who calls, asked once a connection: a client that sends many requests ahead costs the API server one review, and cannot be two
+ * callers. Only an API server that was away is asked again.
+ */
 async function identify(
   request: IncomingMessage,
   connection: Connection,
   options: ServeOptions,
 ): Promise<AgentResult<CallerConnection>> {
-  const { caller, remoteAddress } = connection;
-  if (caller !== undefined) return { ok: true, value: Object.assign(connection, { caller }) };
+  connection.identified ??= establish(request.headers.authorization, connection, options);
+  const known = await connection.identified;
+  if (!known.ok && known.code === 'api-server-unavailable') connection.identified = undefined;
+  return known;
+}
+
+async function establish(
+  authorization: string | undefined,
+  connection: Connection,
+  options: ServeOptions,
+): Promise<AgentResult<CallerConnection>> {
   let judged: AgentResult<Caller>;
   try {
-    judged = await options.authenticate(request.headers.authorization, remoteAddress);
+    judged = await options.authenticate(authorization, connection.remoteAddress);
   } catch (error) {
     options.log.warn({ error }, `the API server does not answer: ${explain(error)}`);
     options.metrics.callers.inc({ code: 'api-server-unavailable' });

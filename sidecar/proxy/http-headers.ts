@@ -13,6 +13,8 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
+/** Frame the message, or route it: no `Connection` field takes them away. A body without its length would be read as a request of its own. */
+const NEVER_DROPPED: ReadonlySet<string> = new Set(['content-length', 'host']);
 /** What we say of the client, and what others might: believed by apps, so never taken from outside. */
 const IDENTITY: ReadonlySet<string> = new Set([
   'forwarded',
@@ -30,6 +32,7 @@ function isOurs(name: string): boolean {
 
 function hopByHop(connection: string | undefined): (name: string) => boolean {
   const named = new Set((connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
+  for (const name of NEVER_DROPPED) named.delete(name);
   return (name) => HOP_BY_HOP.has(name.toLowerCase()) || named.has(name.toLowerCase());
 }
 

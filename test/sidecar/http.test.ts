@@ -99,6 +99,23 @@ test('http: an app behind a Unix socket', async () => {
   expect(app.requests[0]?.headers.host).toBe('enclave');
 });
 
+test('http: a body stays a body, whatever the client says of its framing', async () => {
+  const { app, bind } = await enclave();
+  const smuggled = 'GET /smuggled HTTP/1.1\r\nhost: x\r\nx-enclave-user: root\r\n\r\n';
+  for (const method of ['GET', 'DELETE', 'POST', 'OPTIONS'])
+    for (const framing of [
+      `Connection: content-length\r\nContent-Length: ${smuggled.length}\r\n`,
+      `Connection: close, Content-Length, host\r\nContent-Length: ${smuggled.length}\r\n`,
+    ]) {
+      const socket = await dial(bind, userCredential(owner));
+      const answered = httpOver(socket, '/outer', framing, method);
+      socket.write(smuggled);
+      expect((await answered).body).toContain('smuggled');
+    }
+  expect(app.requests.map(({ url }) => url)).not.toContain('/smuggled');
+  expect(app.requests.map(({ headers }) => headers['x-enclave-user'])).not.toContain('root');
+});
+
 test('http: an app that is away is a problem', async () => {
   const { agent } = await enclave();
   const sidecar = startSidecar(agent, { upstream: '1', mode: 'http' });

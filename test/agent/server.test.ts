@@ -1,0 +1,63 @@
+import { connect } from 'node:tls';
+import { afterEach, expect, test } from 'vitest';
+import { agentMetrics } from '../../agent/metrics.ts';
+import { Connections } from '../../agent/serve/connections.ts';
+import { type AgentServer, type ServeOptions, serve } from '../../agent/serve/server.ts';
+import { encodePem } from '../../formats/x509/pem.ts';
+import { liveValue } from '../../platform/run/live.ts';
+import { recordingLogger } from '../support/recording-logger.ts';
+import { recordingMetrics } from '../support/recording-metrics.ts';
+import { createTestAuthority } from '../support/test-authority.ts';
+
+const NAME = 'agent.test';
+const authority = createTestAuthority();
+let server: AgentServer | undefined;
+afterEach(async () => server?.close());
+
+async function agentWith(authenticate: ServeOptions['authenticate']): Promise<number> {
+  server = await serve({
+    bind: '127.0.0.1',
+    port: 0,
+    credential: liveValue(authority.issue({ dns: [NAME] })),
+    routes: new Map(),
+    connections: new Connections(),
+    authenticate,
+    log: recordingLogger().log,
+    metrics: agentMetrics(recordingMetrics()),
+  });
+  return server.port;
+}
+
+/** Sends everything at once, whatever comes back, and reads until the other side ends. */
+function send(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const ca = encodePem('CERTIFICATE', authority.root);
+    const socket = connect({ host: '127.0.0.1', port, servername: NAME, ca });
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      answer += chunk;
+    });
+    socket.once('secureConnect', () => socket.write(text));
+    socket.once('error', reject);
+    socket.once('close', () => resolve(answer));
+  });
+}
+
+test('a caller is asked for once a connection, however many requests it sends ahead', async () => {
+  const asked: (string | undefined)[] = [];
+  const port = await agentWith((authorization) => {
+    asked.push(authorization);
+    const refusal = {
+      ok: false,
+      code: 'token-refused',
+      message: 'unknown token',
+      remedy: 'another',
+    } as const;
+    return new Promise((resolve) => setImmediate(() => resolve(refusal)));
+  });
+  const request = (token: number): string =>
+    `GET /v1/trust HTTP/1.1\r\nhost: ${NAME}\r\nauthorization: Bearer t${token}\r\n\r\n`;
+  const answer = await send(port, Array.from({ length: 200 }, (_, index) => request(index)).join(''));
+  expect(answer).toContain('401');
+  expect(asked).toEqual(['Bearer t0']);
+});
