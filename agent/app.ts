@@ -39,6 +39,13 @@ const MAX_RESPONSE_BYTES = 600_000;
 /** The agent: owner of the node's TPM. Ends when the signal aborts. */
 export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<void> {
   const { config, log, health, signal, clock } = context;
+  // All of them before anything is waited for: readiness needs each.
+  const tpmCheck = health.check('tpm');
+  const identityCheck = health.check('identity');
+  const enrolmentCheck = health.check('enrolment');
+  const trustCheck = health.check('trust-document');
+  const podsCheck = health.check('pods');
+  const serverCheck = health.check('server');
   const address = parseTpmAddress(config.tpm);
   if (!address.ok) throw new ConfigError(`--tpm: ${address.message}: ${address.remedy}`);
   const loose = config.sidecarImages.find((image) => !isPinned(image));
@@ -49,7 +56,6 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
   const kube = kubeFromConfig(config);
 
   // The TPM first: it needs nobody else.
-  const tpmCheck = health.check('tpm');
   const owner = new TpmOwner({
     open: () => openTransport(config.tpm),
     log,
@@ -68,11 +74,6 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
   const owning = owner.run(tpmEnd.signal);
   const running: Promise<void>[] = [];
 
-  const identityCheck = health.check('identity');
-  const enrolmentCheck = health.check('enrolment');
-  const trustCheck = health.check('trust-document');
-  const podsCheck = health.check('pods');
-  const serverCheck = health.check('server');
   const identity = await obtainIdentity({
     kube,
     component: 'agent',

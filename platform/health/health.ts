@@ -38,8 +38,14 @@ export function createHealth(): Health {
       death ??= reason;
     },
     ready: () => ({
-      ok: !draining && death === undefined && [...checks.values()].every((reason) => reason === undefined),
+      // Before the first part has said that it exists, nothing is ready: the page is served before the app runs.
+      ok:
+        !draining &&
+        death === undefined &&
+        checks.size > 0 &&
+        [...checks.values()].every((reason) => reason === undefined),
       lines: [
+        ...(checks.size === 0 ? ['process: starting'] : []),
         ...[...checks].map(([name, reason]) => `${name}: ${reason ?? 'ok'}`),
         ...(draining ? ['process: draining'] : []),
         ...(death === undefined ? [] : [`process: ${death}`]),
