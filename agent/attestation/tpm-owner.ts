@@ -1,12 +1,22 @@
+import { READ_CLOCK } from '../../formats/tpm/commands.ts';
 import type { Public } from '../../formats/tpm/public.ts';
+import { RC } from '../../formats/tpm/response-codes.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
 import { explain } from '../../platform/run/explain.ts';
+import { sleep } from '../../platform/run/sleep.ts';
 import { loadAttestationKey } from '../../tpm/attestation-key.ts';
 import { makeClockSafe } from '../../tpm/clock.ts';
-import { TpmExecutor } from '../../tpm/executor.ts';
+import { isResponse, TpmExecutor, TpmResponseError } from '../../tpm/executor.ts';
 import { flushAll, startup } from '../../tpm/objects.ts';
 import { type TpmTransport, TpmUnavailable } from '../../tpm/transport/transport.ts';
+
+/** The TPM is gone, was reset under us, or somebody removed the key: setting it up again mends all of these. */
+function isLoss(error: unknown): error is Error {
+  return (
+    error instanceof TpmUnavailable || [RC.initialize, RC.handle].some((code) => isResponse(error, code))
+  );
+}
 
 /** The TPM, set up: its attestation key is loaded and persistent. */
 export interface TpmSession {
@@ -19,11 +29,14 @@ export interface TpmOwnerOptions {
   readonly log: Logger;
   /** How long work waits for a TPM that is away; most come back at once, or not for a while. Default 3,000. */
   readonly patienceMs?: number;
+  /** How often an idle TPM is asked whether it is there. Default 5,000. */
+  readonly heartbeatMs?: number;
   onUp(session: TpmSession): void;
   onDown(reason: string): void;
 }
 
 const PATIENCE_MS = 3_000;
+const HEARTBEAT_MS = 5_000;
 
 /**
  * The one owner of the TPM in this process. Sets it up, notices when it is gone, and sets it up again for as long as
@@ -76,7 +89,7 @@ export class TpmOwner {
     try {
       return await work(session);
     } catch (error) {
-      if (!(error instanceof TpmUnavailable)) throw error;
+      if (!isLoss(error)) throw error;
       this.#lose(session, error);
       return work(await this.#waitForSession());
     }
@@ -87,7 +100,11 @@ export class TpmOwner {
     try {
       await startup(tpm);
       await flushAll(tpm);
-      await makeClockSafe(tpm);
+      await makeClockSafe(tpm).catch((error: unknown) => {
+        // An owner who keeps the authorization to himself: quotes come all the same, verifiers see that the clock is doubtful.
+        if (!(error instanceof TpmResponseError)) throw error;
+        this.#options.log.warn({ error }, `the clock stays doubtful for a while: ${error.message}`);
+      });
       return { tpm, attestationKey: await loadAttestationKey(tpm) };
     } catch (error) {
       await tpm.close().catch(() => undefined);
@@ -102,7 +119,7 @@ export class TpmOwner {
     resolve();
   }
 
-  #lose(session: TpmSession, error: TpmUnavailable): void {
+  #lose(session: TpmSession, error: Error): void {
     if (this.#session !== session) return;
     this.#reason = error.message;
     this.#options.log.warn({ error }, `the TPM is gone: ${error.message}`);
@@ -111,13 +128,23 @@ export class TpmOwner {
     this.#options.onDown(error.message);
   }
 
+  /** Until the session is gone. A TPM that nobody asks is asked for the time now and then, so that its absence shows. */
   async #lost(session: TpmSession, signal: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = (): void => aborted.resolve();
-    signal.addEventListener('abort', onAbort, { once: true });
-    while (this.#session === session && !signal.aborted)
-      await Promise.race([this.#changed.promise, aborted.promise]);
-    signal.removeEventListener('abort', onAbort);
+    while (this.#session === session && !signal.aborted) {
+      const pause = new AbortController();
+      const heartbeat = sleep(
+        this.#options.heartbeatMs ?? HEARTBEAT_MS,
+        AbortSignal.any([signal, pause.signal]),
+      );
+      const due = await Promise.race([this.#changed.promise.then(() => false), heartbeat]);
+      pause.abort();
+      if (!due) continue;
+      try {
+        await session.tpm.execute(READ_CLOCK, {});
+      } catch (error) {
+        if (isLoss(error)) this.#lose(session, error);
+      }
+    }
   }
 
   async #waitForSession(): Promise<TpmSession> {

@@ -2,14 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Quoter } from '../../agent/attestation/quoter.ts';
 import { TpmOwner, type TpmSession } from '../../agent/attestation/tpm-owner.ts';
 import { type AkCertificate, enrol } from '../../agent/enrolment/enrol.ts';
 import { stayEnrolled } from '../../agent/enrolment/stay-enrolled.ts';
 import { agentMetrics } from '../../agent/metrics.ts';
-import { concat, equal } from '../../formats/bytes/bytes.ts';
-import { decodeAttest } from '../../formats/tpm/attest.ts';
-import { PCR_EXTEND } from '../../formats/tpm/commands.ts';
+import { equal } from '../../formats/bytes/bytes.ts';
 import { decodePublic, encodePublic, objectName, publicToSpki } from '../../formats/tpm/public.ts';
 import { buildCertificate } from '../../formats/x509/certificate.ts';
 import { OID_EKU_AK } from '../../names/oids.ts';
@@ -24,7 +21,6 @@ import { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrol
 import { makeCredential } from '../../tpm/make-credential.ts';
 import { readPcrs } from '../../tpm/quote.ts';
 import { openTransport } from '../../tpm/transport/open-transport.ts';
-import { TpmUnavailable } from '../../tpm/transport/transport.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
 import { rootsOf, testAuthorities } from '../support/roots.ts';
@@ -39,19 +35,18 @@ const undo: (() => unknown)[] = [];
 let swtpm: Swtpm;
 let address: string;
 let owner: TpmOwner;
-let downs: string[];
 
 beforeAll(async () => {
   swtpm = await startSwtpm();
   address = swtpm.address;
   const stopped = new AbortController();
-  downs = [];
   owner = new TpmOwner({
     open: () => openTransport(address),
     log: recordingLogger().log,
     patienceMs: 1000,
+    heartbeatMs: 200,
     onUp: () => {},
-    onDown: (reason) => downs.push(reason),
+    onDown: () => {},
   });
   const running = owner.run(stopped.signal);
   undo.push(async () => {
@@ -238,41 +233,3 @@ async function stay(client: Awaited<ReturnType<typeof certificateService>>['clie
   };
   return { problems, certificate, stop };
 }
-
-describe('TPM owner', () => {
-  const selection = { hash: 'sha256', pcrs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] } as const;
-  const digestOf = (values: readonly { digest: Uint8Array }[]) =>
-    nodeCrypto.hash('sha256', concat(...values.map(({ digest }) => digest)));
-
-  test('the PCR values are those of the quote, also after they change', async () => {
-    const quoter = new Quoter(nodeCrypto);
-    for (const fill of [1, 2]) {
-      const made = await owner.use((own) => quoter.quote(own, selection, new Uint8Array(32).fill(fill)));
-      const attest = decodeAttest(made.attest);
-      if (!attest.ok || attest.value.attested.kind !== 'quote') throw new Error('no quote');
-      expect(digestOf(made.pcrValues)).toEqual(attest.value.attested.pcrDigest);
-      const digests = [{ kind: 'sha256', digest: new Uint8Array(32).fill(fill) }] as const;
-      await owner.use(({ tpm }) => tpm.execute(PCR_EXTEND, { pcrHandle: 8, digests }));
-    }
-  });
-
-  test('a TPM that stops is an error, and serves again when it is back, with the same key', async () => {
-    const before = await session();
-    await swtpm.stop();
-    await expect(
-      owner.use((own) => new Quoter(nodeCrypto).quote(own, selection, new Uint8Array(32))),
-    ).rejects.toThrow(TpmUnavailable);
-    expect(owner.session).toBeUndefined();
-    expect(downs.at(-1)).toContain('no TPM at swtpm:');
-    await swtpm.start();
-    const after = await until('the TPM is set up again', async () => owner.session);
-    expect(after.attestationKey.name).toEqual(before.attestationKey.name);
-  });
-
-  test('a TPM that comes back at once is not even noticed', async () => {
-    await swtpm.stop();
-    const made = owner.use((own) => new Quoter(nodeCrypto).quote(own, selection, new Uint8Array(32)));
-    await swtpm.start();
-    expect((await made).pcrValues).toHaveLength(10);
-  });
-});
