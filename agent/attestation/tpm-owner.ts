@@ -60,7 +60,7 @@ export class TpmOwner {
 
   /** Runs until the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const backoff = createBackoff(50, 5_000);
+    const backoff = createBackoff(50, 2_000);
     const { log } = this.#options;
     while (!signal.aborted) {
       try {
@@ -71,9 +71,11 @@ export class TpmOwner {
         log.info({ handle: session.attestationKey.handle }, 'the TPM is set up');
         await this.#lost(session, signal);
       } catch (error) {
-        this.#reason = explain(error);
-        log.error({ error }, `the TPM is of no use: ${this.#reason}`);
-        this.#options.onDown(this.#reason);
+        const reason = explain(error);
+        // Once for each reason: it is tried every two seconds, for as long as it takes.
+        log[reason === this.#reason ? 'debug' : 'error']({ error }, `the TPM is of no use: ${reason}`);
+        this.#reason = reason;
+        this.#options.onDown(reason);
       }
       await backoff.wait(signal);
     }
