@@ -66,6 +66,8 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
           options.onRefused(judged.code, judged.message);
           const missing = judged.code === 'token-missing' || judged.code === 'token-invalid';
           if (missing) response.setHeader('www-authenticate', 'Bearer');
+          // Nobody we know: a stranger holds no connection longer than it takes to ask once.
+          response.setHeader('connection', 'close');
           incoming.resume();
           return sendProblem(response, missing ? 401 : 403, judged);
         },

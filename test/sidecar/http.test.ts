@@ -188,6 +188,14 @@ test('http: draining waits for requests under way, not for idle connections', as
   expect(Date.now() - start).toBeLessThan(900);
 });
 
+test('jwt: who shows no good token keeps no connection', async () => {
+  const { bind } = await enclave({ auth: 'jwt', ownerKey: undefined });
+  const stranger = await dial(bind);
+  const answer = drainOf(stranger);
+  stranger.write('POST / HTTP/1.1\r\nhost: e\r\ncontent-length: 1000000\r\n\r\nnever ends');
+  expect(await answer).toContain('401');
+});
+
 test('jwt: each request is judged by its token, of front’s key, for this enclave', async () => {
   const { agent, app, bind, health } = await enclave({ auth: 'jwt', ownerKey: undefined });
   const key = generateKey();
