@@ -6,6 +6,7 @@ import { attest } from '../library/attest.ts';
 import { keySha256 } from '../library/owner-key.ts';
 import { refreshTrust } from '../library/trust.ts';
 import { printVerdict, refusedVerdict, verdictObject } from './print-verdict.ts';
+import { printable } from './printable.ts';
 import { enclaves, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
 
 const STATES: ReadonlyMap<number, string> = new Map(
@@ -47,14 +48,16 @@ export async function list(workspace: Workspace, { all }: { readonly all?: boole
       style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
     });
     for (const each of rows)
-      table.push([
-        each.id,
-        each.profile,
-        stateName(each.state),
-        each.endpoint || '-',
-        each.createdAt?.toISOString() ?? '-',
-        each.reason,
-      ]);
+      table.push(
+        [
+          each.id,
+          each.profile,
+          stateName(each.state),
+          each.endpoint || '-',
+          each.createdAt?.toISOString() ?? '-',
+          each.reason,
+        ].map(printable),
+      );
     const lines =
       rows.length === 0
         ? ['no enclaves']

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { Phase } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
-import { usage } from '../failure.ts';
+import { Failure, usage } from '../failure.ts';
 import { attest } from '../library/attest.ts';
 import { expectedSpecs } from '../library/expected-spec.ts';
 import { launchEnclave } from '../library/launch.ts';
@@ -57,6 +57,16 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
       throw error;
     });
     const { enclave, bundle } = launched;
+    const kept = enclaves(workspace);
+    const other = kept.key(enclave.id);
+    // The id is the server's to say; the key of another enclave is not its to replace.
+    if (other !== undefined && keySha256(other) !== keySha256(pending.key))
+      throw new Failure(
+        'fault',
+        'enclave-id-taken',
+        `the server calls the new enclave ${enclave.id}, and another key is held for that id`,
+        'nothing was replaced; tell the operator',
+      );
     const store = trustStore(workspace, pinned);
     const trust = await refreshTrust(client, pinned, store, signal);
     const spec =
@@ -78,7 +88,6 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
       seen: store.seen(),
       ...(specs.ok && { specSha256: specs.value }),
     });
-    const kept = enclaves(workspace);
     // Kept whatever the verdict: the owner stops a refused enclave, and shows its bundle to the operator.
     kept.saveKey(enclave.id, pending.key);
     kept.saveBundle(enclave.id, bundle);

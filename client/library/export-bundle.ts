@@ -9,6 +9,7 @@ import { decodePublic, publicToSpki } from '../../formats/tpm/public.ts';
 import { tpm2ToolsPcrs } from '../../formats/tpm/tpm2-tools-pcrs.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { Failure } from '../failure.ts';
+import { writePrivate } from '../state/private-file.ts';
 
 export interface ExportedCredential {
   /** PKCS#8 PEM. */
@@ -52,9 +53,9 @@ export function exportBundle(directory: string, bundle: Bundle, roots: Roots | u
 
 /** The user's key and certificate as curl and openssl take them; the folder is for its owner only. */
 export function exportCredential(directory: string, { keyPem, certificatePem }: ExportedCredential): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  writeFileSync(join(directory, 'user-key.pem'), keyPem, { mode: 0o600 });
-  writeFileSync(join(directory, 'user-certificate.pem'), certificatePem, { mode: 0o600 });
+  // Written anew: a file that is there already would keep its mode, and a link would be followed.
+  writePrivate(join(directory, 'user-key.pem'), keyPem);
+  writePrivate(join(directory, 'user-certificate.pem'), certificatePem);
 }
 
 type Files = Record<string, string | Uint8Array>;
