@@ -4,9 +4,8 @@ import {
   DEFAULT_TRUST_DOMAIN,
 } from '../names/components.ts';
 import { PORTS } from '../names/wire.ts';
-import type { ConfigOf, Options } from '../platform/config/option.ts';
+import type { Options } from '../platform/config/option.ts';
 import { KUBE_OPTIONS } from '../platform/kube/kube-options.ts';
-import type { CommonOptions } from '../platform/run/context.ts';
 
 export const AGENT_OPTIONS = {
   ...KUBE_OPTIONS,
@@ -52,5 +51,3 @@ export const AGENT_OPTIONS = {
     help: 'statements that may wait for the TPM; more are told when to try again',
   },
 } as const satisfies Options;
-
-export type AgentConfig = ConfigOf<CommonOptions> & ConfigOf<typeof AGENT_OPTIONS>;

@@ -5,8 +5,6 @@ export const TOKEN_MOUNT_PATH = '/var/run/secrets/enclave-licensing.dev';
 export const TOKEN_FILE = `${TOKEN_MOUNT_PATH}/token`;
 export const SIDECAR_PORT_NAME = 'enclave';
 export const HEALTH_PORT_NAME = 'enclave-health';
-/** Folder in which an app serves a `unix:` upstream. */
-export const UNIX_UPSTREAM_FOLDER = '/run/enclave';
 
 /** The sidecar's whole configuration: environment of its container, so part of the immutable pod spec. */
 export const SIDECAR_ENV = {

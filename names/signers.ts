@@ -1,6 +1,5 @@
 /** Signer names of CertificateSigningRequests, in the scheme of Intel's Trusted Certificate Service. */
-export const CLUSTER_ISSUER_SIGNER_PREFIX = 'tcsclusterissuer.tcs.intel.com/';
-export const ISSUER_SIGNER_PREFIX = 'tcsissuer.tcs.intel.com/';
+const CLUSTER_ISSUER_SIGNER_PREFIX = 'tcsclusterissuer.tcs.intel.com/';
 
 /** Our issuers, which are also the roles of certificates. `attestation-keys` signs by enrolment only, never a CSR. */
 export const ISSUERS = ['system', 'enclaves', 'users', 'attestation-keys'] as const;

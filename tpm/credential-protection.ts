@@ -8,7 +8,7 @@ const ZERO = Uint8Array.of(0);
  * KDFa (TPM 2.0 Library part 1, 11.4.10.2): SP 800-108 in counter mode with HMAC-SHA-256.
  * @param bits a multiple of 8
  */
-export function kdfa(
+function kdfa(
   key: Uint8Array,
   label: string,
   contextU: Uint8Array,

@@ -33,7 +33,7 @@ const NV_CHUNK = 512;
 const MAX_CERTIFICATE = 4096;
 
 /** The content of an NV index that anybody may read; undefined when it is absent or unreadable. At most 4 KiB. */
-export async function readNv(tpm: TpmExecutor, nvIndex: number): Promise<Uint8Array | undefined> {
+async function readNv(tpm: TpmExecutor, nvIndex: number): Promise<Uint8Array | undefined> {
   let size: number;
   try {
     const { nvPublic } = await tpm.execute(NV_READ_PUBLIC, { nvIndex });
@@ -56,7 +56,7 @@ export async function readNv(tpm: TpmExecutor, nvIndex: number): Promise<Uint8Ar
 }
 
 /** Cuts what manufacturers append (padding with 0x00 or 0xff) after one DER SEQUENCE; undefined when it is none. */
-export function firstSequence(content: Uint8Array): Uint8Array | undefined {
+function firstSequence(content: Uint8Array): Uint8Array | undefined {
   const [tag, form, high, low] = content;
   if (tag !== 0x30 || form !== 0x82 || high === undefined || low === undefined) return undefined;
   const length = 4 + high * 256 + low;

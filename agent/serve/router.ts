@@ -31,7 +31,7 @@ export interface Calls {
 }
 
 /** How long a poll for the next trust document is held. */
-export const POLL_MS = 30_000;
+const POLL_MS = 30_000;
 
 type Answer = { readonly status: 200; readonly body: Uint8Array } | { readonly status: 204 };
 type Handler = (request: IncomingMessage, connection: CallerConnection) => Promise<AgentResult<Answer>>;

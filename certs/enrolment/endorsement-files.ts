@@ -6,7 +6,7 @@ import { decodePem } from '../../formats/x509/pem.ts';
 import type { EndorsementList, EndorsementRoots } from './endorsement-trust.ts';
 
 /** Folder in --ek-roots-dir whose authorities make emulated TPMs (swtpm's own, for example). */
-export const EMULATED_FOLDER = 'emulated';
+const EMULATED_FOLDER = 'emulated';
 const CERTIFICATE_FILE = /\.(pem|crt|cer|der)$/;
 const MAX_LIST_ENTRIES = 100_000;
 

@@ -16,7 +16,7 @@ export function caBundle(systemRoots: readonly Uint8Array[]): string {
 }
 
 /** The JSON Patch (RFC 6902) that sets each webhook's `caBundle`; undefined when all have it. */
-export function caBundlePatch(configuration: WebhookConfiguration, bundle: string): object[] | undefined {
+function caBundlePatch(configuration: WebhookConfiguration, bundle: string): object[] | undefined {
   const stale = (configuration.webhooks ?? []).flatMap((webhook, index) =>
     webhook.clientConfig.caBundle === bundle ? [] : [index],
   );

@@ -25,7 +25,7 @@ export const EMPTY_STATE: TrustState = {
 
 /** Entries of each kind that one document holds; formats/evidence refuses more. */
 export const MAX_REVOCATIONS = 1500;
-export const MAX_ROOT_SETS = 64;
+const MAX_ROOT_SETS = 64;
 
 /** Without what has ended by itself. */
 export function withoutEnded(revoked: Revoked, now: number): Revoked {

@@ -7,7 +7,7 @@ const REQUIREMENT =
   /^\s*(?:(!)\s*([^\s=!,()]+)|([^\s=!,()]+)(?:\s*(==|=|!=)\s*([^\s,()]*)|\s+(in|notin)\s+\(([^)]*)\))?)\s*(?:,|$)/;
 
 /** Label selector as a query writes it: `a=b,c!=d,e in (f,g),h notin (i),j,!k`. */
-export function parseLabelSelector(selector: string): Matcher {
+function parseLabelSelector(selector: string): Matcher {
   const tests: ((labels: Record<string, string>) => boolean)[] = [];
   let rest = selector;
   while (rest.trim() !== '') {
@@ -72,7 +72,7 @@ const SELECTABLE: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Field selector: `metadata.name=a,spec.nodeName!=b`. */
-export function parseFieldSelector(kind: string, selector: string): Matcher {
+function parseFieldSelector(kind: string, selector: string): Matcher {
   const tests = selector
     .split(',')
     .filter((each) => each !== '')

@@ -222,11 +222,6 @@ export interface Service {
   };
 }
 
-/** A native sidecar (KEP-753): an init container that restarts always. */
-export function isSidecar(container: Container): boolean {
-  return container.restartPolicy === 'Always';
-}
-
 export function isFinished(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }

@@ -59,16 +59,6 @@ export function batchTree(crypto: Crypto, leaves: readonly Uint8Array[]): BatchT
   return { root, pathOf };
 }
 
-/** Root of a batch's leaf hashes. @throws RangeError unless there are 1 to 65,536 */
-export function merkleRoot(crypto: Crypto, leaves: readonly Uint8Array[]): Uint8Array {
-  return batchTree(crypto, leaves).root;
-}
-
-/** Path of one leaf, from leaf to root. @throws RangeError unless there are 1 to 65,536 */
-export function merklePath(crypto: Crypto, leaves: readonly Uint8Array[], index: number): Uint8Array[] {
-  return batchTree(crypto, leaves).pathOf(index);
-}
-
 /** How many hashes the path of leaf `index` of `count` has: recomputed, never taken from the prover. */
 export function pathLength(index: number, count: number): number {
   let length = 0;

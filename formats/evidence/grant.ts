@@ -65,15 +65,6 @@ export function grantMessage(json: Uint8Array, version: GrantVersion = GRANT_VER
   return new Writer().bytes(toUtf8(version)).sized32(json).finish();
 }
 
-/** SHA-256 of `grantMessage`: the digest inside the signature. */
-export function grantDigest(
-  crypto: Crypto,
-  json: Uint8Array,
-  version: GrantVersion = GRANT_VERSION,
-): Uint8Array {
-  return crypto.hash('sha256', grantMessage(json, version));
-}
-
 /**
  * Reads a grant whose signature (ECDSA with SHA-256, DER) its own owner key made, and whose owner key is the one
  * expected. Enclave, granted key and date are the caller's to compare.

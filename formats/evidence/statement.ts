@@ -16,7 +16,7 @@ import { parseSpiffeId } from './spiffe-id.ts';
 
 export const STATEMENT_PROFILE = 'tag:enclave-licensing.dev,2026:statement/1';
 export const MAX_STATEMENT_BYTES = 16_384;
-export const MAX_STATEMENT_IMAGES = 64;
+const MAX_STATEMENT_IMAGES = 64;
 
 /** One container of the pod and its image, pinned by manifest digest. */
 export interface StatementImage {

@@ -143,11 +143,6 @@ export function trustDocumentMessage(document: Uint8Array): Uint8Array {
   return new Writer().bytes(toUtf8(TRUST_DOCUMENT_VERSION)).sized32(document).finish();
 }
 
-/** SHA-256 of `trustDocumentMessage`: the digest inside the signature, for signers that take a digest. */
-export function signingDigest(crypto: Crypto, document: Uint8Array): Uint8Array {
-  return crypto.hash('sha256', trustDocumentMessage(document));
-}
-
 /**
  * Signs a document.
  * @param systemRootSpki SubjectPublicKeyInfo of the signing root, DER

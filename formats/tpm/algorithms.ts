@@ -43,18 +43,6 @@ export const HASHES = {
 } as const;
 export type TpmHash = keyof typeof HASHES;
 
-/** Digest sizes in bytes. */
-export const DIGEST_SIZES: Readonly<Record<TpmHash, number>> = {
-  sha1: 20,
-  sha256: 32,
-  sha384: 48,
-  sha512: 64,
-  sm3_256: 32,
-  sha3_256: 32,
-  sha3_384: 48,
-  sha3_512: 64,
-};
-
 /** TPMI_ECC_CURVE (part 2, 6.4; TCG Algorithm Registry). */
 export const CURVES = { 'P-256': 0x0003, 'P-384': 0x0004, 'P-521': 0x0005 } as const;
 export type TpmCurve = keyof typeof CURVES;

@@ -16,7 +16,6 @@ import {
   u64,
   uint,
   union,
-  type ValueOf,
   yesNo,
 } from './wire.ts';
 
@@ -24,8 +23,6 @@ import {
 
 /** 9.27 TPMI_ALG_HASH */
 export const HASH = named(2, HASHES);
-/** 9.27 TPMI_ALG_HASH+ */
-export const HASH_OR_NULL = named(2, { ...HASHES, null: ALGORITHMS.null });
 /** 10.4.2 TPM2B_DIGEST */
 export const DIGEST = buffer(64);
 /** 10.4.3 TPM2B_DATA */
@@ -125,7 +122,6 @@ export const CLOCK_INFO = structure('TPMS_CLOCK_INFO', '10.11.1', {
   restartCount: u32,
   safe: yesNo,
 });
-export type ClockInfo = ValueOf<typeof CLOCK_INFO>;
 
 /** 10.11.6 TPMS_TIME_INFO */
 export const TIME_INFO = structure('TPMS_TIME_INFO', '10.11.6', { time: u64, clockInfo: CLOCK_INFO });
@@ -224,8 +220,6 @@ export const ECC_SCHEME = union('TPMT_ECC_SCHEME', '11.2.5.6', {
 export const RSA_BYTES = buffer(512);
 /** 11.2.5.1 TPM2B_ECC_PARAMETER */
 export const ECC_PARAMETER = buffer(66);
-/** 11.2.5.2 TPMS_ECC_POINT */
-export const ECC_POINT = structure('TPMS_ECC_POINT', '11.2.5.2', { x: ECC_PARAMETER, y: ECC_PARAMETER });
 
 const RSA_SIGNATURE = { hash: HASH, signature: RSA_BYTES } as const;
 /** 11.3.4 TPMT_SIGNATURE, with 11.3.1 TPMS_SIGNATURE_RSA and 11.3.2 TPMS_SIGNATURE_ECC */

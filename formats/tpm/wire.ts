@@ -53,7 +53,6 @@ export type ValueOfArms<A extends Arms> = {
   [K in keyof A]: Simplify<{ readonly kind: K } & ValueOfFields<A[K]['fields']>>;
 }[keyof A];
 
-export const u8: Wire<number> = uint(1);
 export const u16: Wire<number> = uint(2);
 export const u32: Wire<number> = uint(4);
 export const u64: Wire<bigint> = { shape: { kind: 'uint64' } };

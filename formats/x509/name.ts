@@ -1,4 +1,4 @@
-import { DerReader } from './der-reader.ts';
+import type { DerReader } from './der-reader.ts';
 import { TAGS } from './der-tags.ts';
 import { objectIdentifier, sequence, setOf, utf8String } from './der-writer.ts';
 
@@ -48,12 +48,4 @@ function readText(pair: DerReader, what: string, wanted: boolean): string {
   pair.raw(what);
   if (wanted) pair.fail(`${what}: neither UTF8String nor PrintableString`);
   return '';
-}
-
-/** The name in DER of a Name; undefined when it is none. */
-export function parseName(der: Uint8Array): Name | undefined {
-  const reader = new DerReader(der);
-  const name = readName(reader.sequence('name'), 'name');
-  reader.end('name');
-  return reader.fault ? undefined : name;
 }

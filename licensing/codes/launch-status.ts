@@ -1,4 +1,3 @@
-import type { Refusal } from '../../formats/bytes/result.ts';
 import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import type { StatusName } from '../../platform/rpc/status.ts';
 import { LAUNCH_REMEDIES, type LaunchCode } from './launch-code.ts';
@@ -19,8 +18,4 @@ export function launchRefusal(code: LaunchCode, message: string): RpcRefusal {
     message: message.slice(0, 1000),
     remedy: LAUNCH_REMEDIES[code],
   });
-}
-
-export function refuseLaunch(code: LaunchCode, message: string): Refusal<LaunchCode> {
-  return { ok: false, code, message: message.slice(0, 1000), remedy: LAUNCH_REMEDIES[code] };
 }

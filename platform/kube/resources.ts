@@ -5,11 +5,9 @@ import type {
   V1Lease,
   V1MutatingWebhookConfiguration,
   V1Namespace,
-  V1NetworkPolicy,
   V1Node,
   V1Pod,
   V1Secret,
-  V1Service,
   V1ServiceAccount,
   V1TokenReview,
   V1ValidatingWebhookConfiguration,
@@ -21,13 +19,11 @@ export type Namespace = Wire<V1Namespace>;
 export type Node = Wire<V1Node>;
 export type ConfigMap = Wire<V1ConfigMap>;
 export type Secret = Wire<V1Secret>;
-export type Service = Wire<V1Service>;
 export type ServiceAccount = Wire<V1ServiceAccount>;
 export type Event = Wire<CoreV1Event>;
 export type Lease = Wire<V1Lease>;
 export type CertificateSigningRequest = Wire<V1CertificateSigningRequest>;
 export type TokenReview = Wire<V1TokenReview>;
-export type NetworkPolicy = Wire<V1NetworkPolicy>;
 export type MutatingWebhookConfiguration = Wire<V1MutatingWebhookConfiguration>;
 export type ValidatingWebhookConfiguration = Wire<V1ValidatingWebhookConfiguration>;
 
@@ -45,7 +41,6 @@ export const NAMESPACES = resource<Namespace>('v1', 'Namespace', 'namespaces', f
 export const NODES = resource<Node>('v1', 'Node', 'nodes', false);
 export const CONFIG_MAPS = resource<ConfigMap>('v1', 'ConfigMap', 'configmaps', true);
 export const SECRETS = resource<Secret>('v1', 'Secret', 'secrets', true);
-export const SERVICES = resource<Service>('v1', 'Service', 'services', true);
 export const SERVICE_ACCOUNTS = resource<ServiceAccount>('v1', 'ServiceAccount', 'serviceaccounts', true);
 export const EVENTS = resource<Event>('v1', 'Event', 'events', true);
 export const LEASES = resource<Lease>('coordination.k8s.io/v1', 'Lease', 'leases', true);
@@ -60,12 +55,6 @@ export const TOKEN_REVIEWS = resource<TokenReview>(
   'TokenReview',
   'tokenreviews',
   false,
-);
-export const NETWORK_POLICIES = resource<NetworkPolicy>(
-  'networking.k8s.io/v1',
-  'NetworkPolicy',
-  'networkpolicies',
-  true,
 );
 export const MUTATING_WEBHOOK_CONFIGURATIONS = resource<MutatingWebhookConfiguration>(
   'admissionregistration.k8s.io/v1',

@@ -28,7 +28,7 @@ export async function proxyTcp(
 }
 
 /** Two streams as one connection: what ends or fails on one side ends on the other. */
-export function join(client: TLSSocket, app: Socket, idleTimeout: number): Promise<void> {
+function join(client: TLSSocket, app: Socket, idleTimeout: number): Promise<void> {
   return new Promise((resolve) => {
     let open = 2;
     const over = (side: Duplex, other: Duplex) => () => {

@@ -8,7 +8,7 @@ export function wantsTable(accept: string): boolean {
 }
 
 /** metav1.Table of objects, as `kubectl get` prints it. */
-export function toTable(call: Call, objects: readonly KubeObject[], metadata: Fields): Fields {
+function toTable(call: Call, objects: readonly KubeObject[], metadata: Fields): Fields {
   const columns = columnsOf(call.resource);
   const now = call.cluster.now();
   const include = call.query.get('includeObject') ?? 'Metadata';

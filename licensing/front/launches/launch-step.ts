@@ -50,7 +50,7 @@ export function nextStep(
   }
 }
 
-export function timeoutReason(record: EnclaveRecord, limits: LaunchLimits): string {
+function timeoutReason(record: EnclaveRecord, limits: LaunchLimits): string {
   return `not ready after ${seconds(limits.launchTimeoutMs)}; the last phase reached was ${phaseName(record.phase)}`;
 }
 

@@ -74,11 +74,7 @@ async function createOrAdopt(
 }
 
 /** Pure: the reason why this pod is not the one wanted. */
-export function whyNotThis(
-  pod: Pod,
-  wanted: WantedPod,
-  expected: SidecarExpectation,
-): LaunchFailure | undefined {
+function whyNotThis(pod: Pod, wanted: WantedPod, expected: SidecarExpectation): LaunchFailure | undefined {
   const seen = pod as InjectionPod;
   const { enclaveDomain, sidecarImage } = expected;
   const sidecar = compareSidecar(seen, {

@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  batchTree,
   leafHash,
-  merklePath,
-  merkleRoot,
   pathLength,
   qualifyingData,
   rootFromPath,
@@ -19,8 +18,8 @@ describe('batch tree', () => {
       fc.property(leaves, fc.nat(), fc.nat(), (all, pick, other) => {
         const index = pick % all.length;
         const leaf = all[index] ?? new Uint8Array();
-        const path = merklePath(nodeCrypto, all, index);
-        const root = merkleRoot(nodeCrypto, all);
+        const path = batchTree(nodeCrypto, all).pathOf(index);
+        const root = batchTree(nodeCrypto, all).root;
         expect(path).toHaveLength(pathLength(index, all.length));
         expect(rootFromPath(nodeCrypto, leaf, index, all.length, path)).toEqual(root);
         const wrong = other % all.length;
@@ -34,13 +33,13 @@ describe('batch tree', () => {
   test('index beyond n, a path too short or too long and other node sizes are refused', () => {
     const all = Array.from({ length: 5 }, (_, i) => new Uint8Array(32).fill(i));
     const [leaf = new Uint8Array()] = all;
-    const path = merklePath(nodeCrypto, all, 0);
+    const path = batchTree(nodeCrypto, all).pathOf(0);
     expect(rootFromPath(nodeCrypto, leaf, 5, 5, path)).toBeUndefined();
     expect(rootFromPath(nodeCrypto, leaf, 0, 5, path.slice(1))).toBeUndefined();
     expect(rootFromPath(nodeCrypto, leaf, 0, 5, [...path, leaf])).toBeUndefined();
     expect(rootFromPath(nodeCrypto, leaf, 0, 5, [new Uint8Array(31), ...path.slice(1)])).toBeUndefined();
     expect(rootFromPath(nodeCrypto, leaf, 0, 65_537, path)).toBeUndefined();
-    expect(() => merkleRoot(nodeCrypto, [])).toThrow(RangeError);
+    expect(() => batchTree(nodeCrypto, []).root).toThrow(RangeError);
   });
 
   test('hashes what DESIGN section 6 says, byte for byte', () => {
@@ -52,14 +51,14 @@ describe('batch tree', () => {
     expect(Buffer.from(leafHash(nodeCrypto, statement, blinder))).toEqual(leaf);
     const [b, c] = [sha256('b'), sha256('c')];
     const root = sha256('\x01', sha256('\x01', leaf, b), c);
-    expect(Buffer.from(merkleRoot(nodeCrypto, [leaf, b, c]))).toEqual(root);
+    expect(Buffer.from(batchTree(nodeCrypto, [leaf, b, c]).root)).toEqual(root);
     const signed = sha256('enclave-batch/1', Uint8Array.of(0, 0, 0, 3), root);
     expect(Buffer.from(qualifyingData(nodeCrypto, 3, root))).toEqual(signed);
   });
 
   test('a batch of one is no special case, and n is part of what is signed', () => {
     const leaf = leafHash(nodeCrypto, Uint8Array.of(1), new Uint8Array(32));
-    expect(merkleRoot(nodeCrypto, [leaf])).toEqual(leaf);
+    expect(batchTree(nodeCrypto, [leaf]).root).toEqual(leaf);
     expect(qualifyingData(nodeCrypto, 1, leaf)).not.toEqual(qualifyingData(nodeCrypto, 2, leaf));
   });
 });
