@@ -1,9 +1,10 @@
-import { checkServerIdentity, createSecureContext } from 'node:tls';
+import { createSecureContext } from 'node:tls';
 import { ChannelCredentials, Client, type ClientOptions } from '@grpc/grpc-js';
 import type { Address } from '../config/option.ts';
 import type { Credential } from '../identity/credential.ts';
 import type { Live } from '../run/live.ts';
 import { clientTlsOptions } from '../tls/dial.ts';
+import { serverIdentity } from '../tls/server-identity.ts';
 import { callMethod } from './call-method.ts';
 import { dialFrom } from './dial-from.ts';
 import type { RpcMethods, Service } from './service.ts';
@@ -100,11 +101,6 @@ function credentialsOf({ roots, credential, serverName, judgeServer }: RpcClient
     clientTlsOptions({ roots: roots.current(), ...(current && { credential: current }) }),
   );
   return ChannelCredentials.createFromSecureContext(context, {
-    checkServerIdentity: (_host, certificate) => {
-      const wrongName = checkServerIdentity(serverName, certificate);
-      if (wrongName) return wrongName;
-      const reason = judgeServer?.(new Uint8Array(certificate.raw));
-      return reason === undefined ? undefined : new Error(reason);
-    },
+    checkServerIdentity: serverIdentity(serverName, judgeServer),
   });
 }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
-import { type ConnectionOptions, checkServerIdentity, connect, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { type Credential, chainPem, privateKeyPem } from '../identity/credential.ts';
+import { serverIdentity } from './server-identity.ts';
 import { trustAnchors } from './trust-anchors.ts';
 
 export interface Dial {
@@ -31,12 +32,7 @@ export function dialTls(options: Dial): Promise<TLSSocket> {
       port: options.port,
       ...tlsOptionsOf(options),
       ...(isIP(serverName) === 0 && { servername: serverName }),
-      checkServerIdentity: (_host, certificate) => {
-        const wrongName = checkServerIdentity(serverName, certificate);
-        if (wrongName) return wrongName;
-        const reason = options.judgeServer?.(new Uint8Array(certificate.raw));
-        return reason === undefined ? undefined : new Error(reason);
-      },
+      checkServerIdentity: serverIdentity(serverName, options.judgeServer),
       ...(options.alpn && { ALPNProtocols: [...options.alpn] }),
       ...(options.localAddress && { localAddress: options.localAddress }),
     });
