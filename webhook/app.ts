@@ -3,6 +3,7 @@ import { isPinned } from '../injection/pod-rules.ts';
 import { ConfigError } from '../platform/config/config-error.ts';
 import { obtainIdentity } from '../platform/identity/obtain-identity.ts';
 import { kubeFromConfig } from '../platform/kube/kube-options.ts';
+import { aborted } from '../platform/run/aborted.ts';
 import { unixSeconds } from '../platform/run/clock.ts';
 import type { Context } from '../platform/run/context.ts';
 import { mapLive } from '../platform/run/live.ts';
@@ -54,7 +55,7 @@ export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<voi
   log.info({ port: config.port, sidecarImage }, 'serving');
   certificate.ok();
   serving.ok();
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await aborted(signal);
   stopReloading();
   await server.close();
 }

@@ -12,6 +12,7 @@ import { reviewToken } from '../../platform/kube/token-review.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
 import { RpcError } from '../../platform/rpc/rpc-error.ts';
 import type { Handlers } from '../../platform/rpc/service.ts';
+import { aborted } from '../../platform/run/aborted.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { EnrolHello, EnrolRequest } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment.ts';
 import type { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
@@ -112,10 +113,7 @@ async function nextStep<K extends 'hello' | 'activation'>(
   signal: AbortSignal,
 ): Promise<Result<Step<K>, CertsCode>> {
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(ACTIVATION_MS)]);
-  const waited = new Promise<'late'>((resolve) => {
-    timeout.addEventListener('abort', () => resolve('late'), { once: true });
-    if (timeout.aborted) resolve('late');
-  });
+  const waited = aborted(timeout).then(() => 'late' as const);
   const next = await Promise.race([steps.next(), waited]);
   const step = next === 'late' || next.done ? undefined : next.value.step;
   if (step?.$case !== wanted)

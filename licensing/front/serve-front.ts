@@ -3,6 +3,7 @@ import type { Health } from '../../platform/health/health.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
 import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
+import { aborted } from '../../platform/run/aborted.ts';
 import type { Clock } from '../../platform/run/clock.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { Live } from '../../platform/run/live.ts';
@@ -92,11 +93,7 @@ export async function serveFront(parts: FrontParts, host: string, port: number):
       launches.reconcile(),
     ),
   ];
-  const stopped = new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    if (signal.aborted) resolve();
-  });
-  const ended = stopped.then(async () => {
+  const ended = aborted(signal).then(async () => {
     await Promise.all([server.close(), launches.ended(), ...loops]);
   });
   return { port: bound, launches, ended };

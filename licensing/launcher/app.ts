@@ -7,6 +7,7 @@ import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { obtainIdentity } from '../../platform/identity/obtain-identity.ts';
 import { kubeFromConfig } from '../../platform/kube/kube-options.ts';
 import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
+import { aborted } from '../../platform/run/aborted.ts';
 import type { Context } from '../../platform/run/context.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
@@ -77,7 +78,7 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
   const port = await server.listen(config.bind, config.port);
   serving.ok();
   log.info({ port, namespaces: config.namespaces }, 'serving');
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await aborted(signal);
   await server.close();
   await following;
   trustClient.close();

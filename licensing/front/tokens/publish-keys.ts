@@ -1,5 +1,6 @@
 import type { JSONWebKeySet } from 'jose';
 import type { Logger } from '../../../platform/log/logger.ts';
+import { aborted } from '../../../platform/run/aborted.ts';
 import { createBackoff } from '../../../platform/run/backoff.ts';
 import { explain } from '../../../platform/run/explain.ts';
 import type { TrustClient } from '../../trust/trust-client.ts';
@@ -21,16 +22,14 @@ export async function publishTokenKeys(
   const backoff = createBackoff(500, 30_000);
   let wake = Promise.withResolvers<void>();
   const stop = keeper.trust.onChange(() => wake.resolve());
-  const aborted = new Promise<void>((resolve) =>
-    signal.addEventListener('abort', () => resolve(), { once: true }),
-  );
+  const stopped = aborted(signal);
   while (!signal.aborted) {
     const published = keeper.trust
       .current()
       ?.document.tokenKeys.keys.map((key) => key.kid)
       .sort();
     if (published === undefined || published.join() === wanted.join()) {
-      await Promise.race([wake.promise, aborted]);
+      await Promise.race([wake.promise, stopped]);
       wake = Promise.withResolvers();
       continue;
     }
@@ -39,7 +38,7 @@ export async function publishTokenKeys(
       log.info({ keys: wanted.length, version: Number(version) }, 'token keys handed out');
       backoff.reset();
       // The document with the keys is on its way; without it they are handed out again.
-      await Promise.race([wake.promise, aborted, backoff.wait(signal)]);
+      await Promise.race([wake.promise, stopped, backoff.wait(signal)]);
       wake = Promise.withResolvers();
     } catch (error) {
       if (signal.aborted) break;
