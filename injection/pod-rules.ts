@@ -8,7 +8,7 @@ import {
 } from '../names/sidecar.ts';
 import { AGENT_AUDIENCE, PORTS } from '../names/wire.ts';
 import { type InjectionCode, refusePod } from './code.ts';
-import type { Container, PodSpec } from './pod.ts';
+import type { Container, PodSpec, Volume } from './pod.ts';
 
 type Refused = Refusal<InjectionCode>;
 
@@ -105,12 +105,34 @@ export function breachOfPodRules(spec: PodSpec): Refused | undefined {
       const breach = containerRules(container);
       if (breach !== undefined) return breach;
     }
-  for (const volume of spec.volumes ?? [])
-    if (volume.name !== TOKEN_VOLUME && volume.projected?.sources?.some(projectsOurAudience))
+  return foreignToken((spec.volumes ?? []).filter(({ name }) => name !== TOKEN_VOLUME));
+}
+
+function foreignToken(volumes: readonly Volume[]): Refused | undefined {
+  for (const volume of volumes)
+    if (volume.projected?.sources?.some(projectsOurAudience))
       return refusePod(
         'token-foreign',
         `volume ${volume.name} asks for a token of audience ${AGENT_AUDIENCE}, which only the sidecar may hold`,
         'Remove that source from the volume, or use another audience.',
       );
   return undefined;
+}
+
+/**
+ * What a pod that is no enclave must not have, in a namespace of enclaves: the sidecar's names and its token. Labels can be changed later, a pod's
+ * containers and volumes cannot, so no such pod ever becomes an enclave that nobody injected.
+ */
+export function breachOfBarePod(spec: PodSpec): Refused | undefined {
+  const reserved = (what: string) =>
+    refusePod(
+      'name-reserved',
+      `${what} belongs to the sidecar of enclave pods`,
+      'Rename it; an enclave pod gets its sidecar from the webhook.',
+    );
+  const { initContainers = [], containers = [], volumes = [] } = spec;
+  if ([...initContainers, ...containers].some(({ name }) => name === SIDECAR_CONTAINER))
+    return reserved(`the container name ${SIDECAR_CONTAINER}`);
+  if (volumes.some(({ name }) => name === TOKEN_VOLUME)) return reserved(`the volume name ${TOKEN_VOLUME}`);
+  return foreignToken(volumes);
 }

@@ -3,6 +3,7 @@ import type { InjectionCode } from '../injection/code.ts';
 import type { InjectionConfig } from '../injection/config.ts';
 import { decide } from '../injection/decide.ts';
 import type { PodMetadata } from '../injection/pod.ts';
+import { breachOfBarePod } from '../injection/pod-rules.ts';
 import { binaryName } from '../names/components.ts';
 import { ENCLAVE_LABEL, INJECT_LABEL, LABEL_PREFIX } from '../names/labels.ts';
 import type { AdmissionRequest } from './admission-review.ts';
@@ -32,7 +33,8 @@ export function validate(
   const { pod, namespace } = request;
   const labels = pod.metadata?.labels;
   const launched = labels?.[ENCLAVE_LABEL] !== undefined;
-  const name = reserved(pod.metadata, launched || labels?.[INJECT_LABEL] !== undefined);
+  const enclave = launched || labels?.[INJECT_LABEL] !== undefined;
+  const name = reserved(pod.metadata, enclave);
   if (name !== undefined)
     return refuse(
       'prefix-reserved',
@@ -46,6 +48,8 @@ export function validate(
       `label ${ENCLAVE_LABEL} is set by the launcher alone, not by ${JSON.stringify(request.username)}`,
       `Deploy your own enclave with the label ${INJECT_LABEL}: enabled.`,
     );
+  const breach = enclave ? undefined : breachOfBarePod(pod.spec ?? {});
+  if (breach !== undefined) return breach;
   const decision = decide(pod, namespace, config);
   if (!decision.ok) return decision;
   if (decision.patch.length > 0)

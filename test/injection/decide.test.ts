@@ -42,6 +42,21 @@ describe('decide', () => {
     ['upstream: the sidecar’s own port', { [ANNOTATIONS.upstream]: 'pod:8443' }, 'pod:8443'],
     ['upstream: a relative socket', { [ANNOTATIONS.upstream]: 'unix:app.sock' }, 'unix:app.sock'],
     ['upstream: a way up', { [ANNOTATIONS.upstream]: 'unix:/run/../etc/x' }, '/run/../etc/x'],
+    [
+      'upstream: a socket over the sidecar’s own files',
+      { [ANNOTATIONS.upstream]: 'unix:/usr/local/ssl/s' },
+      '/usr/',
+    ],
+    [
+      'upstream: a socket over its token',
+      { [ANNOTATIONS.upstream]: 'unix:/run/secrets/x/s' },
+      '/run/secrets',
+    ],
+    [
+      'upstream: a socket over all of /run',
+      { [ANNOTATIONS.upstream]: 'unix:/run/app.sock' },
+      '/run/app.sock',
+    ],
     ['upstream: an expansion', { [ANNOTATIONS.upstream]: 'unix:/run/$(X)/y' }, '$(X)'],
     ['mode', { [ANNOTATIONS.mode]: 'udp' }, 'udp'],
     ['alpn: the evidence endpoint', { [ANNOTATIONS.alpn]: 'h2,enclave-evidence/1' }, 'enclave-evidence/1'],

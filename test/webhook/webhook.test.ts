@@ -192,6 +192,23 @@ describe('validate', () => {
     ])
       expect((await review('/validate', plain(metadata))).status?.message).toContain('is reserved');
   });
+
+  test('a pod cannot bring a sidecar of its own and be labelled afterwards', async () => {
+    const { review } = await serve();
+    const { spec } = await injected(review, enclavePod());
+    const containers = spec?.containers ?? [];
+    const bare = (changes: object): Pod => ({ metadata: { name: 'p' }, spec: { containers, ...changes } });
+    expect(await review('/validate', bare({}))).toMatchObject({ allowed: true });
+    const [volume] = spec?.volumes ?? [];
+    for (const changes of [
+      spec,
+      { initContainers: spec?.initContainers },
+      { containers: [{ ...containers[0], name: 'enclave-sidecar' }] },
+      { volumes: [volume] },
+      { volumes: [{ ...volume, name: 'other' }] },
+    ])
+      expect(await review('/validate', bare(changes ?? {}))).toMatchObject({ allowed: false });
+  });
 });
 
 test('the roots follow their file, and a broken one changes nothing', async () => {
