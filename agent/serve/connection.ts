@@ -8,6 +8,8 @@ export interface Connection {
   readonly remoteAddress: string;
   /** Ends when the connection does. */
   readonly signal: AbortSignal;
+  /** Requests that are being answered. */
+  inFlight: number;
   caller?: Caller;
   /** Being established, or established: every request of the connection waits for this one answer, pipelined ones too. */
   identified?: Promise<AgentResult<CallerConnection>> | undefined;

@@ -38,6 +38,8 @@ export interface AgentServer {
 const MAX_CONNECTIONS = 8_192;
 /** Before it is known who calls: each new connection may cost the API server a TokenReview. */
 const PER_ADDRESS = 32;
+/** HTTP/1.1 pipelining, which a sidecar does not use: one pod must not fill the queue that all share. */
+const PIPELINED = 4;
 const DRAIN_MS = 3_000;
 /** Longer than a sidecar leaves a connection alone: the trust poll and probes come more often. */
 const KEEP_ALIVE_MS = 120_000;
@@ -74,6 +76,7 @@ export async function serve(options: ServeOptions): Promise<AgentServer> {
       socket,
       remoteAddress: from,
       signal: ended.signal,
+      inFlight: 0,
     };
     bySocket.set(socket, connection);
     metrics.connections.set(++open);
@@ -120,8 +123,18 @@ async function answer(
   const path = (request.url ?? '').split('?', 1)[0] ?? '';
   const route = routes.get(path);
   const label = route === undefined ? 'other' : path;
+  connection.inFlight++;
+  response.once('close', () => connection.inFlight--);
   try {
-    const outcome = await handle(request, route, connection, options);
+    const outcome =
+      connection.inFlight > PIPELINED
+        ? refuseCall(
+            'caller-connections',
+            'too many requests at once on a connection',
+            'wait for answers',
+            100,
+          )
+        : await handle(request, route, connection, options);
     if (outcome.ok) sendAnswer(response, outcome.value);
     else {
       const { code } = outcome;

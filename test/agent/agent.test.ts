@@ -6,9 +6,10 @@ import { parseStatement } from '../../formats/evidence/statement.ts';
 import { AGENT_PATHS, ENROLMENT_AUDIENCE } from '../../names/wire.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { NAMESPACES, PODS } from '../../platform/kube/resources.ts';
+import { dialTls } from '../../platform/tls/dial.ts';
 import { parsePolicy } from '../../verify/policy/parse-policy.ts';
 import { verify } from '../../verify/verify.ts';
-import { type AgentWorld, ENCLAVES, startAgentWorld } from '../support/agent-world.ts';
+import { AGENT_PORT, type AgentWorld, ENCLAVES, startAgentWorld } from '../support/agent-world.ts';
 import { until } from '../support/until.ts';
 import { SidecarCalls } from './sidecar-calls.ts';
 
@@ -140,6 +141,32 @@ describe('agent', () => {
     ]);
     const last = await calls.call('POST', AGENT_PATHS.prove, new Uint8Array(9000));
     expect(last).toMatchObject({ status: 413, code: 'request-too-large', reusedSocket: true });
+  });
+
+  test('a flood of pipelined requests is answered with refusals, in order, and harms nobody', async () => {
+    const { address, token, calls } = await sidecar('flood');
+    const socket = await dialTls({
+      host: world.agentHost,
+      port: AGENT_PORT,
+      serverName: world.agentName,
+      roots: world.roots.system,
+      localAddress: address,
+    });
+    const get = `GET ${AGENT_PATHS.trust}?version=999999 HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${token}\r\n\r\n`;
+    const metric = async (): Promise<number> => {
+      const text = await (await fetch(`http://${world.agentHost}:9464/metrics`)).text();
+      return Number(
+        /^enclave_agent_requests_total\{path="\/v1\/trust",code="caller-connections"\} (\d+)$/m.exec(
+          text,
+        )?.[1],
+      );
+    };
+    socket.on('error', () => undefined);
+    socket.write(get.repeat(200));
+    // Not all of them: Node stops reading when too many answers wait behind the first.
+    await until('most are refused', async () => (await metric()) > 20);
+    expect((await calls.trust(0))?.version).toBeGreaterThan(0);
+    socket.destroy();
   });
 
   test('another pod’s evidence is not certified', async () => {
