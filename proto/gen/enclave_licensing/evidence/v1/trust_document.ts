@@ -20,7 +20,7 @@ export interface SignedTrustDocument {
   document: Uint8Array;
   /** SHA-256 of the SPKI DER of the signing system root. 32 bytes. */
   signer: Uint8Array;
-  /** ECDSA with SHA-256 in DER (RFC 3279) over SHA-256("enclave-trust/1" || len32(document) || document). At most 128 bytes. */
+  /** ECDSA with SHA-256, in DER (RFC 3279), over "enclave-trust/1" || len32(document) || document, hashed once. At most 128 bytes. */
   signature: Uint8Array;
 }
 
