@@ -3,14 +3,17 @@ import { readFile } from 'node:fs/promises';
 import { parseRoots, type Roots } from '../formats/evidence/roots.ts';
 import { isPinned } from '../injection/pod-rules.ts';
 import { serviceDnsName } from '../names/components.ts';
+import { MAX_RPC_RESPONSE_BYTES } from '../names/rpc-limits.ts';
 import { ConfigError } from '../platform/config/config-error.ts';
 import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import { obtainIdentity } from '../platform/identity/obtain-identity.ts';
 import { kubeFromConfig } from '../platform/kube/kube-options.ts';
 import { createRpcClient } from '../platform/rpc/rpc-client.ts';
+import { aborted } from '../platform/run/aborted.ts';
 import type { Context } from '../platform/run/context.ts';
+import { explain } from '../platform/run/explain.ts';
 import { liveValue } from '../platform/run/live.ts';
-import { componentPeer } from '../platform/tls/component-peer.ts';
+import { mustBe } from '../platform/tls/component-peer.ts';
 import { EnrolmentServiceService } from '../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import { TrustServiceService } from '../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
 import { openTransport, parseTpmAddress } from '../tpm/transport/open-transport.ts';
@@ -32,9 +35,6 @@ import { routes } from './serve/router.ts';
 import { serve } from './serve/server.ts';
 import { followTrust } from './trust/follow-trust.ts';
 import { TrustHolder } from './trust/trust-holder.ts';
-
-/** No answer of the certificate service is longer (trust.v1: 512 KiB). */
-const MAX_RESPONSE_BYTES = 600_000;
 
 /** The agent: owner of the node's TPM. Ends when the signal aborts. */
 export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<void> {
@@ -93,15 +93,14 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     roots: trust.systemRoots,
     credential: identity,
     localAddress: config.bind,
-    maxResponseBytes: MAX_RESPONSE_BYTES,
-    judgeServer: (der: Uint8Array) => {
-      const peer = componentPeer(der);
-      if (!peer.ok) return peer.message;
-      return peer.value.component === 'certs' ? undefined : 'the peer is not the certificate service';
-    },
+    judgeServer: mustBe('certs'),
   };
-  const trustClient = createRpcClient(TrustServiceService, rpc);
-  const enrolmentClient = createRpcClient(EnrolmentServiceService, rpc);
+  const { trust: trustBytes, enrolment: enrolmentBytes } = MAX_RPC_RESPONSE_BYTES;
+  const trustClient = createRpcClient(TrustServiceService, { ...rpc, maxResponseBytes: trustBytes });
+  const enrolmentClient = createRpcClient(EnrolmentServiceService, {
+    ...rpc,
+    maxResponseBytes: enrolmentBytes,
+  });
   trust.onChange(() => trustCheck.ok());
   running.push(followTrust({ client: trustClient, holder: trust, log, metrics, signal }));
 
@@ -192,16 +191,9 @@ async function readRoots(path: string): Promise<Roots> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw new ConfigError(`--roots-file: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ConfigError(`--roots-file ${path}: ${explain(error)}`);
   }
   const roots = parseRoots(text);
   if (!roots.ok) throw new ConfigError(`--roots-file ${path}: ${roots.message}`);
   return roots.value;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

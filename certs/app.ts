@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { rootsToJson } from '../formats/evidence/roots.ts';
+import { MAX_RPC_REQUEST_BYTES } from '../names/rpc-limits.ts';
 import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import { kubeFromConfig } from '../platform/kube/kube-options.ts';
 import { createRpcServer } from '../platform/rpc/rpc-server.ts';
@@ -22,9 +23,6 @@ import { ownIdentity } from './start/own-identity.ts';
 import { trustHandlers } from './trust/trust-service.ts';
 import { turnEpochs } from './trust/turn-epochs.ts';
 import { createView } from './view.ts';
-
-/** Largest message: an enrolment's hello. */
-const MAX_REQUEST_BYTES = 32 * 1024;
 
 /**
  * The certificate service: authority, controller of certificate requests, enrolment, trust document. It needs nobody to start: it signs for
@@ -61,7 +59,7 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
     log,
     metrics: context.metrics,
     health,
-    maxRequestBytes: MAX_REQUEST_BYTES,
+    maxRequestBytes: MAX_RPC_REQUEST_BYTES,
   });
   server.add(
     EnrolmentServiceService,

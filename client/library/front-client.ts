@@ -1,9 +1,10 @@
 import { parseTrustDocument } from '../../formats/evidence/trust-document.ts';
 import { componentDnsName } from '../../names/components.ts';
+import { MAX_RPC_RESPONSE_BYTES } from '../../names/rpc-limits.ts';
 import type { Address } from '../../platform/config/option.ts';
 import { createRpcClient, type RpcClient } from '../../platform/rpc/rpc-client.ts';
 import { liveValue } from '../../platform/run/live.ts';
-import { componentPeer } from '../../platform/tls/component-peer.ts';
+import { mustBe } from '../../platform/tls/component-peer.ts';
 import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
 import { Failure } from '../failure.ts';
 import { type PinnedRoots, pinnedRoots } from './pinned-roots.ts';
@@ -11,8 +12,6 @@ import { type PinnedRoots, pinnedRoots } from './pinned-roots.ts';
 export type FrontClient = RpcClient<typeof LicensingServiceService>;
 
 export const FRONT_NAME = componentDnsName('front');
-/** The largest message of licensing.v1, and room for its framing. */
-const MAX_RESPONSE = 1024 * 1024;
 
 /** A client of front: its certificate is a component's of the pinned `system` roots, for front's name, whatever the address. */
 export function connectFront(address: Address, pinned: PinnedRoots, serverName = FRONT_NAME): FrontClient {
@@ -20,14 +19,8 @@ export function connectFront(address: Address, pinned: PinnedRoots, serverName =
     address,
     serverName,
     roots: liveValue(pinned.roots.system),
-    maxResponseBytes: MAX_RESPONSE,
-    judgeServer: (certificate) => {
-      const peer = componentPeer(certificate);
-      if (!peer.ok) return peer.message;
-      return peer.value.component === 'front'
-        ? undefined
-        : `the server is ${peer.value.component}, not front`;
-    },
+    maxResponseBytes: MAX_RPC_RESPONSE_BYTES.licensing,
+    judgeServer: mustBe('front'),
   });
 }
 
@@ -45,7 +38,7 @@ export async function fetchRoots(
     address,
     serverName: FRONT_NAME,
     roots: 'unauthenticated',
-    maxResponseBytes: MAX_RESPONSE,
+    maxResponseBytes: MAX_RPC_RESPONSE_BYTES.licensing,
   });
   try {
     const { trustDocument } = await client.getTrustDocument({}, { signal });

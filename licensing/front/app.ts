@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { serviceDnsName } from '../../names/components.ts';
+import { MAX_RPC_RESPONSE_BYTES } from '../../names/rpc-limits.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import type { Identity } from '../../platform/identity/identity.ts';
 import { obtainIdentity } from '../../platform/identity/obtain-identity.ts';
@@ -20,9 +21,6 @@ import { startPasswords } from './passwords/passwords.ts';
 import { serveFront } from './serve-front.ts';
 import { publishTokenKeys } from './tokens/publish-keys.ts';
 import { openTokens } from './tokens/tokens.ts';
-
-/** Larger than any launcher's answer: its list of pods is bounded by 4 MiB. */
-const MAX_LAUNCHER_RESPONSE = 4 * 1024 * 1024 + 65_536;
 
 /** Wires front: store, passwords, tokens, own certificate, trust, launcher; then serves until the signal. */
 export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void> {
@@ -57,7 +55,7 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
     roots: keeper.systemRoots,
     credential: identity,
     localAddress: config.bind,
-    maxResponseBytes: MAX_LAUNCHER_RESPONSE,
+    maxResponseBytes: MAX_RPC_RESPONSE_BYTES.launcher,
     judgeServer: judgeComponent(() => keeper.roots, clock, launcherName, 'server'),
   });
   const following = [

@@ -1,3 +1,4 @@
+import { MAX_RPC_REQUEST_BYTES } from '../../names/rpc-limits.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import type { Health } from '../../platform/health/health.ts';
 import type { Logger } from '../../platform/log/logger.ts';
@@ -21,7 +22,6 @@ import type { Passwords } from './passwords/passwords.ts';
 import { licensingHandlers } from './service/licensing-service.ts';
 import type { Tokens } from './tokens/tokens.ts';
 
-const MAX_REQUEST = 32 * 1024;
 const SWEEP_MS = 10_000;
 const FIRST_RECONCILE_RETRY_MS = 1000;
 
@@ -65,7 +65,7 @@ export async function serveFront(parts: FrontParts, host: string, port: number):
     tls: parts.tls,
     log,
     metrics: parts.metrics,
-    maxRequestBytes: MAX_REQUEST,
+    maxRequestBytes: MAX_RPC_REQUEST_BYTES,
     ...(parts.health && { health: parts.health }),
   });
   server.add(

@@ -1,6 +1,7 @@
 import { rootsSha256 } from '../../formats/evidence/roots.ts';
 import { isPinned } from '../../injection/pod-rules.ts';
 import { componentDnsName, serviceDnsName } from '../../names/components.ts';
+import { MAX_RPC_REQUEST_BYTES } from '../../names/rpc-limits.ts';
 import { PORTS } from '../../names/wire.ts';
 import { ConfigError } from '../../platform/config/config-error.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
@@ -19,8 +20,6 @@ import { launcherHandlers } from './launcher-service.ts';
 import type { LAUNCHER_OPTIONS } from './options.ts';
 import { ClusterView } from './pods/cluster-view.ts';
 import { EnclaveLocks } from './pods/enclave-locks.ts';
-
-const MAX_REQUEST = 32 * 1024;
 
 /** Wires the launcher: cluster view, own certificate, trust; then serves front until the signal. */
 export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<void> {
@@ -51,7 +50,7 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
   const tls = liveValue(tlsNow());
   identity.onChange(() => tls.set(tlsNow()));
   keeper.systemRoots.onChange(() => tls.set(tlsNow()));
-  const server = createRpcServer({ tls, log, metrics, health, maxRequestBytes: MAX_REQUEST });
+  const server = createRpcServer({ tls, log, metrics, health, maxRequestBytes: MAX_RPC_REQUEST_BYTES });
   server.add(
     LauncherServiceService,
     launcherHandlers(

@@ -1,3 +1,4 @@
+import { MAX_RPC_RESPONSE_BYTES } from '../../names/rpc-limits.ts';
 import type { Address } from '../../platform/config/option.ts';
 import type { Identity } from '../../platform/identity/identity.ts';
 import type { Logger } from '../../platform/log/logger.ts';
@@ -10,8 +11,6 @@ import { judgeComponent } from './component-role.ts';
 import type { TrustKeeper } from './trust-keeper.ts';
 
 export type TrustClient = RpcClient<typeof TrustServiceService>;
-
-const MAX_RESPONSE = 600 * 1024;
 
 export function createTrustClient(
   address: Address,
@@ -27,7 +26,7 @@ export function createTrustClient(
     roots: keeper.systemRoots,
     credential: identity,
     localAddress,
-    maxResponseBytes: MAX_RESPONSE,
+    maxResponseBytes: MAX_RPC_RESPONSE_BYTES.trust,
     judgeServer: judgeComponent(() => keeper.roots, clock, serverName, 'server'),
   });
 }

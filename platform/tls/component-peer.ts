@@ -45,6 +45,17 @@ export function componentPeer(certificate: Uint8Array | undefined): Result<Compo
   );
 }
 
+/** Judges a server's certificate (DER), as `judgeServer` of the clients here: a reason to refuse unless it is this component's. */
+export function mustBe(component: Component): (certificate: Uint8Array) => string | undefined {
+  return (certificate) => {
+    const peer = componentPeer(certificate);
+    if (!peer.ok) return peer.message;
+    return peer.value.component === component
+      ? undefined
+      : `the peer is ${peer.value.component}, not ${component}`;
+  };
+}
+
 function agentNode(name: string): string | undefined {
   const [prefix, suffix] = ['agent.', `.${INTERNAL_DOMAIN}`];
   const node = name.slice(prefix.length, -suffix.length);
