@@ -3,8 +3,9 @@ import type { PodSpec, Volume, VolumeMount } from './pod.ts';
 const PREFIX = 'kube-api-access-';
 const MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-function has(source: object, kind: string): Readonly<Record<string, unknown>> | undefined {
-  const value: unknown = Object.keys(source).length === 1 ? Reflect.get(source, kind) : undefined;
+function has(source: object | undefined, kind: string): Readonly<Record<string, unknown>> | undefined {
+  const value: unknown =
+    source !== undefined && Object.keys(source).length === 1 ? Reflect.get(source, kind) : undefined;
   return typeof value === 'object' && value !== null ? { ...value } : undefined;
 }
 
@@ -16,15 +17,30 @@ export function isKubeletTokenVolume(volume: Volume): boolean {
   const sources = volume.projected?.sources;
   if (!volume.name.startsWith(PREFIX) || Object.keys(volume).length !== 2 || sources?.length !== 3)
     return false;
-  return sources.every((source, index) => {
-    if (index === 0)
-      return (
-        has(source, 'serviceAccountToken')?.['audience'] === undefined &&
-        has(source, 'serviceAccountToken') !== undefined
-      );
-    if (index === 1) return has(source, 'configMap')?.['name'] === 'kube-root-ca.crt';
-    return has(source, 'downwardAPI') !== undefined;
-  });
+  const [token, roots, namespace] = sources;
+  const { expirationSeconds, ...projected } = has(token, 'serviceAccountToken') ?? {};
+  return (
+    (expirationSeconds === undefined || typeof expirationSeconds === 'number') &&
+    sameMembers(projected, { path: 'token' }) &&
+    sameMembers(has(roots, 'configMap'), {
+      name: 'kube-root-ca.crt',
+      items: [{ key: 'ca.crt', path: 'ca.crt' }],
+    }) &&
+    sameMembers(has(namespace, 'downwardAPI'), {
+      items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+    })
+  );
+}
+
+/** Structural equality of small JSON values, whatever the order of their members. */
+function sameMembers(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  const [left, right] = [Object.entries(a), Object.entries(b)];
+  return (
+    Array.isArray(a) === Array.isArray(b) &&
+    left.length === right.length &&
+    left.every(([name, value]) => Object.hasOwn(b, name) && sameMembers(value, Reflect.get(b, name)))
+  );
 }
 
 /** Its mount, which every container gets at one path, read-only and whole. */

@@ -63,7 +63,8 @@ export async function serve(options: ServeOptions): Promise<AgentServer> {
   );
   let open = 0;
   const perAddress = new Map<string, number>();
-  server.on('secureConnection', (socket) => {
+  // Counted from the first packet: handshakes that never end take places as well.
+  server.on('connection', (socket: Socket) => {
     const from = socket.remoteAddress ?? '';
     const others = perAddress.get(from) ?? 0;
     if (others >= PER_ADDRESS) {
@@ -71,10 +72,17 @@ export async function serve(options: ServeOptions): Promise<AgentServer> {
       return;
     }
     perAddress.set(from, others + 1);
+    socket.once('close', () => {
+      const left = (perAddress.get(from) ?? 1) - 1;
+      if (left > 0) perAddress.set(from, left);
+      else perAddress.delete(from);
+    });
+  });
+  server.on('secureConnection', (socket) => {
     const ended = new AbortController();
     const connection: Connection = {
       socket,
-      remoteAddress: from,
+      remoteAddress: socket.remoteAddress ?? '',
       signal: ended.signal,
       inFlight: 0,
     };
@@ -82,9 +90,6 @@ export async function serve(options: ServeOptions): Promise<AgentServer> {
     metrics.connections.set(++open);
     socket.once('close', () => {
       options.connections.leave(connection);
-      const left = (perAddress.get(from) ?? 1) - 1;
-      if (left > 0) perAddress.set(from, left);
-      else perAddress.delete(from);
       metrics.connections.set(--open);
       ended.abort();
     });

@@ -1,3 +1,4 @@
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { agentMetrics } from '../../agent/metrics.ts';
@@ -8,6 +9,7 @@ import { liveValue } from '../../platform/run/live.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
+import { until } from '../support/until.ts';
 
 const NAME = 'agent.test';
 const authority = createTestAuthority();
@@ -60,4 +62,21 @@ test('a caller is asked for once a connection, however many requests it sends ah
   const answer = await send(port, Array.from({ length: 200 }, (_, index) => request(index)).join(''));
   expect(answer).toContain('401');
   expect(asked).toEqual(['Bearer t0']);
+});
+
+test('handshakes that one address leaves hanging keep nobody else out', async () => {
+  const port = await agentWith(async () => ({ ok: false, code: 'token-refused', message: 'm', remedy: 'r' }));
+  const hanging: Socket[] = [];
+  let closed = 0;
+  for (let index = 0; index < 40; index += 1) {
+    const socket = connectTcp({ host: '127.0.0.1', port, localAddress: '127.44.0.9' });
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      closed += 1;
+    });
+    hanging.push(socket.resume());
+  }
+  await until('what is too much is closed', async () => (closed === 8 ? true : undefined));
+  expect(await send(port, `GET / HTTP/1.1\r\nhost: ${NAME}\r\n\r\n`)).toContain('401');
+  for (const socket of hanging) socket.destroy();
 });

@@ -58,6 +58,15 @@ const API_ACCESS_MOUNT = {
   readOnly: true,
 };
 
+const ANNOTATION = { path: 'config', fieldRef: { apiVersion: 'v1', fieldPath: "metadata.annotations['x']" } };
+
+/** The kubelet's volume by its name, with one source of another's choice. */
+function disguised(index: number, source: object) {
+  const sources: object[] = [...API_ACCESS.projected.sources];
+  sources[index] = source;
+  return { name: 'kube-api-access-evil', projected: { ...API_ACCESS.projected, sources } };
+}
+
 /** The pod as an API server stores it: defaults written out, its own volume added, quantities rewritten, order changed. */
 function stored(pod: Pod): Pod {
   const complete = (container: Container): object => ({
@@ -217,6 +226,30 @@ describe('specSha256', () => {
       'a volume that only looks like the kubelet’s',
       (spec) => ({
         volumes: [...(spec.volumes ?? []), { name: 'kube-api-access-x', hostPath: { path: '/' } }],
+      }),
+    ],
+    [
+      'files of an annotation’s text among the kubelet’s',
+      (spec) => ({
+        volumes: [...(spec.volumes ?? []), disguised(2, { downwardAPI: { items: [ANNOTATION] } })],
+      }),
+    ],
+    [
+      'a token for somebody else among the kubelet’s',
+      (spec) => ({
+        volumes: [
+          ...(spec.volumes ?? []),
+          disguised(0, { serviceAccountToken: { audience: 'vault', path: 'token' } }),
+        ],
+      }),
+    ],
+    [
+      'another key of the roots’ map among the kubelet’s',
+      (spec) => ({
+        volumes: [
+          ...(spec.volumes ?? []),
+          disguised(1, { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'x', path: 'y' }] } }),
+        ],
       }),
     ],
   ])('changes with %s', (_, change) => {
