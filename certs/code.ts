@@ -36,6 +36,7 @@ export type CertsCode =
   // Enrolment
   | 'token-refused'
   | 'enrolment-sequence'
+  | 'enrolment-busy'
   | 'ek-malformed'
   | 'ek-attributes'
   | 'ek-certificate'

@@ -12,6 +12,7 @@ const STATUS: Partial<Record<CertsCode, StatusName>> = {
   'revocation-invalid': 'INVALID_ARGUMENT',
   'token-keys-invalid': 'INVALID_ARGUMENT',
   'enrolment-sequence': 'INVALID_ARGUMENT',
+  'enrolment-busy': 'RESOURCE_EXHAUSTED',
   'ek-malformed': 'INVALID_ARGUMENT',
   'ak-malformed': 'INVALID_ARGUMENT',
 };

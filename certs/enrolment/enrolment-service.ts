@@ -14,7 +14,11 @@ import { RpcError } from '../../platform/rpc/rpc-error.ts';
 import type { Handlers } from '../../platform/rpc/service.ts';
 import { aborted } from '../../platform/run/aborted.ts';
 import { explain } from '../../platform/run/explain.ts';
-import type { EnrolHello, EnrolRequest } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment.ts';
+import type {
+  EnrolHello,
+  EnrolRequest,
+  EnrolResponse,
+} from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment.ts';
 import type { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import { type MadeCredential, makeCredential } from '../../tpm/make-credential.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
@@ -24,6 +28,7 @@ import type { Issued } from '../issue/issue.ts';
 import type { CertificateProfile } from '../issue/profile.ts';
 import { attestationKeyProfile } from '../issue/profiles.ts';
 import { refuseCall } from '../refuse-call.ts';
+import { createCallerPlaces } from './caller-places.ts';
 import { type EndorsementContext, trustEndorsementKey } from './endorsement-trust.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import { readAttestationKey, readEndorsementKey, type TpmKey } from './tpm-keys.ts';
@@ -47,40 +52,62 @@ const ACTIVATION_MS = 60_000;
 
 /** `enrolment.v1`: an attestation key gets its certificate only when it is loaded in the TPM whose endorsement key counts. */
 export function enrolmentHandlers(options: EnrolmentOptions): Handlers<typeof EnrolmentServiceService> {
+  const places = createCallerPlaces();
   return {
     enrol: async function* (requests, call) {
-      const steps = requests[Symbol.asyncIterator]();
+      const place = places.take(call.peer.address);
       const fail = (refusal: Parameters<typeof refuseCall>[0]) => {
         options.onOutcome(refusal.code);
         return refuseCall(refusal);
       };
-      const node = await fromApiServer(callersNode(options, call));
-      if (!node.ok) throw fail(node);
-      const log = call.log.child({ node: node.value });
-      const hello = await nextStep(steps, 'hello', call.signal);
-      if (!hello.ok) throw fail(hello);
-      const candidate = judgeHello(options, hello.value);
-      if (!candidate.ok) throw fail(candidate);
-      const { trust, attestationKey, secret, credential } = candidate.value;
-      log.info({ ekSha256: trust.ekSha256, how: trust.how }, 'endorsement key trusted, challenge sent');
-      yield { step: { $case: 'challenge', value: credential } };
-      const activation = await nextStep(steps, 'activation', call.signal);
-      if (!activation.ok) throw fail(activation);
-      if (!sameSecret(activation.value.secret, secret))
+      if (place === undefined)
         throw fail(
-          refuseCerts(
-            'activation-failed',
-            'this is not the secret of the challenge',
-            'the attestation key must be loaded in the TPM of the endorsement key',
-          ),
+          refuseCerts('enrolment-busy', `${call.peer.address} enrols too often at once`, 'try again later'),
         );
-      const certificate = await fromApiServer(certify(options, node.value, trust, attestationKey));
-      if (!certificate.ok) throw fail(certificate);
-      options.onOutcome('enrolled');
-      log.info({ ekSha256: trust.ekSha256, how: trust.how }, 'enrolled');
-      yield { step: { $case: 'certificate', value: { certificateChain: [certificate.value] } } };
+      let refused = true;
+      try {
+        const node = await fromApiServer(callersNode(options, call));
+        if (!node.ok) throw fail(node);
+        refused = false;
+        yield* enrolNode(options, node.value, requests, call, fail);
+      } finally {
+        place.leave(refused);
+      }
     },
   };
+}
+
+async function* enrolNode(
+  options: EnrolmentOptions,
+  node: string,
+  requests: AsyncIterable<EnrolRequest>,
+  call: RpcCall,
+  fail: typeof refuseCall,
+): AsyncGenerator<EnrolResponse> {
+  const steps = requests[Symbol.asyncIterator]();
+  const log = call.log.child({ node });
+  const hello = await nextStep(steps, 'hello', call.signal);
+  if (!hello.ok) throw fail(hello);
+  const candidate = judgeHello(options, hello.value);
+  if (!candidate.ok) throw fail(candidate);
+  const { trust, attestationKey, secret, credential } = candidate.value;
+  log.info({ ekSha256: trust.ekSha256, how: trust.how }, 'endorsement key trusted, challenge sent');
+  yield { step: { $case: 'challenge', value: credential } };
+  const activation = await nextStep(steps, 'activation', call.signal);
+  if (!activation.ok) throw fail(activation);
+  if (!sameSecret(activation.value.secret, secret))
+    throw fail(
+      refuseCerts(
+        'activation-failed',
+        'this is not the secret of the challenge',
+        'the attestation key must be loaded in the TPM of the endorsement key',
+      ),
+    );
+  const certificate = await fromApiServer(certify(options, node, trust, attestationKey));
+  if (!certificate.ok) throw fail(certificate);
+  options.onOutcome('enrolled');
+  log.info({ ekSha256: trust.ekSha256, how: trust.how }, 'enrolled');
+  yield { step: { $case: 'certificate', value: { certificateChain: [certificate.value] } } };
 }
 
 /** What failed because the API server is away, is worth another try, and says so. */

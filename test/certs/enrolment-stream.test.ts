@@ -177,4 +177,47 @@ describe('one stream, hello to certificate', () => {
     const { code, answers } = await enrol({ listed: false });
     expect([code, answers]).toEqual(['ek-untrusted', []]);
   });
+
+  test('a stranger cannot have tokens reviewed without end, nor keep agents of other addresses out', async () => {
+    let reviews = 0;
+    const unused = () => {
+      throw new Error('nobody gets this far');
+    };
+    const create = async () => {
+      reviews += 1;
+      return { status: { authenticated: false } };
+    };
+    const { enrol: handler } = enrolmentHandlers({
+      crypto: nodeCrypto,
+      kube: { create } as unknown as Kube,
+      releaseNamespace: 'enclave-licensing',
+      registry: { bind: unused, isBound: unused, record: unused },
+      endorsements: unused,
+      sign: unused,
+      random: unused,
+      onOutcome: () => {},
+      onEnrolled: () => {},
+    });
+    const from = async (address: string): Promise<string> => {
+      const call = {
+        peer: { address },
+        bearerToken: 'made-up',
+        requestId: 'request-1',
+        signal: new AbortController().signal,
+        log: silentLogger,
+      };
+      try {
+        for await (const _ of handler((async function* () {})(), call)) return 'answered';
+        return 'ended';
+      } catch (error) {
+        return error instanceof RpcRefusal ? error.code : String(error);
+      }
+    };
+    const codes: string[] = [];
+    for (let round = 0; round < 10; round += 1)
+      codes.push(...(await Promise.all(Array.from({ length: 20 }, () => from('10.0.0.9')))));
+    expect(reviews).toBe(16);
+    expect(new Set(codes)).toEqual(new Set(['token-refused', 'enrolment-busy']));
+    expect(await from('10.0.0.10')).toBe('token-refused');
+  });
 });
