@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { parseRoots, type Roots } from '../formats/evidence/roots.ts';
 import { isPinned } from '../injection/pod-rules.ts';
 import { serviceDnsName } from '../names/components.ts';
 import { MAX_RPC_RESPONSE_BYTES } from '../names/rpc-limits.ts';
@@ -11,9 +9,11 @@ import { kubeFromConfig } from '../platform/kube/kube-options.ts';
 import { createRpcClient } from '../platform/rpc/rpc-client.ts';
 import { aborted } from '../platform/run/aborted.ts';
 import type { Context } from '../platform/run/context.ts';
-import { explain } from '../platform/run/explain.ts';
 import { liveValue } from '../platform/run/live.ts';
 import { mustBe } from '../platform/tls/component-peer.ts';
+import { followTrust } from '../platform/trust/follow-trust.ts';
+import { readRootsFile } from '../platform/trust/read-roots-file.ts';
+import { TrustHolder } from '../platform/trust/trust-holder.ts';
 import { EnrolmentServiceService } from '../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import { TrustServiceService } from '../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
 import { openTransport, parseTpmAddress } from '../tpm/transport/open-transport.ts';
@@ -33,8 +33,6 @@ import { Revoker } from './pods/revoker.ts';
 import { Connections } from './serve/connections.ts';
 import { routes } from './serve/router.ts';
 import { serve } from './serve/server.ts';
-import { followTrust } from './trust/follow-trust.ts';
-import { TrustHolder } from './trust/trust-holder.ts';
 
 /** The agent: owner of the node's TPM. Ends when the signal aborts. */
 export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<void> {
@@ -52,7 +50,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
   if (loose !== undefined) throw new ConfigError(`--sidecar-images: ${loose} is not pinned by digest`);
   const crypto = nodeCrypto;
   const metrics = agentMetrics(context.metrics);
-  const trust = new TrustHolder(crypto, await readRoots(config.rootsFile));
+  const trust = new TrustHolder(crypto, await readRootsFile(config.rootsFile));
   const kube = kubeFromConfig(config);
 
   // The TPM first: it needs nobody else.
@@ -102,7 +100,18 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     maxResponseBytes: enrolmentBytes,
   });
   trust.onChange(() => trustCheck.ok());
-  running.push(followTrust({ client: trustClient, holder: trust, log, metrics, signal }));
+  running.push(
+    followTrust({
+      client: trustClient,
+      holder: trust,
+      log,
+      signal,
+      onOffer: (outcome) => {
+        if (outcome.ok) metrics.trustVersion.set(outcome.value.version);
+        else metrics.trustRefused.inc({ code: outcome.code });
+      },
+    }),
+  );
 
   const certificate = liveValue<AkCertificate | undefined>(undefined);
   running.push(
@@ -184,16 +193,4 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
   trustClient.close();
   enrolmentClient.close();
   kube.close();
-}
-
-async function readRoots(path: string): Promise<Roots> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`--roots-file ${path}: ${explain(error)}`);
-  }
-  const roots = parseRoots(text);
-  if (!roots.ok) throw new ConfigError(`--roots-file ${path}: ${roots.message}`);
-  return roots.value;
 }

@@ -9,12 +9,12 @@ import {
 import { HASHES } from '../../formats/tpm/algorithms.ts';
 import { type Clock, unixSeconds } from '../../platform/run/clock.ts';
 import type { Live } from '../../platform/run/live.ts';
+import type { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import type { QuoteQueue } from '../attestation/quote-queue.ts';
 import type { AgentQuote } from '../attestation/quoter.ts';
 import type { Claims } from '../caller/caller.ts';
 import { type AgentResult, refuseCall } from '../code.ts';
 import type { AkCertificate } from '../enrolment/enrol.ts';
-import type { TrustHolder } from '../trust/trust-holder.ts';
 
 export interface AttestorOptions {
   readonly queue: QuoteQueue<AgentQuote>;

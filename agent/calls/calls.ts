@@ -8,10 +8,10 @@ import { CertificateDenied, requestCertificate } from '../../platform/identity/r
 import type { Kube } from '../../platform/kube/kube.ts';
 import { isKubeError } from '../../platform/kube/kube-error.ts';
 import { type Clock, unixSeconds } from '../../platform/run/clock.ts';
+import type { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import type { CertifyResponse } from '../../proto/gen/enclave_licensing/agent/v1/agent.ts';
 import { type AgentRefusal, type AgentResult, refuseCall } from '../code.ts';
 import type { Calls } from '../serve/router.ts';
-import type { TrustHolder } from '../trust/trust-holder.ts';
 import type { Attestor } from './attestor.ts';
 import { CertificateLimit } from './certificate-limit.ts';
 import {

@@ -10,6 +10,7 @@ import {
 } from '../../formats/evidence/agent-messages.ts';
 import { encodeSignedTrustDocument } from '../../formats/evidence/signed-trust-document.ts';
 import { AGENT_PATHS, MEDIA_TYPES } from '../../names/wire.ts';
+import type { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import type {
   CertifyRequest,
   CertifyResponse,
@@ -19,7 +20,6 @@ import type {
   QuoteResponse,
 } from '../../proto/gen/enclave_licensing/agent/v1/agent.ts';
 import { type AgentResult, refuseCall } from '../code.ts';
-import type { TrustHolder } from '../trust/trust-holder.ts';
 import type { CallerConnection } from './connection.ts';
 import { readBody } from './read-body.ts';
 

@@ -55,3 +55,8 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
     return undefined;
   }
 }
+
+/** Whether two lists hold the same byte strings in the same order. Not for secrets. */
+export function equalLists(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+  return a.length === b.length && a.every((bytes, at) => equal(bytes, b[at] ?? new Uint8Array(0)));
+}

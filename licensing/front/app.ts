@@ -10,11 +10,13 @@ import type { Logger } from '../../platform/log/logger.ts';
 import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
 import type { Context } from '../../platform/run/context.ts';
 import { mapLive } from '../../platform/run/live.ts';
+import { followTrust } from '../../platform/trust/follow-trust.ts';
+import { readRootsFile } from '../../platform/trust/read-roots-file.ts';
+import { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import { judgeComponent } from '../trust/component-role.ts';
-import { createTrustClient, followTrust } from '../trust/trust-client.ts';
-import { keepTrustFrom } from '../trust/trust-keeper.ts';
+import { createTrustClient } from '../trust/trust-client.ts';
 import { frontMetrics } from './front-metrics.ts';
 import type { FRONT_OPTIONS } from './options.ts';
 import { startPasswords } from './passwords/passwords.ts';
@@ -37,7 +39,7 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
     queue: config.scryptQueue,
   });
   const tokens = await openTokens(store, config.tokenLifetime, clock.now());
-  const keeper = await keepTrustFrom(nodeCrypto, config.rootsFile);
+  const trust = new TrustHolder(nodeCrypto, await readRootsFile(config.rootsFile));
   const identity = await obtainIdentity({
     kube: kubeFromConfig(config),
     component: 'front',
@@ -47,22 +49,21 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
   });
   warnOfNames(identity, config.publicNames ?? [], log);
   const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
-  const trustClient = createTrustClient(config.certs, certsName, keeper, identity, clock, config.bind);
+  const trustClient = createTrustClient(config.certs, certsName, trust, identity, clock, config.bind);
   const launcherName = config.launcherName ?? serviceDnsName('launcher', config.releaseNamespace);
   const launcher = createRpcClient(LauncherServiceService, {
     address: config.launcher,
     serverName: launcherName,
-    roots: keeper.systemRoots,
+    roots: trust.systemRoots,
     credential: identity,
     localAddress: config.bind,
     maxResponseBytes: MAX_RPC_RESPONSE_BYTES.launcher,
-    judgeServer: judgeComponent(() => keeper.roots, clock, launcherName, 'server'),
+    judgeServer: judgeComponent(() => trust.roots, clock, launcherName, 'server'),
   });
+  trust.onChange(() => trusted?.ok());
   const following = [
-    followTrust(trustClient, keeper, log, signal, () =>
-      keeper.version > 0 ? trusted?.ok() : trusted?.fail('none yet'),
-    ),
-    publishTokenKeys(trustClient, keeper, tokens.publicKeys, log, signal),
+    followTrust({ client: trustClient, holder: trust, log, signal }),
+    publishTokenKeys(trustClient, trust, tokens.publicKeys, log, signal),
   ];
   const front = await serveFront(
     {
@@ -79,7 +80,7 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
         loginsPerPeer: config.loginsPerPeer,
         reconcileMs: config.reconcileInterval,
       },
-      trustDocument: () => keeper.trust.current()?.signed,
+      trustDocument: () => trust.current?.signed,
       log,
       metrics,
       frontMetrics: counters,

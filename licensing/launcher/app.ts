@@ -1,4 +1,4 @@
-import { rootsSha256 } from '../../formats/evidence/roots.ts';
+import { rootsToJson } from '../../formats/evidence/roots.ts';
 import { isPinned } from '../../injection/pod-rules.ts';
 import { componentDnsName, serviceDnsName } from '../../names/components.ts';
 import { MAX_RPC_REQUEST_BYTES } from '../../names/rpc-limits.ts';
@@ -11,10 +11,12 @@ import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
 import { aborted } from '../../platform/run/aborted.ts';
 import type { Context } from '../../platform/run/context.ts';
 import { liveValue } from '../../platform/run/live.ts';
+import { followTrust } from '../../platform/trust/follow-trust.ts';
+import { readRootsFile } from '../../platform/trust/read-roots-file.ts';
+import { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
 import { judgeComponent } from '../trust/component-role.ts';
-import { createTrustClient, followTrust } from '../trust/trust-client.ts';
-import { keepTrustFrom } from '../trust/trust-keeper.ts';
+import { createTrustClient } from '../trust/trust-client.ts';
 import { launcherMetrics } from './launcher-metrics.ts';
 import { launcherHandlers } from './launcher-service.ts';
 import type { LAUNCHER_OPTIONS } from './options.ts';
@@ -30,7 +32,7 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
   const trusted = health.check('trust-document');
   const serving = health.check('serving');
   const kube = kubeFromConfig(config);
-  const keeper = await keepTrustFrom(nodeCrypto, config.rootsFile);
+  const trust = new TrustHolder(nodeCrypto, await readRootsFile(config.rootsFile));
   const identity = await obtainIdentity({
     kube,
     component: 'launcher',
@@ -39,17 +41,16 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
     onRenewal: ({ ok }) => (ok ? certificate.ok() : certificate.fail('no new certificate yet')),
   });
   const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
-  const trustClient = createTrustClient(config.certs, certsName, keeper, identity, clock, config.bind);
-  const following = followTrust(trustClient, keeper, log, signal, () =>
-    keeper.version > 0 ? trusted.ok() : trusted.fail('none yet'),
-  );
+  const trustClient = createTrustClient(config.certs, certsName, trust, identity, clock, config.bind);
+  trust.onChange(() => trusted.ok());
+  const following = followTrust({ client: trustClient, holder: trust, log, signal });
   const tlsNow = () => ({
     credential: identity.current(),
-    clientCertificates: { mode: 'required' as const, roots: keeper.systemRoots.current() },
+    clientCertificates: { mode: 'required' as const, roots: trust.systemRoots.current() },
   });
   const tls = liveValue(tlsNow());
   identity.onChange(() => tls.set(tlsNow()));
-  keeper.systemRoots.onChange(() => tls.set(tlsNow()));
+  trust.systemRoots.onChange(() => tls.set(tlsNow()));
   const server = createRpcServer({ tls, log, metrics, health, maxRequestBytes: MAX_RPC_REQUEST_BYTES });
   server.add(
     LauncherServiceService,
@@ -68,10 +69,12 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
         clock,
         log,
         metrics: launcherMetrics(metrics),
-        roots: () => keeper.roots,
-        acceptsRoots: (roots) => keeper.acceptsRoots(rootsSha256(nodeCrypto, roots)),
+        roots: () => trust.roots,
+        // Until a document has come, pods carry the roots that every component was started with.
+        acceptsRoots: (text) =>
+          trust.current === undefined ? text === rootsToJson(trust.roots) : trust.acceptsRoots(text),
       },
-      judgeComponent(() => keeper.roots, clock, componentDnsName('front'), 'client'),
+      judgeComponent(() => trust.roots, clock, componentDnsName('front'), 'client'),
     ),
   );
   const port = await server.listen(config.bind, config.port);

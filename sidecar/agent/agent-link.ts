@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
 import type { Socket } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
-import { equal } from '../../formats/bytes/bytes.ts';
+import { equalLists } from '../../formats/bytes/bytes.ts';
 import { agentDnsName } from '../../names/components.ts';
 import { MEDIA_TYPES } from '../../names/wire.ts';
 import type { Live } from '../../platform/run/live.ts';
@@ -72,7 +72,7 @@ export function createAgentLink(options: AgentLinkOptions): AgentLink {
   let roots = options.roots.current();
   const stop = options.roots.onChange((next) => {
     // A trust document comes each minute; its roots are seldom new.
-    if (next.length === roots.length && next.every((der, i) => equal(der, roots[i] ?? der))) return;
+    if (equalLists(next, roots)) return;
     roots = next;
     const old = agent;
     agent = connect();

@@ -3,8 +3,8 @@ import type { Logger } from '../../../platform/log/logger.ts';
 import { aborted } from '../../../platform/run/aborted.ts';
 import { createBackoff } from '../../../platform/run/backoff.ts';
 import { explain } from '../../../platform/run/explain.ts';
+import type { TrustHolder } from '../../../platform/trust/trust-holder.ts';
 import type { TrustClient } from '../../trust/trust-client.ts';
-import type { TrustKeeper } from '../../trust/trust-keeper.ts';
 
 /**
  * Hands the public token keys to the certificate service whenever the newest trust document holds others: at first start, and when the service comes
@@ -12,7 +12,7 @@ import type { TrustKeeper } from '../../trust/trust-keeper.ts';
  */
 export async function publishTokenKeys(
   client: Pick<TrustClient, 'setTokenKeys'>,
-  keeper: TrustKeeper,
+  trust: TrustHolder,
   keys: JSONWebKeySet,
   log: Logger,
   signal: AbortSignal,
@@ -21,13 +21,10 @@ export async function publishTokenKeys(
   const jwks = JSON.stringify(keys);
   const backoff = createBackoff(500, 30_000);
   let wake = Promise.withResolvers<void>();
-  const stop = keeper.trust.onChange(() => wake.resolve());
+  const stop = trust.onChange(() => wake.resolve());
   const stopped = aborted(signal);
   while (!signal.aborted) {
-    const published = keeper.trust
-      .current()
-      ?.document.tokenKeys.keys.map((key) => key.kid)
-      .sort();
+    const published = trust.current?.document.tokenKeys.keys.map((key) => key.kid).sort();
     if (published === undefined || published.join() === wanted.join()) {
       await Promise.race([wake.promise, stopped]);
       wake = Promise.withResolvers();

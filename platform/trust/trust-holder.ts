@@ -1,4 +1,4 @@
-import { equal } from '../../formats/bytes/bytes.ts';
+import { equalLists } from '../../formats/bytes/bytes.ts';
 import type { Result } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import type { EvidenceCode } from '../../formats/evidence/evidence-code.ts';
@@ -8,7 +8,7 @@ import {
   type SignedTrustDocument,
   type TrustDocument,
 } from '../../formats/evidence/trust-document.ts';
-import { type Live, liveValue, type Settable } from '../../platform/run/live.ts';
+import { type Live, liveValue, type Settable } from '../run/live.ts';
 
 export interface HeldDocument {
   readonly document: TrustDocument;
@@ -16,7 +16,10 @@ export interface HeldDocument {
   readonly signed: SignedTrustDocument;
 }
 
-/** The newest trust document, and the roots in force: the file's until there is one. */
+/**
+ * What this process trusts: the roots it was started with, then those of each trust document that a `system` root already held has
+ * signed. Goes forward only, and only as long as the process lives.
+ */
 export class TrustHolder {
   readonly #crypto: Crypto;
   readonly #held = liveValue<HeldDocument | undefined>(undefined);
@@ -57,7 +60,7 @@ export class TrustHolder {
     this.#held.set({ document: accepted.value, signed });
     const { system } = accepted.value.roots;
     // A new document comes each minute; connections start over only when roots really change.
-    if (!sameRoots(system, this.#systemRoots.current())) this.#systemRoots.set(system);
+    if (!equalLists(system, this.#systemRoots.current())) this.#systemRoots.set(system);
     return accepted;
   }
 
@@ -85,8 +88,4 @@ export class TrustHolder {
       else look();
     });
   }
-}
-
-function sameRoots(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
-  return a.length === b.length && a.every((der, i) => equal(der, b[i] ?? new Uint8Array(0)));
 }
