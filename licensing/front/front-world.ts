@@ -23,6 +23,8 @@ export interface FrontWorld {
   readonly loginsByUser: RateLimiter;
   /** By address: logins and sign-ups. */
   readonly loginsByPeer: RateLimiter;
+  /** By user name: calls that make the cluster work (launches, certificates, fresh evidence). */
+  readonly workByUser: RateLimiter;
   /** Seats of a new user's licence. */
   readonly seats: number;
   /** The newest trust document, as it was signed. */

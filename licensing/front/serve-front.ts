@@ -22,6 +22,8 @@ import type { Passwords } from './passwords/passwords.ts';
 import { licensingHandlers } from './service/licensing-service.ts';
 import type { Tokens } from './tokens/tokens.ts';
 
+/** More than a person does, or a client that tries again; little enough that one user does not keep API server and TPMs busy. */
+const WORK_RATE = { perMinute: 120, burst: 120 };
 const SWEEP_MS = 10_000;
 const FIRST_RECONCILE_RETRY_MS = 1000;
 
@@ -81,6 +83,7 @@ export async function serveFront(parts: FrontParts, host: string, port: number):
       crypto: nodeCrypto,
       loginsByUser: perMinute(limits.loginsPerUser),
       loginsByPeer: perMinute(limits.loginsPerPeer),
+      workByUser: new RateLimiter(WORK_RATE),
       seats: limits.seats,
       trustDocument: parts.trustDocument,
     }),

@@ -205,3 +205,22 @@ test('a grant by the owner key lets its user, key and enclave in, and nobody els
   await api.issueUserCertificate({ ...wish(), enclave: 'apps.billing', ...NO_GRANT }, bob);
   expect(fixture.launcher.calls.at(-1)).toBe('issue apps.billing bob owner');
 });
+
+test('one user cannot keep launcher, certificate service and TPMs busy alone', async () => {
+  const { api, ada } = await start();
+  const { certificateRequest } = launchRequest();
+  const ask = () =>
+    api.issueUserCertificate({ enclave: 'apps.billing', certificateRequest, ...NO_GRANT }, ada);
+  const codes = await Promise.all(
+    Array.from({ length: 200 }, () =>
+      ask().then(
+        () => 'issued',
+        (error: RpcRefusal) => `${error.status} ${error.code}`,
+      ),
+    ),
+  );
+  expect(new Set(codes)).toEqual(new Set(['issued', 'RESOURCE_EXHAUSTED rate-limited']));
+  expect(fixture.launcher.calls.length).toBeLessThan(130);
+  const bob = await fixture.token('bob');
+  await api.issueUserCertificate({ enclave: 'apps.billing', certificateRequest, ...NO_GRANT }, bob);
+});

@@ -170,6 +170,19 @@ describe('a launch fails with a clear reason', () => {
   });
 });
 
+test('a pod that somebody else made is neither adopted nor removed, whatever front calls its enclave', async () => {
+  const wish = launchWish();
+  const ref = { namespace: fixture.namespace, name: wish.enclave };
+  const containers = [{ name: 'app', image: 'other' }];
+  await fixture.admin.create(PODS, { metadata: ref, spec: { containers } });
+  await expect(follow(fixture.client().launch(wish))).rejects.toMatchObject({ code: 'pod-differs' });
+  await fixture.client().stop({ enclave: wish.enclave });
+  const pod = await fixture.admin.get(PODS, ref);
+  expect(pod?.metadata).toMatchObject({ name: wish.enclave });
+  expect(pod?.metadata?.deletionTimestamp).toBeUndefined();
+  await fixture.admin.delete(PODS, ref, { gracePeriodSeconds: 0 });
+});
+
 test('a launch that was cut off at any phase is taken up with the same pod', async () => {
   const wish = launchWish();
   let enclave: FakeEnclave | undefined;

@@ -14,3 +14,13 @@ export async function authenticate({ tokens, clock }: FrontWorld, call: RpcCall)
   if (!user.ok) throw frontRefusal(user);
   return user.value;
 }
+
+/** Counts a call that makes the cluster work: certificate requests, quotes, pods. @throws RpcRefusal RESOURCE_EXHAUSTED */
+export function countWork({ workByUser, clock }: FrontWorld, user: string): void {
+  const retryAfterMs = workByUser.take(user, clock.now());
+  if (retryAfterMs > 0)
+    throw frontRefusal(
+      { code: 'rate-limited', message: 'too many calls', remedy: 'wait, then try again' },
+      { retryAfterMs },
+    );
+}

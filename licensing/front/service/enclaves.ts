@@ -1,7 +1,7 @@
 import type { Handlers } from '../../../platform/rpc/service.ts';
 import type { LicensingServiceService } from '../../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
 import type { FrontWorld } from '../front-world.ts';
-import { authenticate } from './authenticate.ts';
+import { authenticate, countWork } from './authenticate.ts';
 import { enclaveMessage } from './enclave-message.ts';
 import { mustBeReady, ownEnclave } from './own-enclave.ts';
 import { decodePageToken, encodePageToken } from './page-token.ts';
@@ -27,6 +27,7 @@ export function enclaveHandlers(world: FrontWorld): Enclaves {
       await world.launches.attend(id);
       if (nonce.length === 0) return { enclave: enclaveMessage(record), bundle: undefined };
       mustBeReady(record);
+      countWork(world, user);
       const options = { signal: call.signal, requestId: call.requestId };
       const { bundle } = await viaLauncher(world.launcher.evidence({ enclave: id, nonce }, options));
       return { enclave: enclaveMessage(record), bundle };

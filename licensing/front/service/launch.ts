@@ -12,7 +12,7 @@ import { phaseName } from '../../codes/phase-name.ts';
 import type { EnclaveRecord } from '../../store/enclave-record.ts';
 import { frontRefusal } from '../front-refusal.ts';
 import type { FrontWorld } from '../front-world.ts';
-import { authenticate } from './authenticate.ts';
+import { authenticate, countWork } from './authenticate.ts';
 import { enclaveId } from './enclave-id.ts';
 import { enclaveMessage, progressMessage } from './enclave-message.ts';
 import { requestKeySha256 } from './owner-request.ts';
@@ -35,6 +35,7 @@ export async function* launch(
   checks.launchId(request.launchId);
   const ownerKeySha256 = requestKeySha256(world.crypto, request.certificateRequest, checks);
   checks.done();
+  countWork(world, user);
   const id = enclaveId(user, request.launchId);
   const { profile, nonce, certificateRequest, launchId } = request;
   const wish = { id, user, launchId, profile, nonce, certificateRequest, ownerKeySha256 };

@@ -7,7 +7,7 @@ import type {
 import type { EnclaveRecord } from '../../store/enclave-record.ts';
 import { frontRefusal } from '../front-refusal.ts';
 import type { FrontWorld } from '../front-world.ts';
-import { authenticate } from './authenticate.ts';
+import { authenticate, countWork } from './authenticate.ts';
 import { mustBeReady, ownEnclave, unknownEnclave } from './own-enclave.ts';
 import { requestKeySha256 } from './owner-request.ts';
 import { RequestChecks } from './request-checks.ts';
@@ -36,6 +36,7 @@ export async function issueUserCertificate(
     checks.wrong('grant_signature', 'must be there exactly when a grant is');
   const keySha256 = requestKeySha256(world.crypto, certificateRequest, checks);
   checks.done();
+  countWork(world, user);
   // The id of a self-deployed enclave has a dot, and front has no record of it.
   if (!enclave.includes('.')) {
     const record =

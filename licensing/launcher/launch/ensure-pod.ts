@@ -3,6 +3,7 @@ import { launchedPod } from '../../../injection/launched-pod.ts';
 import type { Pod as InjectionPod } from '../../../injection/pod.ts';
 import type { EnclaveProfile } from '../../../injection/profile.ts';
 import { expectedSpecSha256, specSha256 } from '../../../injection/spec-sha256.ts';
+import { ENCLAVE_LABEL } from '../../../names/labels.ts';
 import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
 import type { Kube } from '../../../platform/kube/kube.ts';
 import { PODS, type Pod } from '../../../platform/kube/resources.ts';
@@ -38,6 +39,12 @@ export async function ensurePod(
   onTrouble: (reason: string) => void,
 ): Promise<Pod> {
   const pod = await createOrAdopt(kube, wanted, signal, onTrouble);
+  // Whatever front calls an enclave: a pod that is no launched enclave of this id is neither adopted nor removed.
+  if (pod.metadata?.labels?.[ENCLAVE_LABEL] !== wanted.enclave)
+    throw new LaunchFailure(
+      'pod-differs',
+      `a pod named ${wanted.enclave} is there already, and is another’s`,
+    );
   const failure = whyNotThis(pod, wanted, expected);
   if (failure === undefined) return pod;
   const { namespace = '', name = '', uid } = pod.metadata ?? {};
