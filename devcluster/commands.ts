@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { explain } from '../platform/run/explain.ts';
 import type { Devcluster } from './app.ts';
 
 /**
@@ -16,7 +17,7 @@ export async function obeyCommands(
       await obey(cluster, line.trim());
       answer(JSON.stringify({ done: line.trim() }));
     } catch (error) {
-      answer(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }));
+      answer(JSON.stringify({ error: explain(error) }));
     }
 }
 

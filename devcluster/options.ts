@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { explain } from '../platform/run/explain.ts';
 
 export interface DevclusterOptions {
   /** Everything the cluster writes stands here; short, because Unix sockets' paths are. */
@@ -73,7 +74,7 @@ function parse(argv: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error));
+    throw new UsageError(explain(error));
   }
 }
 

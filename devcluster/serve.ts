@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { explain } from '../platform/run/explain.ts';
 import { type Devcluster, startDevcluster } from './app.ts';
 import { obeyCommands } from './commands.ts';
 import { parseOptions, USAGE, UsageError } from './options.ts';
@@ -26,7 +27,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
     await Promise.race([ended, ...commands]);
     return 0;
   } catch (error) {
-    process.stderr.write(`devcluster: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`devcluster: ${explain(error)}\n`);
     return error instanceof UsageError ? 2 : 1;
   } finally {
     await cluster?.close();

@@ -1,3 +1,5 @@
+import { explain } from '../platform/run/explain.ts';
+
 /** What keeps going wrong, for people: a line on standard error when it is new, and the last of it for an error message. */
 export class Trouble {
   last = '';
@@ -10,7 +12,7 @@ export class Trouble {
   /** A callback for whoever has trouble. */
   of(who: string): (error: unknown) => void {
     return (error) => {
-      const line = `${who}: ${error instanceof Error ? error.message : String(error)}`;
+      const line = `${who}: ${explain(error)}`;
       if (line !== this.last) this.#write(line);
       this.last = line;
     };

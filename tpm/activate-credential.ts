@@ -41,6 +41,7 @@ export async function activateCredential(
     );
     return success(certInfo);
   } catch (error) {
+    // The first error is what counts; a session that is left goes when everything is flushed at the next set-up.
     await flush(tpm, session).catch(() => undefined);
     if ([RC.integrity, RC.value, RC.size].some((code) => isResponse(error, code)))
       return refuse('credential-foreign', 'the credential is not for these keys of this TPM', remedy);

@@ -44,6 +44,7 @@ export class TpmExecutor {
   ): Promise<ResponseOf<C>> {
     const bytes = encodeCommand(command, request, authorizations);
     const answer = this.#tail.then(() => this.#send(command, bytes));
+    // The caller gets the failure; the queue only waits for the end.
     this.#tail = answer.catch(() => undefined);
     return answer;
   }

@@ -12,6 +12,7 @@ import { type Result, refuse, success } from '../formats/bytes/result.ts';
 import { Writer } from '../formats/bytes/writer.ts';
 import { encodeEncryptedSecret, encodeIdObject } from '../formats/tpm/credential.ts';
 import { type Public, publicToSpki } from '../formats/tpm/public.ts';
+import { explain } from '../platform/run/explain.ts';
 import { kdfe, protectCredential } from './credential-protection.ts';
 
 export interface MadeCredential {
@@ -49,7 +50,7 @@ export function makeCredential(
   try {
     shared = parameters.kind === 'rsa' ? shareByRsa(spki.value) : shareByEcdh(spki.value, parameters.curve);
   } catch (error) {
-    return no(`the endorsement key is of no use: ${error instanceof Error ? error.message : error}`);
+    return no(`the endorsement key is of no use: ${explain(error)}`);
   }
   return success({
     idObject: encodeIdObject(protectCredential(shared.seed, name, credential)),

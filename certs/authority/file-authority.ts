@@ -6,7 +6,7 @@ import {
   randomBytes,
   sign,
 } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { equal } from '../../formats/bytes/bytes.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
@@ -18,8 +18,9 @@ import {
 import { decodePem, encodePem } from '../../formats/x509/pem.ts';
 import { publicKeyKind } from '../../formats/x509/public-key.ts';
 import { ISSUERS, type Issuer } from '../../names/signers.ts';
+import { readIfThere } from '../../platform/files/read-if-there.ts';
+import { writeFileAtomic } from '../../platform/files/write-file-atomic.ts';
 import { type Domains, nameConstraintsOf, rootCertificate } from '../issue/root-certificate.ts';
-import { writeFileAtomic } from './atomic-file.ts';
 import type { Authority, IssuerKey } from './authority.ts';
 
 export interface FileAuthorityOptions extends Domains {
@@ -50,8 +51,8 @@ export function openFileAuthority(options: FileAuthorityOptions): Authority {
 function openIssuer(issuer: Issuer, options: FileAuthorityOptions): IssuerKey {
   const keyPath = join(options.folder, `${issuer}.key.pem`);
   const certificatePath = join(options.folder, `${issuer}.crt.pem`);
-  const storedCertificate = readIfThere(certificatePath);
-  let keyText = readIfThere(keyPath);
+  const storedCertificate = readIfThere(certificatePath)?.toString('utf8');
+  let keyText = readIfThere(keyPath)?.toString('utf8');
   if (keyText === undefined) {
     if (storedCertificate !== undefined)
       throw new Error(
@@ -117,14 +118,5 @@ function readKey(path: string, text: string): KeyObject {
   } catch {
     // The library's words may quote the file.
     throw new Error(`${path} is no PKCS#8 private key in PEM`);
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
   }
 }

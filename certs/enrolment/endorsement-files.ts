@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { type Certificate, parseCertificate } from '../../formats/x509/certificate.ts';
 import { decodePem } from '../../formats/x509/pem.ts';
+import { isMissing } from '../../platform/files/read-if-there.ts';
 import type { EndorsementList, EndorsementRoots } from './endorsement-trust.ts';
 
 /** Folder in --ek-roots-dir whose authorities make emulated TPMs (swtpm's own, for example). */
@@ -24,7 +25,7 @@ function readFolder(folder: string): Certificate[] {
   try {
     names = readdirSync(folder).sort();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (isMissing(error)) return [];
     throw error;
   }
   return names.filter((name) => CERTIFICATE_FILE.test(name)).flatMap((name) => readFile(join(folder, name)));

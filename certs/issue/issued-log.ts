@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../authority/atomic-file.ts';
+import { readIfThere } from '../../platform/files/read-if-there.ts';
+import { writeFileAtomic } from '../../platform/files/write-file-atomic.ts';
 
 export interface IssuedToPod {
   readonly podUid: string;
@@ -49,12 +50,7 @@ export function openIssuedLog(folder: string, now: number): IssuedLog {
 }
 
 function readLines(path: string): string[] {
-  try {
-    return readFileSync(path, 'utf8').split('\n');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
-  }
+  return readIfThere(path)?.toString('utf8').split('\n') ?? [];
 }
 
 function parseLine(line: string): IssuedToPod | undefined {

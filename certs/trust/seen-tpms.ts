@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readIfThere } from '../../platform/files/read-if-there.ts';
+import { writeFileAtomic } from '../../platform/files/write-file-atomic.ts';
 import type { TpmSeen } from '../../verify/verdict.ts';
-import { writeFileAtomic } from '../authority/atomic-file.ts';
 
 /** Reset counts of nodes' TPMs, so that one never goes back, and so that a TPM which lost power is believed again after its reset. */
 export interface SeenTpms {
@@ -38,9 +38,9 @@ export function openSeenTpms(folder: string): SeenTpms {
 
 function load(path: string): TpmSeen[] {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as TpmSeen[];
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    const text = readIfThere(path)?.toString('utf8');
+    return text === undefined ? [] : (JSON.parse(text) as TpmSeen[]);
+  } catch {
     throw new Error(`${path} cannot be read: restore it, or delete it to begin anew`);
   }
 }

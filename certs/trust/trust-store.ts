@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBase64url, toBase64url } from '../../formats/bytes/base64.ts';
 import { isJsonObject, parseJson } from '../../formats/bytes/json.ts';
-import { writeFileAtomic } from '../authority/atomic-file.ts';
+import { readIfThere } from '../../platform/files/read-if-there.ts';
+import { writeFileAtomic } from '../../platform/files/write-file-atomic.ts';
 import { EMPTY_STATE, type TrustState } from './trust-state.ts';
 
 const FILE = 'trust-state.json';
@@ -18,14 +18,8 @@ export function openTrustStore(folder: string): TrustStore {
   const path = join(folder, FILE);
   return {
     load: () => {
-      let text: string;
-      try {
-        text = readFileSync(path, 'utf8');
-      } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return EMPTY_STATE;
-        throw error;
-      }
-      return decode(path, text);
+      const text = readIfThere(path)?.toString('utf8');
+      return text === undefined ? EMPTY_STATE : decode(path, text);
     },
     save: (state) => writeFileAtomic(path, encode(state), 0o600),
   };

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPrivateKey } from '../../platform/identity/credential.ts';
 import { generateKey, keyPairOf } from '../../platform/identity/key-pair.ts';
+import { explain } from '../../platform/run/explain.ts';
 import { usage } from '../failure.ts';
 import { keySha256 } from '../library/owner-key.ts';
 import { refreshTrust } from '../library/trust.ts';
@@ -73,10 +74,9 @@ function readKey(path: string) {
   try {
     return keyPairOf(readPrivateKey(readFileSync(path, 'utf8')));
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
     throw usage(
       'key-unreadable',
-      `${path}: ${message}`,
+      `${path}: ${explain(error)}`,
       'give a PKCS#8 PEM of an ECDSA key on P-256 or P-384',
     );
   }

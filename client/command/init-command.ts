@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { readIfThere } from '../../platform/files/read-if-there.ts';
 import { Failure, usage } from '../failure.ts';
 import { fetchRoots } from '../library/front-client.ts';
 import { readFingerprint, readPinnedRoots } from '../library/pinned-roots.ts';
 import { readPolicyFile } from '../library/policy-file.ts';
-import { readIfThere, writePrivate } from '../state/private-file.ts';
+import { writePrivate } from '../state/private-file.ts';
 import type { StoredConfig } from './settings.ts';
 import type { Workspace } from './workspace.ts';
 

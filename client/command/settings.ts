@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import type { Address } from '../../platform/config/option.ts';
 import { flagName } from '../../platform/config/option.ts';
 import { isMisfit, readValue } from '../../platform/config/value.ts';
+import { readIfThere } from '../../platform/files/read-if-there.ts';
 import type { Policy } from '../../verify/policy/policy.ts';
 import { Failure, usage } from '../failure.ts';
 import { FRONT_NAME } from '../library/front-client.ts';
 import { type PinnedRoots, readPinnedRoots } from '../library/pinned-roots.ts';
 import { readPolicyFile } from '../library/policy-file.ts';
 import type { Folders } from '../state/folders.ts';
-import { readIfThere } from '../state/private-file.ts';
 
 /** Flags that every command takes; each is read from `ENCLAVECTL_<FLAG>` too. */
 export interface GlobalFlags {

@@ -38,6 +38,7 @@ export async function forward(options: ForwardOptions): Promise<Forwarding> {
     options.onConnection?.();
     open.add(remote);
     remote.once('close', () => open.delete(remote));
+    // Whoever broke off: both ends are closed below, and the local program sees it.
     await join(local, local, remote).catch(() => undefined);
     local.destroy();
     remote.destroy();

@@ -2,10 +2,11 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bundle, bundleFromJson, bundleToJson } from '../../formats/evidence/bundle.ts';
 import { decodePem, encodePem } from '../../formats/x509/pem.ts';
+import { readIfThere } from '../../platform/files/read-if-there.ts';
 import { privateKeyPem, readPrivateKey } from '../../platform/identity/credential.ts';
 import { type KeyPair, keyPairOf } from '../../platform/identity/key-pair.ts';
 import { usage } from '../failure.ts';
-import { readIfThere, writePrivate } from './private-file.ts';
+import { writePrivate } from './private-file.ts';
 
 /** What is known of an enclave besides its key: who, what was launched, where. No secret. */
 export interface EnclaveRecord {

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { readIfThere } from '../../platform/files/read-if-there.ts';
 import { privateKeyPem, readPrivateKey } from '../../platform/identity/credential.ts';
 import { type KeyPair, keyPairOf } from '../../platform/identity/key-pair.ts';
-import { readIfThere, removeFile, writePrivate } from './private-file.ts';
+import { removeFile, writePrivate } from './private-file.ts';
 
 /** A launch that was begun: kept until its key has an enclave, so that an interrupted one can be joined again. */
 export interface PendingLaunch {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { readIfThere, removeFile, writePrivate } from './private-file.ts';
+import { readIfThere } from '../../platform/files/read-if-there.ts';
+import { removeFile, writePrivate } from './private-file.ts';
 
 export interface StoredSession {
   readonly server: string;

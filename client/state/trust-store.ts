@@ -10,8 +10,9 @@ import {
   type SignedTrustDocument,
   type TrustDocument,
 } from '../../formats/evidence/trust-document.ts';
+import { readIfThere } from '../../platform/files/read-if-there.ts';
 import type { TpmSeen } from '../../verify/verdict.ts';
-import { readIfThere, writePrivate } from './private-file.ts';
+import { writePrivate } from './private-file.ts';
 
 /** What was seen and is held against the next time: the newest trust document of a set of roots, and nodes' TPMs. */
 export class TrustStore {

@@ -22,7 +22,7 @@ export class EventRecorder {
     this.#source = source;
   }
 
-  /** Says it once, and counts when it is said again. */
+  /** Says it once, and counts when it is said again. An event that cannot be written is lost, as a kubelet's is. */
   record(pod: Pod, type: EventType, reason: string, message: string, container?: string): void {
     const namespace = pod.metadata.namespace ?? '';
     const key = [pod.metadata.uid, container, reason, message].join('\n');

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { explain } from '../run/explain.ts';
 import { ConfigError } from './config-error.ts';
 import { type ConfigOf, environmentName, flagName, type Option, type Options } from './option.ts';
 import { isMisfit, readValue, type Value } from './value.ts';
@@ -113,9 +114,7 @@ async function readFile(options: Options, path: string): Promise<Map<string, unk
     const { parse } = await import('yaml');
     parsed = parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new ConfigError(
-      `--config ${path}: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`,
-    );
+    throw new ConfigError(`--config ${path}: ${explain(error)}`);
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new ConfigError(`--config ${path} must hold one YAML mapping`);

@@ -40,6 +40,7 @@ export async function elect(
     await keep(options, clock, leaseMs, state, AbortSignal.any([signal, term.signal]));
     term.abort();
     await led.catch((error: unknown) => log.error({ error }, 'leading failed'));
+    // What cannot be given back runs out by itself.
     await release(options, clock).catch(() => undefined);
     log.info({ lease: options.name }, 'no longer elected');
   }
@@ -108,6 +109,7 @@ async function keep(
     if (!(await sleep(leaseMs / 3, signal))) return;
     if (await acquire(options, clock, leaseMs, state)) renewed = clock.now();
     else {
+      // An API server that is away says nothing about who leads: the lease's own time decides.
       const lease = await options.kube.get(LEASES, options).catch(() => undefined);
       const holder = lease?.spec?.holderIdentity;
       if (holder !== undefined && holder !== options.identity) return;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { ConfigError } from '../config/config-error.ts';
 import { processEnvironment } from '../config/environment.ts';
 import type { ConfigOf, Options } from '../config/option.ts';
+import { explain } from '../run/explain.ts';
 import { createKube } from './create-kube.ts';
 import type { Kube } from './kube.ts';
 
@@ -54,10 +55,7 @@ function cachedFile(path: string): () => string {
     try {
       text = readFileSync(path, 'utf8');
     } catch (error) {
-      if (text === '')
-        throw new ConfigError(
-          `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
-        );
+      if (text === '') throw new ConfigError(`cannot read ${path}: ${explain(error)}`);
       // A replacement under way: the old text is good for a while yet.
     }
     readAt = now;

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { type ChannelOptions, experimental, Metadata } from '@grpc/grpc-js';
+import { explain } from '../run/explain.ts';
 import { STATUS_CODES } from './status.ts';
 
 const SCHEME = 'enclave-dial';
@@ -103,7 +104,7 @@ class DialFromResolver {
   }
 
   #fail(error: unknown): void {
-    const details = `no address for ${this.#target.host}: ${error instanceof Error ? error.message : String(error)}`;
+    const details = `no address for ${this.#target.host}: ${explain(error)}`;
     const status = { code: STATUS_CODES.UNAVAILABLE, details, metadata: new Metadata() };
     this.#listener(experimental.statusOrFromError(status), {}, null, '');
   }

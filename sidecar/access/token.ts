@@ -1,5 +1,6 @@
 import { type Result, refuse, success } from '../../formats/bytes/result.ts';
 import type { TrustDocument } from '../../formats/evidence/trust-document.ts';
+import { explain } from '../../platform/run/explain.ts';
 import type { Allowed } from './access.ts';
 import type { AccessCode } from './code.ts';
 
@@ -35,7 +36,6 @@ export async function judgeToken(
     return success({ user, via: 'token', keySha256: undefined, notAfter: payload.exp ?? 0 });
   } catch (error) {
     // jose's messages name claims and algorithms, never the token.
-    const why = error instanceof Error ? error.message : String(error);
-    return refuse('token-invalid', `the token does not verify: ${why}`, remedy);
+    return refuse('token-invalid', `the token does not verify: ${explain(error)}`, remedy);
   }
 }

@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Result } from '../../formats/bytes/result.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
+import { explain } from '../../platform/run/explain.ts';
 import { peerCertificate } from '../../platform/tls/peer.ts';
 import type { Allowed, Presented } from '../access/access.ts';
 import type { AccessCode } from '../access/code.ts';
@@ -83,7 +84,7 @@ export function createDataConnections(options: DataOptions): DataConnections {
         if (open.size === 0) drained?.();
       });
       options.forward(socket, allowed).catch((error: unknown) => {
-        log.warn({ reason: error instanceof Error ? error.message : String(error), peer }, 'not forwarded');
+        log.warn({ reason: explain(error), peer }, 'not forwarded');
         failures.inc();
         socket.destroy();
       });

@@ -68,7 +68,7 @@ describe('configuration', () => {
     [['--bind', 'x', '--require-isolation=maybe'], '--require-isolation must be true or false'],
     [['--bind', 'x', '--namespaces', 'a,,b'], '--namespaces must be a list'],
     [['--bind', 'x', '--mode', 'udp'], '--mode must be one of tcp, http'],
-    [['--bind', 'x', '--config', '/no/such'], '--config /no/such: ENOENT'],
+    [['--bind', 'x', '--config', '/no/such'], '--config /no/such: /no/such does not exist'],
   ])('%j: one line that names it', async (argv, message) => {
     const error = await read(argv).catch((each: unknown) => each);
     expect(error).toMatchObject({ name: 'ConfigError' });

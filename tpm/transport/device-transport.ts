@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { MAX_RESPONSE } from '../../formats/tpm/command-codec.ts';
+import { explain } from '../../platform/run/explain.ts';
 import { type TpmTransport, TpmUnavailable } from './transport.ts';
 
 /**
@@ -20,9 +21,8 @@ export class DeviceTransport implements TpmTransport {
     try {
       return new DeviceTransport(await open(path, constants.O_RDWR), path);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
       throw new TpmUnavailable(
-        `no TPM at ${path}: ${reason}; does the node have a TPM 2.0, and may this process open the device?`,
+        `no TPM at ${path}: ${explain(error)}; does the node have a TPM 2.0, and may this process open the device?`,
         { cause: error },
       );
     }
@@ -36,8 +36,9 @@ export class DeviceTransport implements TpmTransport {
       const { bytesRead } = await this.#file.read(response, 0, response.length, null);
       return response.subarray(0, bytesRead);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new TpmUnavailable(`the TPM at ${this.#path} does not answer: ${reason}`, { cause: error });
+      throw new TpmUnavailable(`the TPM at ${this.#path} does not answer: ${explain(error)}`, {
+        cause: error,
+      });
     }
   }
 
