@@ -10,7 +10,13 @@ export interface Person {
   readonly home: string;
   readonly passwordFile: string;
   /** Runs enclavectl with this person's state and echoes it. */
-  enclavectl(args: readonly string[], options?: { readonly quiet?: boolean }): Promise<CommandResult>;
+  enclavectl(args: readonly string[], options?: PersonOptions): Promise<CommandResult>;
+}
+
+export interface PersonOptions {
+  /** Neither echoed nor shown. */
+  readonly quiet?: boolean;
+  readonly onLine?: (line: string) => void;
 }
 
 export interface Settings {
@@ -42,7 +48,11 @@ export function person(
       return await command(process.execPath, [PROGRAM, ...args], {
         env: { HOME: home, ...settings },
         signal,
-        ...(options.quiet ? {} : { onLine: (line) => narrator.output(shorten(line)) }),
+        onLine: (line) => {
+          options.onLine?.(line);
+          if (!options.quiet) narrator.output(shorten(line));
+        },
+        timeoutMs: 120_000,
       });
     },
   };

@@ -1,0 +1,132 @@
+/** The whole product as processes, with people in front of it: what the end-to-end suites stand on. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import {
+  ENCLAVE_NAMESPACE,
+  type Environment,
+  type EnvironmentOptions,
+  startEnvironment,
+} from '../../tools/cluster/environment.ts';
+import { narrator } from '../../tools/demo/narrator.ts';
+import { PROFILE, profileObject, writeSettings } from '../../tools/demo/operator.ts';
+import { type Person, person, type Settings } from '../../tools/demo/people.ts';
+
+export interface World {
+  readonly environment: Environment;
+  readonly settings: Settings;
+  /** Signed up and logged in. */
+  user(name: string): Promise<Person>;
+  /** Objects of the enclaves' namespace, or the cluster's requests. */
+  pods(): Promise<PodView[]>;
+  requests(): Promise<string[]>;
+  /** Processes of one component of this world, by what they run; a sidecar's by its enclave. */
+  processes(component: string, enclave?: string): number[];
+  /** Every container's log of every pod that ran, by file name. */
+  logs(): Map<string, string>;
+  stop(): Promise<void>;
+}
+
+export interface PodView {
+  readonly metadata: { readonly name: string; readonly uid: string; readonly namespace: string };
+  readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly image: string }[] };
+  readonly status: {
+    readonly podIP?: string;
+    readonly containerStatuses?: readonly { readonly name: string; readonly restartCount: number }[];
+  };
+}
+
+export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> = {}): Promise<World> {
+  const directory = mkdtempSync(join(tmpdir(), 'world-'));
+  const quiet = narrator(() => undefined);
+  let environment: Environment;
+  try {
+    environment = await startEnvironment({ directory, ...options });
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+  const settings = writeSettings(environment);
+  await environment.kubectl(['apply', '-f', '-'], JSON.stringify(profileObject(environment)));
+  const clusterDirectory = dirname(environment.cluster.kubeconfig);
+  const list = async <T>(args: readonly string[]): Promise<T[]> =>
+    (JSON.parse(await environment.kubectl(['get', ...args, '-o', 'json'])) as { items: T[] }).items;
+  return {
+    environment,
+    settings,
+    user: async (name) => {
+      const who = person(name, directory, settings, quiet, new AbortController().signal);
+      for (const args of [['init'], ['signup', name, '--password-file', who.passwordFile]])
+        await succeed(who, args);
+      await succeed(who, ['login', name, '--password-file', who.passwordFile]);
+      return who;
+    },
+    pods: () => list<PodView>(['pods', '-n', ENCLAVE_NAMESPACE]),
+    requests: async () => (await list<PodView>(['csr'])).map(({ metadata }) => metadata.name),
+    processes: (component, enclave) =>
+      readdirSync('/proc')
+        .filter((entry) => /^\d+$/.test(entry))
+        .filter((pid) => {
+          const command = read(`/proc/${pid}/cmdline`);
+          if (!command.includes(`dist/${component}/main.js`)) return false;
+          if (enclave !== undefined) return read(`/proc/${pid}/environ`).includes(`_ENCLAVE=${enclave}\0`);
+          return command.includes(clusterDirectory);
+        })
+        .map(Number),
+    logs: () => {
+      const files = readdirSync(clusterDirectory, { recursive: true, encoding: 'utf8' });
+      return new Map(
+        files
+          .filter((file) => file.endsWith('.log'))
+          .map((file) => [file, read(join(clusterDirectory, file))]),
+      );
+    },
+    stop: async () => {
+      await environment.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs enclavectl; @throws Error with what it said unless it ends with 0 */
+export async function succeed(who: Person, args: readonly string[]): Promise<string> {
+  const result = await who.enclavectl(args);
+  if (result.code !== 0)
+    throw new Error(`enclavectl ${args.join(' ')}: exit ${result.code}\n${result.stderr}${result.stdout}`);
+  return result.stdout;
+}
+
+export interface LaunchOutcome {
+  readonly enclave: string;
+  readonly code: number;
+  readonly output: string;
+}
+
+/** `enclavectl launch`; `at` is called once for each phase as its line appears. */
+export async function launch(
+  who: Person,
+  at: (phase: string, enclave: string) => void = () => undefined,
+): Promise<LaunchOutcome> {
+  const seen = new Set<string>();
+  let enclave = '';
+  const result = await who.enclavectl(['launch', PROFILE, '--timeout', '90s'], {
+    onLine: (line) => {
+      const [, phase, id] =
+        /^(seat|created|started|certified|attested|isolated|ready)\s+(e[a-z2-7]+)\b/.exec(line) ?? [];
+      if (phase === undefined || id === undefined || seen.has(phase)) return;
+      seen.add(phase);
+      enclave = id;
+      at(phase, id);
+    },
+  });
+  return { enclave, code: result.code, output: `${result.stdout}${result.stderr}` };
+}
+
+/** Files and processes come and go while they are read. */
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
