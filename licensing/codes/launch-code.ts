@@ -17,6 +17,7 @@ export const LAUNCH_CODES = [
   'certificate-denied',
   'not-isolated',
   'evidence-refused',
+  'evidence-unavailable',
   'user-certificate-denied',
   'launch-timeout',
   'launch-unattended',
@@ -45,6 +46,7 @@ export const LAUNCH_REMEDIES: Readonly<Record<LaunchCode, string>> = {
   'not-isolated':
     'let the app listen on 127.0.0.1 or a unix: socket, or ask the operator for a network policy',
   'evidence-refused': 'launch again; ask the operator when it happens each time',
+  'evidence-unavailable': 'try again in a few seconds; ask the operator to look at the node’s TPM and agent',
   'user-certificate-denied': 'use the owner key of this enclave, or a grant signed by it',
   'launch-timeout': 'launch again; ask the operator when it happens each time',
   'launch-unattended': 'launch again and wait for the result',

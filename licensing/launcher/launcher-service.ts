@@ -43,7 +43,17 @@ export function launcherHandlers(
           ({ metadata }) => metadata?.deletionTimestamp === undefined,
         );
         if (pod === undefined) throw new LaunchFailure('pod-gone', `enclave ${enclave} has no pod`);
-        return { bundle: await enclaveEvidence(world, enclave, pod, nonce, call.signal) };
+        const bundle = await enclaveEvidence(world, enclave, pod, nonce, call.signal).catch(
+          (error: unknown) => {
+            if (error instanceof LaunchFailure || call.signal.aborted) throw error;
+            // One call, one try: who asked decides whether to ask again, and has to know what is wrong.
+            throw new LaunchFailure(
+              'evidence-unavailable',
+              `the enclave gives no evidence: ${explain(error)}`,
+            );
+          },
+        );
+        return { bundle };
       });
     },
 

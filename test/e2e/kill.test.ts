@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Person } from '../../tools/demo/people.ts';
+import { until } from '../support/until.ts';
+import { launch, startWorld, succeed, type World } from '../support/world.ts';
+
+/** Each is reached through its progress line, never by sleeping. */
+const PHASES = ['seat', 'created', 'started', 'certified', 'attested', 'isolated', 'ready'] as const;
+const COMPONENTS = ['front', 'launcher', 'certs', 'webhook', 'agent', 'sidecar'] as const;
+
+let world: World;
+let alice: Person;
+
+beforeAll(async () => {
+  world = await startWorld({ nodes: 1 });
+  alice = await world.user('alice');
+});
+
+afterAll(() => world?.stop());
+
+interface Listed {
+  readonly id: string;
+  readonly state: string;
+  readonly reason: string;
+}
+
+async function listed(): Promise<Listed[]> {
+  return (JSON.parse(await succeed(alice, ['ls', '--json'])) as { enclaves: Listed[] }).enclaves;
+}
+
+/** No pod, no request of a pod or a user, no seat: what a launch took is given back. */
+async function nothingLeft(): Promise<void> {
+  await until('nothing of the launch is left', async () => {
+    const pods = await world.pods();
+    const requests = (await world.requests()).filter((name) => /^(enclave|user)-/.test(name));
+    const seats = (await listed().catch(() => undefined))?.filter(
+      ({ state }) => !['stopped', 'failed'].includes(state),
+    );
+    return pods.length === 0 && requests.length === 0 && seats?.length === 0;
+  });
+}
+
+describe.each(PHASES)('kill -9 when the launch has reached %s', (phase) => {
+  test.each(COMPONENTS)(
+    '%s',
+    async (component) => {
+      let killed = 0;
+      const outcome = await launch(alice, (reached, enclave) => {
+        if (reached !== phase) return;
+        for (const pid of world.processes(component, component === 'sidecar' ? enclave : undefined)) {
+          process.kill(pid, 'SIGKILL');
+          killed += 1;
+        }
+      });
+      expect(outcome.enclave, outcome.output).not.toBe('');
+      // Before the pod runs there is no sidecar to kill: the launch must not notice anything.
+      if (component !== 'sidecar' || !['seat', 'created'].includes(phase)) expect(killed).toBeGreaterThan(0);
+      const state = await until('the launch has ended', async () => {
+        const mine = (await listed().catch(() => undefined))?.find(({ id }) => id === outcome.enclave);
+        return mine !== undefined && ['ready', 'failed', 'stopped'].includes(mine.state) && mine;
+      });
+      if (outcome.code === 0) {
+        expect(state.state).toBe('ready');
+      } else {
+        // A clear failure: the command says why, in words that name what was wrong.
+        expect(outcome.output).toMatch(/enclavectl: .{10,}/);
+      }
+      if (state.state === 'ready') {
+        // It is what it says: fresh evidence, verified.
+        await until('the enclave proves itself', async () => {
+          const status = await alice.enclavectl(['status', outcome.enclave, '--verify']);
+          return status.code === 0;
+        });
+        await until('the enclave is stopped', async () => {
+          const stop = await alice.enclavectl(['stop', outcome.enclave]);
+          return stop.code === 0;
+        });
+      } else expect(state.reason).not.toBe('');
+      await nothingLeft();
+    },
+    120_000,
+  );
+});
