@@ -39,21 +39,17 @@ export function launcherHandlers(
     async evidence({ enclave, nonce }, call) {
       admit(call);
       return answer(async () => {
-        const [pod] = (await listPods(kube, namespaces, enclave)).filter(
-          ({ metadata }) => metadata?.deletionTimestamp === undefined,
-        );
-        if (pod === undefined) throw new LaunchFailure('pod-gone', `enclave ${enclave} has no pod`);
-        const bundle = await enclaveEvidence(world, enclave, pod, nonce, call.signal).catch(
-          (error: unknown) => {
-            if (error instanceof LaunchFailure || call.signal.aborted) throw error;
-            // One call, one try: who asked decides whether to ask again, and has to know what is wrong.
-            throw new LaunchFailure(
-              'evidence-unavailable',
-              `the enclave gives no evidence: ${explain(error)}`,
-            );
-          },
-        );
-        return { bundle };
+        try {
+          const [pod] = (await listPods(kube, namespaces, enclave)).filter(
+            ({ metadata }) => metadata?.deletionTimestamp === undefined,
+          );
+          if (pod === undefined) throw new LaunchFailure('pod-gone', `enclave ${enclave} has no pod`);
+          return { bundle: await enclaveEvidence(world, enclave, pod, nonce, call.signal) };
+        } catch (error) {
+          if (error instanceof LaunchFailure || call.signal.aborted) throw error;
+          // One call, one try: who asked decides whether to ask again, and has to know what is wrong.
+          throw new LaunchFailure('evidence-unavailable', `no evidence at this moment: ${explain(error)}`);
+        }
       });
     },
 

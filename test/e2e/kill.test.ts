@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Person } from '../../tools/demo/people.ts';
 import { until } from '../support/until.ts';
 import { launch, startWorld, succeed, type World } from '../support/world.ts';
 
 /** Each is reached through its progress line, never by sleeping. */
 const PHASES = ['seat', 'created', 'started', 'certified', 'attested', 'isolated', 'ready'] as const;
+const OVER = ['stopped', 'failed'];
 const COMPONENTS = ['front', 'launcher', 'certs', 'webhook', 'agent', 'sidecar'] as const;
 
 let world: World;
@@ -16,6 +17,13 @@ beforeAll(async () => {
 });
 
 afterAll(() => world?.stop());
+
+// Each case starts from a whole product and empty seats, whatever the one before it left.
+beforeEach(async () => {
+  await world.componentsReady();
+  for (const { id } of (await listed()).filter(({ state }) => !OVER.includes(state)))
+    await alice.enclavectl(['stop', id]);
+});
 
 interface Listed {
   readonly id: string;
@@ -29,14 +37,16 @@ async function listed(): Promise<Listed[]> {
 
 /** No pod, no request of a pod or a user, no seat: what a launch took is given back. */
 async function nothingLeft(): Promise<void> {
-  await until('nothing of the launch is left', async () => {
-    const pods = await world.pods();
-    const requests = (await world.requests()).filter((name) => /^(enclave|user)-/.test(name));
-    const seats = (await listed().catch(() => undefined))?.filter(
-      ({ state }) => !['stopped', 'failed'].includes(state),
-    );
-    return pods.length === 0 && requests.length === 0 && seats?.length === 0;
-  });
+  await until(
+    'nothing of the launch is left',
+    async () => {
+      const pods = await world.pods();
+      const requests = (await world.requests()).filter((name) => /^(enclave|user)-/.test(name));
+      const seats = (await listed().catch(() => undefined))?.filter(({ state }) => !OVER.includes(state));
+      return pods.length === 0 && requests.length === 0 && seats?.length === 0;
+    },
+    60_000,
+  );
 }
 
 describe.each(PHASES)('kill -9 when the launch has reached %s', (phase) => {
@@ -54,10 +64,15 @@ describe.each(PHASES)('kill -9 when the launch has reached %s', (phase) => {
       expect(outcome.enclave, outcome.output).not.toBe('');
       // Before the pod runs there is no sidecar to kill: the launch must not notice anything.
       if (component !== 'sidecar' || !['seat', 'created'].includes(phase)) expect(killed).toBeGreaterThan(0);
-      const state = await until('the launch has ended', async () => {
-        const mine = (await listed().catch(() => undefined))?.find(({ id }) => id === outcome.enclave);
-        return mine !== undefined && ['ready', 'failed', 'stopped'].includes(mine.state) && mine;
-      });
+      const state = await until(
+        'the launch has ended',
+        async () => {
+          const mine = (await listed().catch(() => undefined))?.find(({ id }) => id === outcome.enclave);
+          if (process.env['DBG']) console.log(JSON.stringify(mine), outcome.code, outcome.output.slice(-400));
+          return mine !== undefined && ['ready', ...OVER].includes(mine.state) && mine;
+        },
+        60_000,
+      );
       if (outcome.code === 0) {
         expect(state.state).toBe('ready');
       } else {

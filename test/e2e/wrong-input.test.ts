@@ -30,24 +30,6 @@ async function refused(args: readonly string[]): Promise<{ exit: number; said: S
   return { exit: result.code, said: JSON.parse(result.stdout || result.stderr) as Said };
 }
 
-async function componentsReady(): Promise<void> {
-  await until('all components are ready', async () => {
-    const list = JSON.parse(
-      await world.environment.kubectl([
-        'get',
-        'pods',
-        '-n',
-        world.environment.release.namespace,
-        '-o',
-        'json',
-      ]),
-    ) as { items: { status: { conditions?: { type: string; status: string }[] } }[] };
-    return list.items.every(({ status }) =>
-      status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
-    );
-  });
-}
-
 describe('wrong input', () => {
   test('a wrong password and an unknown user get one answer', async () => {
     const wrong = join(alice.home, 'wrong');
@@ -96,7 +78,6 @@ describe('wrong input', () => {
     for (const args of [
       ['status', own.enclave],
       ['stop', own.enclave],
-      ['certificate', own.enclave],
     ]) {
       const result = await eve.enclavectl([...args, '--json']);
       expect(result.code, args.join(' ')).toBe(2);
@@ -147,7 +128,7 @@ describe('what goes away and comes back', () => {
       JSON.stringify(each).includes('"name":"enclave-webhook"'),
     );
     await kubectl(['apply', '-f', '-'], JSON.stringify(pod));
-    await componentsReady();
+    await world.componentsReady();
     const after = await launch(alice);
     expect(after.code, after.output).toBe(0);
     await succeed(alice, ['stop', after.enclave]);
@@ -163,7 +144,7 @@ describe('what goes away and comes back', () => {
       expect(error.message).toMatch(/API server|unavailable/i),
     );
     await cluster.resumeApi();
-    await componentsReady();
+    await world.componentsReady();
     const after = await launch(alice);
     expect(after.code, after.output).toBe(0);
     for (const { enclave } of [running, after]) await succeed(alice, ['stop', enclave]);

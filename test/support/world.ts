@@ -11,6 +11,7 @@ import {
 import { narrator } from '../../tools/demo/narrator.ts';
 import { PROFILE, profileObject, writeSettings } from '../../tools/demo/operator.ts';
 import { type Person, person, type Settings } from '../../tools/demo/people.ts';
+import { until } from './until.ts';
 
 export interface World {
   readonly environment: Environment;
@@ -22,6 +23,8 @@ export interface World {
   requests(): Promise<string[]>;
   /** Processes of one component of this world, by what they run; a sidecar's by its enclave. */
   processes(component: string, enclave?: string): number[];
+  /** Resolves when every component's pod is Ready. */
+  componentsReady(): Promise<void>;
   /** Every container's log of every pod that ran, by file name. */
   logs(): Map<string, string>;
   stop(): Promise<void>;
@@ -32,6 +35,7 @@ export interface PodView {
   readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly image: string }[] };
   readonly status: {
     readonly podIP?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
     readonly containerStatuses?: readonly { readonly name: string; readonly restartCount: number }[];
   };
 }
@@ -73,6 +77,17 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
           return command.includes(clusterDirectory);
         })
         .map(Number),
+    componentsReady: () =>
+      until(
+        'all components are ready',
+        async () => {
+          const components = await list<PodView>(['pods', '-n', environment.release.namespace]);
+          return components.every(({ status }) =>
+            status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+          );
+        },
+        60_000,
+      ).then(() => undefined),
     logs: () => {
       const files = readdirSync(clusterDirectory, { recursive: true, encoding: 'utf8' });
       return new Map(
