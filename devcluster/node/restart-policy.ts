@@ -21,12 +21,12 @@ export function restarts(role: Role, podPolicy: string | undefined, exitCode: nu
 }
 
 const FIRST_MS = 1_000;
-const MAX_MS = 30_000;
+const MAX_MS = 4_000;
 const FORGET_AFTER_MS = 60_000;
 
 /**
  * The wait before a restart. The first restart is at once, as with a kubelet; then 1 s (a kubelet: 10 s), doubling to
- * 30 s (5 min), forgotten when the container has run for a minute (10 min).
+ * 4 s (5 min), forgotten when the container has run for a minute (10 min).
  */
 export class RestartBackoff {
   #next = 0;
