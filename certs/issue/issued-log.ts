@@ -17,12 +17,15 @@ export interface IssuedLog {
 }
 
 const FILE = 'issued-enclaves.jsonl';
+/** Renewals and ended certificates that may stand in the file before it is written anew. */
+const SPARE_LINES = 4096;
 
 /**
- * Opens the log: one JSON object a line, appended and on disk before the certificate leaves. What has ended is dropped when it is opened.
- * A last line that a crash cut short is dropped as well: its certificate never left.
+ * Opens the log: one JSON object a line, appended and on disk before the certificate leaves. What has ended is dropped when it is opened, and
+ * when the file has grown to twice what was needed then. A last line that a crash cut short is dropped as well: its certificate never left.
+ * @param now unix seconds
  */
-export function openIssuedLog(folder: string, now: number): IssuedLog {
+export function openIssuedLog(folder: string, now: () => number, spareLines = SPARE_LINES): IssuedLog {
   const path = join(folder, FILE);
   const entries = new Map<string, IssuedToPod>();
   const put = (entry: IssuedToPod): void => {
@@ -31,11 +34,21 @@ export function openIssuedLog(folder: string, now: number): IssuedLog {
   };
   for (const line of readLines(path)) {
     const entry = parseLine(line);
-    if (entry !== undefined && entry.notAfter > now) put(entry);
+    if (entry !== undefined) put(entry);
   }
-  writeFileAtomic(path, [...entries.values()].map((entry) => `${JSON.stringify(entry)}\n`).join(''), 0o600);
+  let lines = 0;
+  let needed = 0;
+  const compact = (): void => {
+    const time = now();
+    for (const [podUid, { notAfter }] of entries) if (notAfter <= time) entries.delete(podUid);
+    writeFileAtomic(path, [...entries.values()].map((entry) => `${JSON.stringify(entry)}\n`).join(''), 0o600);
+    needed = entries.size;
+    lines = needed;
+  };
+  compact();
   return {
     add: (entry) => {
+      if (lines >= 2 * needed + spareLines) compact();
       const file = openSync(path, 'a', 0o600);
       try {
         writeSync(file, `${JSON.stringify(entry)}\n`);
@@ -43,6 +56,7 @@ export function openIssuedLog(folder: string, now: number): IssuedLog {
       } finally {
         closeSync(file);
       }
+      lines += 1;
       put(entry);
     },
     find: (podUid) => entries.get(podUid),

@@ -42,7 +42,7 @@ export function openMaterial(options: MaterialOptions): Material {
   const folder = settings.authorityDir;
   const authority = openFileAuthority({ ...settings, folder, crypto, now: now() });
   const roots = rootsOf(authority);
-  const issued = openIssuedLog(folder, now());
+  const issued = openIssuedLog(folder, now);
   const publisher = createTrustPublisher({
     crypto,
     store: openTrustStore(folder),

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openIssuedLog } from '../../certs/issue/issued-log.ts';
@@ -35,7 +35,7 @@ describe('revocations', () => {
   });
 
   const folder = temporaryFolder();
-  const issued = openIssuedLog(folder, NOW);
+  const issued = openIssuedLog(folder, () => NOW);
   issued.add({ podUid: 'pod-1', node: 'node-1', notAfter: NOW + 100 });
   issued.add({ podUid: 'pod-1', node: 'node-1', notAfter: NOW + 50 });
   issued.add({ podUid: 'gone', node: 'node-1', notAfter: NOW + 1 });
@@ -59,14 +59,28 @@ describe('revocations', () => {
   });
 
   test('what was issued is known after a restart, and what has ended is not', () => {
-    const again = openIssuedLog(folder, NOW + 60);
+    const again = openIssuedLog(folder, () => NOW + 60);
     expect(again.find('pod-1')?.notAfter).toBe(NOW + 100);
     expect(again.find('gone')).toBeUndefined();
     writeFileSync(
       join(folder, 'issued-enclaves.jsonl'),
       '{"podUid":"a","node":"n","notAfter":9999999999}\n{"podU',
     );
-    expect(openIssuedLog(folder, NOW).find('a')?.node).toBe('n');
+    expect(openIssuedLog(folder, () => NOW).find('a')?.node).toBe('n');
+  });
+
+  test('what has ended does not pile up while the process runs', () => {
+    let now = NOW;
+    const own = temporaryFolder();
+    const log = openIssuedLog(own, () => now, 4);
+    for (let i = 0; i < 40; i += 1, now += 10) {
+      log.add({ podUid: `pod-${i}`, node: 'node-1', notAfter: now + 15 });
+      expect(log.find(`pod-${i}`)?.notAfter).toBe(now + 15);
+      const kept = readFileSync(join(own, 'issued-enclaves.jsonl'), 'utf8').trim().split('\n');
+      expect(kept.length).toBeLessThanOrEqual(9);
+      expect(kept.at(-1)).toContain(`"pod-${i}"`);
+    }
+    expect(log.find('pod-0')).toBeUndefined();
   });
 
   test('the launcher: users', () => {

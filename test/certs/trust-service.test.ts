@@ -38,7 +38,7 @@ function service() {
   const handlers = trustHandlers({
     crypto: nodeCrypto,
     publisher,
-    issued: openIssuedLog(folder, NOW),
+    issued: openIssuedLog(folder, () => NOW),
     roots,
     now,
   });
