@@ -38,7 +38,7 @@ function isAlpnList(value: string): boolean {
   );
 }
 
-/** One schema an annotation (design, section 7). */
+/** One schema an annotation (docs/injection.md). */
 export const ANNOTATION_SCHEMAS: Readonly<Record<Key, Schema>> = {
   upstream: { accepts: (value) => parseUpstream(value) !== undefined, allowed: UPSTREAM_FORMS },
   mode: oneOf('tcp', 'http'),

@@ -89,7 +89,7 @@ function projectsOurAudience(source: object): boolean {
   );
 }
 
-/** What holds of every enclave pod apart from its sidecar: design, section 7. */
+/** What holds of every enclave pod apart from its sidecar (docs/injection.md). */
 export function breachOfPodRules(spec: PodSpec): Refused | undefined {
   const host = hostRules(spec);
   if (host !== undefined) return host;

@@ -11,7 +11,7 @@ import type { Pod, PodSpec } from './pod.ts';
 import type { EnclaveProfile } from './profile.ts';
 import { projection } from './projection.ts';
 
-/** Lower-case hex SHA-256 of the RFC 8785 JSON of the projection: the statement's `specSha256` (design, section 6). */
+/** Lower-case hex SHA-256 of the RFC 8785 JSON of the projection: the statement's `specSha256` (docs/injection.md). */
 export function specSha256(crypto: Crypto, spec: PodSpec): string {
   return toHex(crypto.hash('sha256', toUtf8(canonicalJson(projection(spec)))));
 }

@@ -12,7 +12,7 @@ import type { Verdict } from './verdict.ts';
 
 /**
  * Verifies an enclave's bundle as its user: certificate, quote, statement, bindings, boot state and claims, each a
- * line of the verdict (DESIGN, sections 4 and 6). Synchronous and pure; no bundle makes it throw, and its work is
+ * line of the verdict (SECURITY.md, docs/formats.md). Synchronous and pure; no bundle makes it throw, and its work is
  * bounded by the bundle's bounds.
  * @param policy reference values, from `parsePolicy`
  * @param context roots, time, nonce, the live certificate, the verifier's key, and what was seen before

@@ -30,7 +30,7 @@ export function heldTrust(pinned: PinnedRoots, store: TrustStore): Trust {
 }
 
 /**
- * The newest trust: asks the server, and takes its document only when a `system` root that is held signed it and it is newer. A server that has none, or is away, leaves
+ * The newest trust: asks the server, and takes its document only when a pinned `system` root signed it and it is newer. A server that has none, or is away, leaves
  * what is held.
  */
 export async function refreshTrust(
@@ -43,7 +43,8 @@ export async function refreshTrust(
   try {
     const { trustDocument } = await client.getTrustDocument({}, { signal, timeoutMs: 5_000 });
     if (trustDocument === undefined) return held;
-    // Judged by the pinned roots as well as the newest: the store reads it back under the pinned ones.
+    // Judged by the pinned roots, never by those of a document held: what is kept can be checked from the pinned file alone. When the
+    // operator drops a pinned system root for good, the user pins the new file.
     const accepted = acceptTrustDocument(nodeCrypto, trustDocument, {
       roots: pinned.roots,
       version: held.version,

@@ -8,8 +8,8 @@ const SCHEME = 'enclave-dial';
 const LOCAL_ADDRESS = 'enclave.local_address';
 
 /**
- * grpc-js cannot be told which address to dial from, but hands a resolver's addresses to `net.connect` as they are; so a resolver of our own adds it. DESIGN,
- * section 5: every process dials from its pod's address.
+ * grpc-js cannot be told which address to dial from, but hands a resolver's addresses to `net.connect` as they are; so a resolver of our own adds it:
+ * every process dials from its pod's address, by which agents and front know it.
  * @returns the target and the channel options that go with it
  */
 export function dialFrom(
