@@ -1,22 +1,16 @@
 import type { ServerResponse } from 'node:http';
 import { MEDIA_TYPES } from '../../names/wire.ts';
+import { problemDocument } from '../../platform/http/problem.ts';
 import { type AgentRefusal, STATUS_OF_CODE } from '../code.ts';
-
-const TYPE_PREFIX = 'tag:enclave-licensing.dev,2026:problem/';
 
 /** Answers with a problem document (RFC 9457) with members `code`, `remedy` and, when trying again helps, `retryAfterMs`. */
 export function sendProblem(response: ServerResponse, refusal: AgentRefusal): void {
-  const { code, message, remedy, retryAfterMs } = refusal;
+  const { code, retryAfterMs } = refusal;
   const status = STATUS_OF_CODE[code];
   // A caller that is not who it should be, or whose body was not read to its end, starts over.
   const ends = status === 401 || status === 403 || status === 413;
   const body = JSON.stringify({
-    type: `${TYPE_PREFIX}${code}`,
-    title: code.replaceAll('-', ' '),
-    status,
-    detail: message,
-    code,
-    remedy,
+    ...problemDocument(status, refusal),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
   response.writeHead(status, {

@@ -1,4 +1,4 @@
-import { parseJson } from '../../formats/bytes/json.ts';
+import { readProblem } from '../../platform/http/problem.ts';
 import { explain } from '../../platform/run/explain.ts';
 
 /** The agent could not be reached, or refused. Always worth another try, later: what it refuses today may be mended. */
@@ -18,13 +18,6 @@ export class AgentError extends Error {
 
 /** The refusal in a problem document (RFC 9457), as far as it is one. */
 export function problemError(status: number, body: Uint8Array): AgentError {
-  const parsed = parseJson(body, { maxBytes: 16_384, maxDepth: 4 });
-  const member = (name: string): string => {
-    const value =
-      parsed.ok && typeof parsed.value === 'object' ? Reflect.get(Object(parsed.value), name) : undefined;
-    return typeof value === 'string' ? value.slice(0, 500) : '';
-  };
-  const code = member('code');
-  const detail = member('detail') || member('title');
+  const { code, detail } = readProblem(body);
   return new AgentError(`the agent refuses (${code || status}): ${detail}`, false, status);
 }

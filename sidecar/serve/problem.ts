@@ -1,19 +1,15 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Refusal } from '../../formats/bytes/result.ts';
 import { MEDIA_TYPES } from '../../names/wire.ts';
+import { problemDocument } from '../../platform/http/problem.ts';
 
 /** A refusal over HTTP: problem details (RFC 9457) with our `code` and `remedy`. */
-export function sendProblem(
-  response: ServerResponse,
-  status: number,
-  { code, message, remedy }: Omit<Refusal, 'ok'>,
-): void {
+export function sendProblem(response: ServerResponse, status: number, refusal: Omit<Refusal, 'ok'>): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }
-  const body = { type: 'about:blank', title: STATUS_CODES[status], status, code, detail: message, remedy };
-  sendJson(response, status, body, MEDIA_TYPES.problem);
+  sendJson(response, status, problemDocument(status, refusal), MEDIA_TYPES.problem);
 }
 
 /** One JSON document that no cache keeps. */

@@ -1,4 +1,3 @@
-import { request } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { toBase64url } from '../../../formats/bytes/base64.ts';
 import { equal } from '../../../formats/bytes/bytes.ts';
@@ -6,6 +5,8 @@ import { type Bundle, decodeBundle, MAX_BUNDLE_BYTES } from '../../../formats/ev
 import type { Roots } from '../../../formats/evidence/roots.ts';
 import { EVIDENCE_ALPN, EVIDENCE_PATHS, MEDIA_TYPES, PORTS } from '../../../names/wire.ts';
 import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
+import { AnswerTooLarge, getOver } from '../../../platform/http/get-over.ts';
+import { readProblem } from '../../../platform/http/problem.ts';
 import { dialTls } from '../../../platform/tls/dial.ts';
 import { peerCertificate } from '../../../platform/tls/peer.ts';
 import { verifyChain } from '../../../verify/certificate-chain.ts';
@@ -25,7 +26,6 @@ export interface EvidenceSource {
 }
 
 const TIMEOUT_MS = 15_000;
-const MAX_PROBLEM_BYTES = 4096;
 
 /**
  * Fresh evidence from a pod's sidecar over TLS with ALPN `enclave-evidence/1`: chain, name, role and pod UID of the live certificate are checked, and that
@@ -49,7 +49,12 @@ export async function fetchEvidence(
   });
   try {
     const live = peerCertificate(socket);
-    const body = await get(socket, `${EVIDENCE_PATHS.evidence}?nonce=${toBase64url(nonce)}`, source, within);
+    const body = await get(
+      socket,
+      `${EVIDENCE_PATHS.evidence}?nonce=${toBase64url(nonce)}`,
+      source.serverName,
+      within,
+    );
     const bundle = decodeBundle(body);
     if (!bundle.ok) throw new LaunchFailure('evidence-refused', bundle.message);
     const [leaf] = bundle.value.certificateChain;
@@ -76,58 +81,15 @@ function whyNotEnclave(
   return leaf.value.extensions.enclaveBinding?.podUid === podUid ? undefined : 'it is bound to another pod';
 }
 
-/** One bounded answer. */
-function get(
-  socket: TLSSocket,
-  path: string,
-  { serverName }: EvidenceSource,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      {
-        createConnection: () => socket,
-        method: 'GET',
-        path,
-        signal,
-        headers: { host: serverName, accept: MEDIA_TYPES.protobuf },
-      },
-      (response) => {
-        const ok = response.statusCode === 200;
-        const chunks: Buffer[] = [];
-        let size = 0;
-        response.on('data', (chunk: Buffer) => {
-          size += chunk.length;
-          if (size > (ok ? MAX_BUNDLE_BYTES : MAX_PROBLEM_BYTES)) {
-            response.destroy();
-            reject(new LaunchFailure('evidence-refused', 'the sidecar’s answer is too large'));
-          } else chunks.push(chunk);
-        });
-        response.on('error', reject);
-        response.on('end', () => {
-          const body = Buffer.concat(chunks);
-          if (ok) resolve(new Uint8Array(body));
-          else reject(problemOf(response.statusCode ?? 0, body));
-        });
-      },
-    );
-    outgoing.on('error', reject);
-    outgoing.end();
+/** One bounded answer. 5xx and 429 may pass; what else the sidecar says is final. */
+async function get(socket: TLSSocket, path: string, host: string, signal: AbortSignal): Promise<Uint8Array> {
+  const asked = { host, path, accept: MEDIA_TYPES.protobuf, maxBytes: MAX_BUNDLE_BYTES, signal };
+  const { status, body } = await getOver(socket, asked).catch((error: unknown) => {
+    if (!(error instanceof AnswerTooLarge)) throw error;
+    throw new LaunchFailure('evidence-refused', 'the sidecar’s answer is too large');
   });
-}
-
-/** RFC 9457. 5xx and 429 may pass; what else the sidecar says is final. */
-function problemOf(status: number, body: Buffer): Error {
-  let detail = '';
-  try {
-    const parsed: unknown = JSON.parse(body.toString('utf8'));
-    if (typeof parsed === 'object' && parsed !== null)
-      detail = 'detail' in parsed ? String(parsed.detail) : 'title' in parsed ? String(parsed.title) : '';
-  } catch {
-    // The status says enough.
-  }
-  const message = `the sidecar answered ${status}${detail === '' ? '' : `: ${detail.slice(0, 300)}`}`;
-  return status >= 500 || status === 429
-    ? new Error(message)
-    : new LaunchFailure('evidence-refused', message);
+  if (status === 200) return body;
+  const { detail } = readProblem(body);
+  const message = `the sidecar answered ${status}${detail === '' ? '' : `: ${detail}`}`;
+  throw status >= 500 || status === 429 ? new Error(message) : new LaunchFailure('evidence-refused', message);
 }
