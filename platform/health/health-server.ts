@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Health, HealthReport } from './health.ts';
 
@@ -6,6 +7,8 @@ export interface HealthServer {
   readonly port: number;
   close(): Promise<void>;
 }
+
+const MAX_CONNECTIONS = 64;
 
 /**
  * Serves /livez, /readyz and /metrics, and nothing else, over plain HTTP for kubelet and Prometheus.
@@ -33,7 +36,14 @@ export async function serveHealth(
       return end(response, 404, '/livez, /readyz, /metrics\n');
     },
   );
-  server.maxConnections = 64;
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    // The oldest goes, not the newest: strangers that hold connections must not make a kubelet's probe fail.
+    const [oldest] = open;
+    if (open.size > MAX_CONNECTIONS) oldest?.destroy();
+  });
   await listening(server, host, port);
   const address = server.address();
   return {
