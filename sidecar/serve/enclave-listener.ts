@@ -1,4 +1,5 @@
 import { constants } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import { equal } from '../../formats/bytes/bytes.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
@@ -9,6 +10,8 @@ export interface ListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly maxConnections: number;
+  /** Milliseconds; default 10,000. */
+  readonly handshakeTimeout?: number;
   /** Chooses the protocol from what the client offers; undefined ends the handshake. */
   chooseProtocol(offered: readonly string[]): string | undefined;
   onConnection(socket: TLSSocket): void;
@@ -44,12 +47,20 @@ export function createEnclaveListener(options: ListenerOptions): EnclaveListener
       rejectUnauthorized: false,
       allowHalfOpen: true,
       noDelay: true,
-      handshakeTimeout: 10_000,
+      handshakeTimeout: options.handshakeTimeout ?? 10_000,
       ALPNCallback: ({ protocols }) => options.chooseProtocol(protocols),
     });
     made.maxConnections = options.maxConnections;
-    made.on('secureConnection', options.onConnection);
-    made.on('tlsClientError', (error) => options.onHandshakeFailure(error));
+    const shaking = boundHandshakes(made, Math.max(1, Math.floor(options.maxConnections / 2)));
+    made.on('secureConnection', (socket) => {
+      shaking.done(socket);
+      options.onConnection(socket);
+    });
+    made.on('tlsClientError', (error, socket) => {
+      // Node leaves it open: with half-open connections allowed, one that stopped in the middle would stay for good.
+      socket.destroy();
+      options.onHandshakeFailure(error);
+    });
     await new Promise<void>((resolve, reject) => {
       made.once('error', reject);
       made.listen(options.port, options.host, () => {
@@ -97,4 +108,21 @@ export function createEnclaveListener(options: ListenerOptions): EnclaveListener
       return typeof address === 'object' && address !== null ? address.port : options.port;
     },
   };
+}
+
+/**
+ * Handshakes that never end must not take all places: when too many are under way the oldest goes, so that who comes with a certificate
+ * gets in whoever else hangs on.
+ */
+function boundHandshakes(server: Server, most: number): { done(socket: TLSSocket): void } {
+  const underWay = new Map<string, Socket>();
+  const key = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+  server.on('connection', (socket: Socket) => {
+    const own = key(socket);
+    underWay.set(own, socket);
+    socket.once('close', () => underWay.delete(own));
+    const [oldest] = underWay.values();
+    if (underWay.size > most) oldest?.destroy();
+  });
+  return { done: (socket) => void underWay.delete(key(socket)) };
 }

@@ -72,3 +72,16 @@ test('evidence of one pod is not answered on a connection that offers more than 
   expect(socket.alpnProtocol).toBe('http/1.1');
   expect((await httpOver(socket, '/v1/access-decision')).body).toBe('');
 });
+
+test('handshakes that are left hanging do not fill the port', async () => {
+  const agent = await agentFixture();
+  const app = await echoApp();
+  const { bind, health } = startSidecar(agent, { upstream: String(app.port), maxConnections: 20 });
+  await until(() => health.ready().ok, 'readiness');
+  const hanging = Array.from({ length: 60 }, () => raw(bind).resume());
+  await until(() => hanging.some((socket) => socket.destroyed), 'the first is let go');
+  const socket = await dial(bind, userCredential(owner));
+  const answer = drainOf(socket);
+  socket.end('served');
+  expect(await answer).toBe('served');
+});
