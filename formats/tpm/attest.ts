@@ -1,6 +1,7 @@
 import type { Result } from '../bytes/result.ts';
+import { decode, type TpmFormatCode } from './decode.ts';
+import { encode } from './encode.ts';
 import { ATTEST } from './structures.ts';
-import { decode, encode, type TpmFormatCode } from './walk.ts';
 import type { ValueOf } from './wire.ts';
 
 /**

@@ -3,9 +3,10 @@ import { Reader } from '../bytes/reader.ts';
 import { type Result, refuse, success } from '../bytes/result.ts';
 import { Writer } from '../bytes/writer.ts';
 import type { Command, RequestOf, ResponseOf } from './commands.ts';
+import { decodeFields, type TpmFormatCode } from './decode.ts';
+import { encode, encodeFields } from './encode.ts';
 import { RH } from './handles.ts';
 import { AUTH_COMMAND } from './structures.ts';
-import { decodeFields, encode, encodeFields, type TpmFormatCode } from './walk.ts';
 import type { ValueOf } from './wire.ts';
 
 /** TPM_ST_NO_SESSIONS and TPM_ST_SESSIONS (part 2, 6.9). */

@@ -1,6 +1,7 @@
 import type { Result } from '../bytes/result.ts';
+import { decode, type TpmFormatCode } from './decode.ts';
+import { encode } from './encode.ts';
 import { ENCRYPTED_SECRET, ID_OBJECT } from './structures.ts';
-import { decode, encode, type TpmFormatCode } from './walk.ts';
 import type { ValueOf } from './wire.ts';
 
 /** TPM2B_ID_OBJECT (part 2, 12.4.3), with its size field on the wire. */

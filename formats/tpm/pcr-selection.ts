@@ -1,7 +1,8 @@
 import type { Result } from '../bytes/result.ts';
 import type { TpmHash } from './algorithms.ts';
+import { decode, type TpmFormatCode } from './decode.ts';
+import { encode } from './encode.ts';
 import { PCR_SELECTIONS } from './structures.ts';
-import { decode, encode, type TpmFormatCode } from './walk.ts';
 import type { ValueOf } from './wire.ts';
 
 /** TPML_PCR_SELECTION (part 2, 10.9.7): per bank a bit map. */

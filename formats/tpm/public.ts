@@ -3,9 +3,10 @@ import { type Result, refuse, success } from '../bytes/result.ts';
 import { Writer } from '../bytes/writer.ts';
 import type { Crypto } from '../crypto/crypto.ts';
 import { HASHES, type TpmCurve } from './algorithms.ts';
+import { decode, type TpmFormatCode } from './decode.ts';
 import { derBitString, derInteger, derSequence } from './der.ts';
+import { encode } from './encode.ts';
 import { PUBLIC } from './structures.ts';
-import { decode, encode, type TpmFormatCode } from './walk.ts';
 import type { ValueOf } from './wire.ts';
 
 /** TPMT_PUBLIC (part 2, 12.2.4) of an RSA or ECC key; `parameters.kind` and `unique.kind` agree. */

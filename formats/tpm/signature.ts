@@ -1,9 +1,10 @@
 import { concat } from '../bytes/bytes.ts';
 import { type Result, refuse, success } from '../bytes/result.ts';
 import type { SignatureScheme } from '../crypto/crypto.ts';
+import { decode, type TpmFormatCode } from './decode.ts';
 import { derInteger, derSequence } from './der.ts';
+import { encode } from './encode.ts';
 import { SIGNATURE } from './structures.ts';
-import { decode, encode, type TpmFormatCode } from './walk.ts';
 import type { ValueOf } from './wire.ts';
 
 /** TPMT_SIGNATURE (part 2, 11.3.4): `kind` is `rsassa`, `rsapss` or `ecdsa`. */

@@ -1,6 +1,6 @@
 /**
  * The vocabulary in which TPM 2.0 structures are written down as tables (`structures.ts`, `commands.ts`).
- * One reader and one writer (`walk.ts`) walk them. The type parameter is the TypeScript value of a wire type.
+ * One reader (`decode.ts`) and one writer (`encode.ts`) walk them. The type parameter is the TypeScript value of a wire type.
  */
 export interface Wire<T> {
   readonly shape: Shape;
