@@ -1,9 +1,10 @@
 /** The demo from start to clean-up, whatever happens between. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Environment, startEnvironment } from '../cluster/environment.ts';
+import { ENABLED, INJECTION_LABEL } from '../../names/labels.ts';
+import { ENCLAVE_NAMESPACE, type Environment, startEnvironment } from '../cluster/environment.ts';
 import { type Narrator, narrator } from './narrator.ts';
-import { writeSettings } from './operator.ts';
+import { writeSettings, writeShellEnvironment } from './operator.ts';
 import { story } from './story.ts';
 
 const DIRECTORY = resolve('.demo');
@@ -23,7 +24,10 @@ export async function runDemo(options: { readonly keep: boolean }): Promise<numb
     environment = await startEnvironment({ directory: DIRECTORY, progress: say.note, signal: abort.signal });
     const settings = writeSettings(environment);
     await story(environment, settings, say, abort.signal);
-    if (options.keep) await stay(environment, say, abort.signal);
+    if (options.keep) {
+      await writeShellEnvironment(environment, settings);
+      await stay(environment, say, abort.signal);
+    }
   } catch (error) {
     code = abort.signal.aborted ? INTERRUPTED : 1;
     say.failure(error instanceof Error ? error.message : String(error));
@@ -60,9 +64,13 @@ function takeFolder(say: Narrator): boolean {
 }
 
 async function stay(environment: Environment, say: Narrator, signal: AbortSignal): Promise<void> {
+  // The story took the label away; who stays wants to launch.
+  await environment.kubectl(['label', 'namespace', ENCLAVE_NAMESPACE, `${INJECTION_LABEL}=${ENABLED}`]);
   say.heading('Staying up; Ctrl-C ends it');
   say.note(`front: ${environment.frontAddress}    kubeconfig: ${environment.cluster.kubeconfig}`);
-  say.note('in a second terminal:  . .demo/env && dist/enclavectl.js --help');
+  say.note(
+    'in a second terminal:  . .demo/env; enclavectl init; enclavectl signup NAME; kubectl get pods -A',
+  );
   await new Promise<void>((done) => {
     const timer = setInterval(() => undefined, 60_000);
     const end = (): void => {

@@ -1,7 +1,8 @@
 /** The operator's part: a profile, a policy for the users, and what `enclavectl` needs to know. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { kubectlPath } from '../../test/support/kubectl.ts';
 import { imageReference } from '../cluster/catalogue.ts';
 import { ENCLAVE_NAMESPACE, type Environment } from '../cluster/environment.ts';
 import type { Settings } from './people.ts';
@@ -56,22 +57,27 @@ export function policyObject(environment: Environment): object {
   };
 }
 
-/** Writes policy and settings; the settings also as shell assignments for a second terminal. */
+/** Writes the policy; resolves to what enclavectl reads. */
 export function writeSettings(environment: Environment): Settings {
   const policyFile = join(environment.directory, 'policy.yaml');
   writeFileSync(policyFile, stringify(policyObject(environment)));
-  const settings = {
+  return {
     ENCLAVECTL_SERVER: environment.frontAddress,
     ENCLAVECTL_CA: environment.rootsFile,
     ENCLAVECTL_POLICY: policyFile,
   };
+}
+
+/** All that a second terminal needs: settings as shell assignments, `enclavectl` and `kubectl` as commands. */
+export async function writeShellEnvironment(environment: Environment, settings: Settings): Promise<void> {
+  const commands = join(environment.directory, 'bin');
+  mkdirSync(commands);
+  const enclavectl = `#!/bin/sh\nexec '${process.execPath}' '${resolve('dist/enclavectl.js')}' "$@"\n`;
+  writeFileSync(join(commands, 'enclavectl'), enclavectl, { mode: 0o755 });
+  symlinkSync(await kubectlPath(), join(commands, 'kubectl'));
   const assignments = { KUBECONFIG: environment.cluster.kubeconfig, ...settings };
-  writeFileSync(
-    join(environment.directory, 'env'),
-    Object.entries(assignments)
-      .map(([name, value]) => `export ${name}='${value}'\n`)
-      .join(''),
-    { mode: 0o600 },
-  );
-  return settings;
+  const lines = Object.entries(assignments).map(([name, value]) => `export ${name}='${value}'\n`);
+  writeFileSync(join(environment.directory, 'env'), `${lines.join('')}export PATH='${commands}':"$PATH"\n`, {
+    mode: 0o600,
+  });
 }
