@@ -78,11 +78,8 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     log,
     signal,
     clock,
-    onRenewal: ({ ok, notAfter }) => {
-      if (ok) identityCheck.ok();
-      else identityCheck.fail('no certificate that is good now');
-      metrics.identityNotAfter.set(notAfter);
-    },
+    check: identityCheck,
+    onRenewal: ({ notAfter }) => metrics.identityNotAfter.set(notAfter),
   });
 
   const rpc = {

@@ -4,7 +4,6 @@ import { ConfigError } from '../platform/config/config-error.ts';
 import { obtainIdentity } from '../platform/identity/obtain-identity.ts';
 import { kubeFromConfig } from '../platform/kube/kube-options.ts';
 import { aborted } from '../platform/run/aborted.ts';
-import { unixSeconds } from '../platform/run/clock.ts';
 import type { Context } from '../platform/run/context.ts';
 import { mapLive } from '../platform/run/live.ts';
 import { reloadOnChange } from '../platform/tls/reload.ts';
@@ -19,23 +18,15 @@ export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<voi
   if (!isPinned(config.sidecarImage))
     throw new ConfigError('--sidecar-image must be pinned: name@sha256:<64 hex digits>');
   const serving = health.check('serving');
-  const certificate = health.check('certificate');
   const kube = kubeFromConfig(config);
-  let expiry = 0;
   const roots = await followRoots(config.rootsFile, log, signal);
   const identity = await obtainIdentity({
     kube,
     component: 'webhook',
     log,
     signal,
-    // The old certificate serves until it ends: a webhook that turned unready before would refuse every pod.
-    onRenewal: ({ ok, notAfter }) => {
-      if (ok) {
-        expiry = notAfter;
-        certificate.ok();
-      } else if (unixSeconds(clock) >= expiry)
-        certificate.fail('there is no certificate that is still valid');
-    },
+    clock,
+    check: health.check('identity'),
   });
   const { sidecarImage, enclaveDomain, releaseNamespace } = config;
   const excludedNamespaces = [...new Set([releaseNamespace, ...config.excludedNamespaces])];
@@ -53,7 +44,6 @@ export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<voi
   );
   await server.listen({ host: config.bind, port: config.port });
   log.info({ port: config.port, sidecarImage }, 'serving');
-  certificate.ok();
   serving.ok();
   await aborted(signal);
   stopReloading();

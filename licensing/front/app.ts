@@ -27,9 +27,8 @@ import { openTokens } from './tokens/tokens.ts';
 /** Wires front: store, passwords, tokens, own certificate, trust, launcher; then serves until the signal. */
 export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void> {
   const { config, log, metrics, health, signal, clock } = context;
-  const [certificate, trusted, serving] = ['certificate', 'trust-document', 'serving'].map((name) =>
-    health.check(name),
-  );
+  const trusted = health.check('trust-document');
+  const serving = health.check('serving');
   const store = openSqliteStore(config.database);
   const counters = frontMetrics(metrics);
   const passwords = await startPasswords({
@@ -45,7 +44,8 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
     component: 'front',
     log,
     signal,
-    onRenewal: ({ ok }) => (ok ? certificate?.ok() : certificate?.fail('no new certificate yet')),
+    clock,
+    check: health.check('identity'),
   });
   warnOfNames(identity, config.publicNames ?? [], log);
   const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
@@ -60,7 +60,7 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
     maxResponseBytes: MAX_RPC_RESPONSE_BYTES.launcher,
     judgeServer: judgeComponent(() => trust.roots, clock, launcherName, 'server'),
   });
-  trust.onChange(() => trusted?.ok());
+  trust.onChange(() => trusted.ok());
   const following = [
     followTrust({ client: trustClient, holder: trust, log, signal }),
     publishTokenKeys(trustClient, trust, tokens.publicKeys, log, signal),
@@ -91,7 +91,7 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
     config.bind,
     config.port,
   );
-  serving?.ok();
+  serving.ok();
   log.info({ port: front.port }, 'serving');
   await front.ended;
   await Promise.all(following);

@@ -28,7 +28,6 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
   const { config, log, metrics, health, signal, clock } = context;
   if (!isPinned(config.sidecarImage))
     throw new ConfigError('--sidecar-image must be pinned: name@sha256:<64 hex digits>');
-  const certificate = health.check('certificate');
   const trusted = health.check('trust-document');
   const serving = health.check('serving');
   const kube = kubeFromConfig(config);
@@ -38,7 +37,8 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
     component: 'launcher',
     log,
     signal,
-    onRenewal: ({ ok }) => (ok ? certificate.ok() : certificate.fail('no new certificate yet')),
+    clock,
+    check: health.check('identity'),
   });
   const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
   const trustClient = createTrustClient(config.certs, certsName, trust, identity, clock, config.bind);

@@ -36,7 +36,7 @@ async function renewForEver(
 ): Promise<void> {
   const clock = options.clock ?? systemClock;
   let current = first;
-  options.onRenewal?.({ ok: true, notAfter: current.notAfter });
+  report(options, current.notAfter);
   let at = renewalTime(current, Math.random()) * 1000;
   while (!options.signal.aborted) {
     const left = at - clock.now();
@@ -50,7 +50,7 @@ async function renewForEver(
       return;
     }
     set(current);
-    options.onRenewal?.({ ok: true, notAfter: current.notAfter });
+    report(options, current.notAfter);
     at = renewalTime(current, Math.random()) * 1000;
   }
 }
@@ -65,11 +65,18 @@ async function persist(options: IdentityOptions, held?: Credential): Promise<Cre
       if (options.signal.aborted)
         throw new DOMException('stopped while waiting for a certificate', 'AbortError');
       options.log.warn({ error }, `no certificate yet: ${explain(error)}`);
-      const notAfter = held?.notAfter ?? 0;
-      options.onRenewal?.({ ok: unixSeconds(options.clock ?? systemClock) < notAfter, notAfter });
+      report(options, held?.notAfter ?? 0, explain(error));
       await backoff.wait(options.signal);
     }
   }
+}
+
+/** A failed renewal with hours left is no reason to be unready. */
+function report({ check, onRenewal, clock }: IdentityOptions, notAfter: number, trouble = ''): void {
+  const ok = unixSeconds(clock ?? systemClock) < notAfter;
+  if (ok) check?.ok();
+  else check?.fail(`no certificate that is good now: ${trouble}`);
+  onRenewal?.({ ok, notAfter });
 }
 
 async function attempt(options: IdentityOptions): Promise<Credential> {
