@@ -1,11 +1,11 @@
 import type { Crypto } from '../../formats/crypto/crypto.ts';
+import type { RateLimiter } from '../../platform/limits/rate-limiter.ts';
 import type { Clock } from '../../platform/run/clock.ts';
 import type { SignedTrustDocument } from '../../proto/gen/enclave_licensing/evidence/v1/trust_document.ts';
 import type { Store } from '../store/store.ts';
 import type { FrontMetrics } from './front-metrics.ts';
 import type { Launcher } from './launches/launch-world.ts';
 import type { Launches } from './launches/launches.ts';
-import type { RateLimiter } from './limits/rate-limiter.ts';
 import type { Passwords } from './passwords/passwords.ts';
 import type { Tokens } from './tokens/tokens.ts';
 

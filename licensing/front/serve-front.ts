@@ -1,6 +1,7 @@
 import { MAX_RPC_REQUEST_BYTES } from '../../names/rpc-limits.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import type { Health } from '../../platform/health/health.ts';
+import { RateLimiter } from '../../platform/limits/rate-limiter.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
 import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
@@ -17,7 +18,6 @@ import type { FrontWorld } from './front-world.ts';
 import type { LaunchLimits } from './launches/launch-step.ts';
 import type { Launcher } from './launches/launch-world.ts';
 import { Launches } from './launches/launches.ts';
-import { RateLimiter } from './limits/rate-limiter.ts';
 import type { Passwords } from './passwords/passwords.ts';
 import { licensingHandlers } from './service/licensing-service.ts';
 import type { Tokens } from './tokens/tokens.ts';

@@ -4,12 +4,12 @@ import { fromBase64url } from '../../formats/bytes/base64.ts';
 import type { Result } from '../../formats/bytes/result.ts';
 import { type Bundle, bundleToJson, encodeBundle } from '../../formats/evidence/bundle.ts';
 import { EVIDENCE_PATHS, MEDIA_TYPES } from '../../names/wire.ts';
+import { RateLimiter } from '../../platform/limits/rate-limiter.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { Allowed } from '../access/access.ts';
 import type { AccessCode } from '../access/code.ts';
-import { peerLimits } from './peer-limits.ts';
 import { sendJson, sendProblem } from './problem.ts';
 
 export interface EvidenceOptions {
@@ -32,8 +32,10 @@ const CONNECTIONS_PER_PEER = 16;
 const QUOTES_IN_FLIGHT = 128;
 /** The whole life of a connection: enough for many questions, too short to be held on to. */
 const CONNECTION_MS = 60_000;
-const COUNT_RATE = { burst: 64, perSecond: 32 };
-const BYTE_RATE = { burst: 8_388_608, perSecond: 1_048_576 };
+const COUNT_RATE = { burst: 64, perMinute: 32 * 60 };
+const BYTE_RATE = { burst: 8_388_608, perMinute: 1_048_576 * 60 };
+/** Peers that are remembered. */
+const PEERS = 4096;
 
 /** The nonce of the query, given exactly once; undefined when it is not 16 to 64 bytes of base64url. */
 function nonceOf(url: URL): Uint8Array | undefined {
@@ -54,9 +56,8 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
     'outcome',
   ]);
   const seconds = metrics.histogram('evidence_seconds', 'Time to fresh evidence.');
-  const monotone = () => performance.now() / 1000;
-  const counts = peerLimits(COUNT_RATE, monotone);
-  const bytes = peerLimits(BYTE_RATE, monotone);
+  const counts = new RateLimiter(COUNT_RATE, PEERS);
+  const bytes = new RateLimiter(BYTE_RATE, PEERS);
   const open = new Map<TLSSocket, string>();
   let inFlight = 0;
 
@@ -87,7 +88,7 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
       const bundle = await options.evidence(socket, nonce);
       const json = wantsJson(request);
       const body = json ? bundleToJson(bundle) : encodeBundle(bundle);
-      bytes.take(open.get(socket) ?? '', body.length);
+      bytes.spend(open.get(socket) ?? '', body.length, performance.now());
       seconds.observe((performance.now() - start) / 1000);
       requests.inc({ outcome: 'served' });
       response
@@ -119,7 +120,8 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
     const peer = socket instanceof TLSSocket ? open.get(socket) : undefined;
     if (!(socket instanceof TLSSocket) || peer === undefined) return void response.destroy();
     request.resume();
-    if (!counts.take(peer, 1) || !bytes.take(peer, 0)) {
+    const now = performance.now();
+    if (counts.take(peer, now) > 0 || bytes.wait(peer, now) > 0) {
       requests.inc({ outcome: 'limited' });
       const message = 'this address asks for too much evidence';
       return sendProblem(response, 429, { code: 'too-many-requests', message, remedy: 'Ask less often.' });

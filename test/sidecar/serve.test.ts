@@ -5,7 +5,6 @@ import { decodeBundle } from '../../formats/evidence/bundle.ts';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { chooseProtocol } from '../../sidecar/serve/choose-protocol.ts';
-import { peerLimits } from '../../sidecar/serve/peer-limits.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
 import {
   agentFixture,
@@ -246,13 +245,4 @@ test('protocols: evidence only when it is the only offer', () => {
   expect(chooseProtocol([EVIDENCE_ALPN, 'x'], 'tcp', ['h2', EVIDENCE_ALPN])).toBeUndefined();
   expect(chooseProtocol(['a', 'b'], 'tcp', ['b', 'a'])).toBe('a');
   expect(chooseProtocol(['h2', 'http/1.1'], 'http', ['h2'])).toBe('http/1.1');
-});
-
-test('limits: a bucket refills with time, and the number of buckets is bounded', () => {
-  let now = 0;
-  const limits = peerLimits({ burst: 2, perSecond: 1 }, () => now);
-  expect([1, 2, 3].map(() => limits.take('a', 1))).toEqual([true, true, false]);
-  expect(limits.take('b', 1)).toBe(true);
-  now = 1;
-  expect([1, 2].map(() => limits.take('a', 1))).toEqual([true, false]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RateLimiter } from '../../licensing/front/limits/rate-limiter.ts';
+import { RateLimiter } from '../../platform/limits/rate-limiter.ts';
 
 test('a burst, then a steady rate, each key for itself', () => {
   const limiter = new RateLimiter({ perMinute: 6, burst: 2 });
@@ -21,4 +21,13 @@ test('made-up keys push out the oldest, not the one in use', () => {
     expect(limiter.take('ada', 1)).toBeGreaterThan(0);
     limiter.take(key, 1);
   }
+});
+
+test('what is counted afterwards may overdraw a bucket, and is waited out', () => {
+  const bytes = new RateLimiter({ perMinute: 60, burst: 10 });
+  expect(bytes.wait('peer', 0)).toBe(0);
+  for (const amount of [15, 15]) bytes.spend('peer', amount, 0);
+  expect(bytes.wait('peer', 0)).toBe(21_000);
+  expect(bytes.wait('other', 0)).toBe(0);
+  expect(bytes.wait('peer', 21_000)).toBe(0);
 });

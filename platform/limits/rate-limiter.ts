@@ -1,4 +1,4 @@
-/** So many at once, and so many a minute after that. */
+/** So much at once, and so much a minute after that. */
 export interface Rate {
   readonly perMinute: number;
   readonly burst: number;
@@ -10,8 +10,8 @@ interface Bucket {
 }
 
 /**
- * A token bucket per key (user name, peer). Keys are remembered up to `maxKeys`; the one used longest ago is forgotten first, so
- * that made-up names cannot fill the memory. Times are milliseconds.
+ * A token bucket per key (user name, peer's address). Keys are remembered up to `maxKeys`; the one used longest ago is forgotten first, so
+ * that made-up names cannot fill the memory. Times are milliseconds of one clock.
  */
 export class RateLimiter {
   readonly #rate: Rate;
@@ -23,14 +23,22 @@ export class RateLimiter {
     this.#maxKeys = maxKeys;
   }
 
-  /** 0 when it may go on (and is counted), else how many milliseconds to wait. */
+  /** 0 when it may go on (and one is counted), else how many milliseconds to wait. */
   take(key: string, now: number): number {
-    const bucket = this.#bucket(key, now);
-    if (bucket.tokens >= 1) {
-      bucket.tokens -= 1;
-      return 0;
-    }
-    return Math.ceil(((1 - bucket.tokens) * 60_000) / this.#rate.perMinute);
+    const wait = this.wait(key, now);
+    if (wait === 0) this.spend(key, 1, now);
+    return wait;
+  }
+
+  /** How many milliseconds until there is one to take; 0 when there is. Nothing is counted. */
+  wait(key: string, now: number): number {
+    const { tokens } = this.#bucket(key, now);
+    return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) * 60_000) / this.#rate.perMinute);
+  }
+
+  /** Counts what is known only afterwards, such as bytes: the bucket may be overdrawn, and who comes next waits it out. */
+  spend(key: string, amount: number, now: number): void {
+    this.#bucket(key, now).tokens -= amount;
   }
 
   /** Takes one back: what turned out harmless does not count. */
