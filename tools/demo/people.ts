@@ -17,6 +17,8 @@ export interface PersonOptions {
   /** Neither echoed nor shown. */
   readonly quiet?: boolean;
   readonly onLine?: (line: string) => void;
+  /** Standard input. */
+  readonly input?: string;
 }
 
 export interface Settings {
@@ -53,6 +55,7 @@ export function person(
           if (!options.quiet) narrator.output(shorten(line));
         },
         timeoutMs: 120_000,
+        ...(options.input === undefined ? {} : { input: options.input }),
       });
     },
   };

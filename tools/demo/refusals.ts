@@ -7,7 +7,7 @@ import type { Environment } from '../cluster/environment.ts';
 import { request } from './data-connection.ts';
 import { mutateBundle } from './mutate.ts';
 import type { Narrator } from './narrator.ts';
-import { type Person, person, type Settings } from './people.ts';
+import { type Person, type PersonOptions, person, type Settings } from './people.ts';
 
 export interface RefusalContext {
   readonly environment: Environment;
@@ -18,8 +18,15 @@ export interface RefusalContext {
   readonly enclave: string;
   /** Folder of `bundle export`. */
   readonly exported: string;
-  signIn(who: Person): Promise<void>;
-  launch(who: Person): Promise<string>;
+  signIn(who: Person, options?: PersonOptions): Promise<void>;
+  launch(who: Person, options?: PersonOptions): Promise<string>;
+}
+
+interface Check {
+  readonly name: string;
+  readonly ok: boolean | string;
+  readonly expected: string;
+  readonly actual: string;
 }
 
 interface Credentials {
@@ -41,8 +48,9 @@ export async function refusals(context: RefusalContext): Promise<void> {
 
   say.heading("Refusal 3: another user's certificate");
   const mallory = person('mallory', context.environment.directory, context.settings, say, context.signal);
-  await context.signIn(mallory);
-  const own = await context.launch(mallory);
+  say.note('mallory signs up and launches an enclave of her own');
+  await context.signIn(mallory, { quiet: true });
+  const own = await context.launch(mallory, { quiet: true });
   const folder = join(mallory.home, 'export');
   await mallory.enclavectl(['bundle', 'export', folder, '--enclave', own], { quiet: true });
   say.note(`mallory's certificate is good for ${own}; she presents it to ${context.enclave}`);
@@ -92,8 +100,12 @@ async function refusedBundle({ say, alice, exported }: RefusalContext): Promise<
     1,
     `a forged bundle ends with 1, not ${result.code}: ${result.stdout}${result.stderr}`,
   );
-  const verdict = JSON.parse(result.stdout) as { code?: string; verdict?: { code?: string } };
-  const code = verdict.verdict?.code ?? verdict.code;
-  assert.ok(code, `a refused verdict names its code: ${result.stdout}`);
-  say.refusal('the bundle', code, `exit code ${result.code}`);
+  const verdict = JSON.parse(result.stdout) as { ok: boolean; code: string; checks: Check[] };
+  const failed = verdict.checks.find(({ ok }) => ok === false);
+  assert.ok(!verdict.ok && failed, `a refused verdict names the check that failed: ${result.stdout}`);
+  say.refusal(
+    'the bundle',
+    verdict.code,
+    `${failed.name}: expected ${failed.expected}, got ${failed.actual}`,
+  );
 }
