@@ -42,7 +42,6 @@ if (!existsSync('dist/stamp') || readFileSync('dist/stamp', 'utf8') !== digest) 
     Object.entries({ main: input, ...threads }).map(([file, entry]) => ({ name, file, entry })),
   );
   for (const { name, file, entry } of bundles) {
-    if (!existsSync(entry)) continue;
     const bundle = await rolldown({
       input: entry,
       platform: 'node',
@@ -60,14 +59,10 @@ if (!existsSync('dist/stamp') || readFileSync('dist/stamp', 'utf8') !== digest) 
     });
     await bundle.close();
   }
-  if (existsSync('dist/enclavectl')) {
-    mkdirSync('dist', { recursive: true });
-    writeFileSync(
-      'dist/enclavectl.js',
-      `#!/usr/bin/env node\n${NODE_CHECK}\nawait import('./enclavectl/main.js');\n`,
-      { mode: 0o755 },
-    );
-  }
-  mkdirSync('dist', { recursive: true });
+  writeFileSync(
+    'dist/enclavectl.js',
+    `#!/usr/bin/env node\n${NODE_CHECK}\nawait import('./enclavectl/main.js');\n`,
+    { mode: 0o755 },
+  );
   writeFileSync('dist/stamp', digest);
 }
