@@ -8,6 +8,7 @@ export type InjectionCode =
   | 'annotation-conflict'
   | 'prefix-reserved'
   | 'name-reserved'
+  /** A namespace, the files or the devices of the node. */
   | 'host-namespace'
   | 'process-namespace-shared'
   | 'ephemeral-container'

@@ -41,6 +41,13 @@ function hostRules(spec: PodSpec): Refused | undefined {
       'spec.shareProcessNamespace is true: other containers could read the sidecar’s memory',
       'Remove spec.shareProcessNamespace.',
     );
+  const ofNode = spec.volumes?.find((volume) => volume.hostPath !== undefined);
+  if (ofNode !== undefined)
+    return refusePod(
+      'host-namespace',
+      `volume ${ofNode.name} is a hostPath: the node's files hold every pod's tokens, the sidecar's too`,
+      'Use a volume of the pod, or a claim.',
+    );
   if (spec.ephemeralContainers !== undefined && spec.ephemeralContainers.length > 0)
     return refusePod(
       'ephemeral-container',
@@ -57,6 +64,13 @@ function containerRules(container: Container): Refused | undefined {
       'image-unpinned',
       `${where}: image ${JSON.stringify(container.image ?? '')} is not pinned by digest`,
       'Write the image as name@sha256:<manifest digest>.',
+    );
+  const { securityContext } = container;
+  if (securityContext !== undefined && Reflect.get(securityContext, 'privileged') === true)
+    return refusePod(
+      'host-namespace',
+      `${where} is privileged: it reaches the node, and the sidecar's memory with it`,
+      'Remove securityContext.privileged.',
     );
   for (const port of container.ports ?? [])
     if (PORT_NAMES.includes(port.name) || PORT_NUMBERS.includes(port.containerPort))

@@ -83,6 +83,7 @@ export interface VolumeMount {
 export interface Volume {
   readonly name: string;
   readonly emptyDir?: object | undefined;
+  readonly hostPath?: object | undefined;
   readonly projected?:
     | { readonly defaultMode?: number | undefined; readonly sources?: readonly object[] | undefined }
     | undefined;

@@ -96,6 +96,21 @@ describe('decide', () => {
     ['hostNetwork', { hostNetwork: true }, 'host-namespace'],
     ['hostPID', { hostPID: true }, 'host-namespace'],
     ['hostIPC', { hostIPC: true }, 'host-namespace'],
+    [
+      'a folder of the node, where the sidecar’s token lies too',
+      { volumes: [{ name: 'n', hostPath: { path: '/var/lib/kubelet' } }] },
+      'host-namespace',
+    ],
+    [
+      'a privileged container',
+      { containers: [{ name: 'app', ...image, securityContext: { privileged: true } }] },
+      'host-namespace',
+    ],
+    [
+      'a privileged init container',
+      { initContainers: [{ name: 'i', ...image, securityContext: { privileged: true } }] },
+      'host-namespace',
+    ],
     ['shared processes', { shareProcessNamespace: true }, 'process-namespace-shared'],
     ['ephemeral container', { ephemeralContainers: [{ name: 'd', ...image }] }, 'ephemeral-container'],
     ['Windows', { os: { name: 'windows' } }, 'windows'],
@@ -164,7 +179,7 @@ describe('decide', () => {
     });
     expect(code(enclavePod(annotations))).toBe('volume-missing');
     expect(code(enclavePod(annotations, spec({ subPath: 'x' }, { emptyDir: {} })))).toBe('volume-missing');
-    expect(code(enclavePod(annotations, spec({}, { hostPath: { path: '/' } })))).toBe('volume-missing');
+    expect(code(enclavePod(annotations, spec({}, { configMap: { name: 'c' } })))).toBe('volume-missing');
     const pod = patched(enclavePod(annotations, spec({}, { emptyDir: {} })));
     expect(pod.spec?.initContainers?.[0]?.volumeMounts).toContainEqual({
       name: 'run',
