@@ -79,7 +79,7 @@ function connect(options: RpcClientOptions): Client {
     'grpc.max_receive_message_length': options.maxResponseBytes,
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.min_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 5_000,
+    'grpc.max_reconnect_backoff_ms': 2_000,
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
     // One process has few channels, each with its own certificate: none is shared.

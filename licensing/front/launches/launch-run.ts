@@ -27,7 +27,7 @@ export class LaunchRun {
   readonly done: Promise<void>;
   readonly #id: string;
   readonly #world: LaunchWorld;
-  readonly #backoff: Backoff = createBackoff(100, 5000);
+  readonly #backoff: Backoff = createBackoff(100, 2000);
   #attempt = new AbortController();
   #trouble = '';
   #result: LaunchResult | undefined;
