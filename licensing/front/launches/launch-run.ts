@@ -17,6 +17,7 @@ export type LaunchEvent =
 
 /** A failing launch is told after this time even when the launcher has not removed everything yet. */
 const TELL_FAILURE_AFTER_MS = 15_000;
+const REMOVE_CALL_MS = 10_000;
 
 /**
  * Brings one enclave to rest: reads its record, takes the next step, writes what came of it, and again. Everything that counts is in
@@ -174,7 +175,8 @@ export class LaunchRun {
 
   async #remove(record: EnclaveRecord, outcome: 'stopped' | 'failed', signal: AbortSignal): Promise<void> {
     const { launcher, store, clock, log } = this.#world;
-    await launcher.stop({ enclave: this.#id }, { signal, timeoutMs: 60_000, requestId: this.#id });
+    // Asked again when it takes long: a launcher that was cut off while this call began would never answer it.
+    await launcher.stop({ enclave: this.#id }, { signal, timeoutMs: REMOVE_CALL_MS, requestId: this.#id });
     const ended = await store.updateEnclave(this.#id, [record.state], { state: outcome }, clock.now());
     if (ended !== undefined) log.info({ enclave: this.#id, state: outcome }, 'enclave removed');
   }
