@@ -45,7 +45,8 @@ async function nothingLeft(): Promise<void> {
       const seats = (await listed().catch(() => undefined))?.filter(({ state }) => !OVER.includes(state));
       return pods.length === 0 && requests.length === 0 && seats?.length === 0;
     },
-    60_000,
+    // Well below the minute after which the certificate service clears finished requests by itself.
+    30_000,
   );
 }
 
