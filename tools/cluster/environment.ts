@@ -15,6 +15,7 @@ import { kubectlPath } from '../../test/support/kubectl.ts';
 import { type Catalogue, catalogue } from './catalogue.ts';
 import { type CommandResult, command, mustRun } from './command.ts';
 import { componentPods, type Release } from './component-pods.ts';
+import { launcherBinding } from './launcher-binding.ts';
 
 export const ENCLAVE_NAMESPACE = 'enclaves';
 export const FRONT_NAME = 'front.enclave-licensing.internal';
@@ -94,7 +95,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       });
     const rest = readdirSync(OBJECTS).filter((file) => file.endsWith('.yaml') && !FIRST.includes(file));
     for (const files of [FIRST, rest])
-      await kubectl(['apply', '--validate=false', ...files.flatMap((file) => ['-f', join(OBJECTS, file)])]);
+      await kubectl(['apply', ...files.flatMap((file) => ['-f', join(OBJECTS, file)])]);
     const services = await serviceAddresses(kubectl);
     const release: Release = {
       catalogue: images,
@@ -115,22 +116,9 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
       metadata: { name: ENCLAVE_NAMESPACE, labels: { [INJECTION_LABEL]: ENABLED } },
     };
     // The launcher may act in the namespaces it is given, and nowhere else.
-    const launcherRights = {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'RoleBinding',
-      metadata: { name: 'enclave-launcher', namespace: ENCLAVE_NAMESPACE },
-      roleRef: {
-        apiGroup: 'rbac.authorization.k8s.io',
-        kind: 'ClusterRole',
-        name: 'enclave-launcher-namespace',
-      },
-      subjects: [{ kind: 'ServiceAccount', name: 'enclave-launcher', namespace: DEFAULT_RELEASE_NAMESPACE }],
-    };
+    const launcherRights = launcherBinding(ENCLAVE_NAMESPACE, DEFAULT_RELEASE_NAMESPACE);
     const items = [namespace, launcherRights, ...componentPods(release)];
-    await kubectl(
-      ['apply', '--validate=false', '-f', '-'],
-      JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
-    );
+    await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
     say('components created');
     await ready(kubectl, release, say);
     const rootsFile = join(directory, 'roots.json');
