@@ -76,8 +76,8 @@ export async function startAgentWorld(): Promise<AgentWorld> {
   try {
     const kubectl = await kubectlFor(cluster.kubeconfig, directory);
     const file = (name: string): string[] => ['-f', resolve('charts/licensing/files', name)];
-    await kubectl('apply', '--validate=false', ...file('namespace.yaml'), ...file('crds.yaml'));
-    await kubectl('apply', '--validate=false', ...file('certs.yaml'), ...file('agent.yaml'));
+    await kubectl('apply', ...file('namespace.yaml'), ...file('crds.yaml'));
+    await kubectl('apply', ...file('certs.yaml'), ...file('agent.yaml'));
     await kube.create(NAMESPACES, { metadata: { name: ENCLAVES, labels: { [INJECTION_LABEL]: ENABLED } } });
     const release = {
       catalogue,
