@@ -4,10 +4,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube check fmt generate build bench add clean
+.PHONY: help setup demo test test-kube check fmt generate build bench bench-evidence add clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: npm packages, Debian packages (as root or with sudo)
 	@tools/setup.sh
@@ -35,6 +35,9 @@ build: setup ## dist/: one bundle a component
 
 bench: setup build ## measure the budgets
 	@node bench/main.ts
+
+bench-evidence: setup build ## what evidence costs: verification, quotes, batches
+	@node bench/main.ts evidence
 
 add: setup ## add a dependency with npm under Node 24: make add PKG=name@version [DEV=1]
 	@tools/add.sh "$(PKG)" "$(DEV)"

@@ -1,6 +1,16 @@
-/** `make bench`: figures, never verdicts; a timed test would fail on a busy machine. */
+/** `make bench`: figures, never verdicts; a timed test would fail on a busy machine. With a name only that part. */
 import { benchLaunch } from './launch.ts';
 import { benchVerify } from './verify.ts';
 
-benchVerify();
-await benchLaunch();
+const PARTS: ReadonlyMap<string, () => void | Promise<void>> = new Map([
+  ['evidence', benchVerify],
+  ['launch', benchLaunch],
+]);
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !PARTS.has(name));
+if (unknown.length > 0) {
+  console.error(`no such part: ${unknown.join(', ')} (there are ${[...PARTS.keys()].join(', ')})`);
+  process.exit(2);
+}
+for (const [name, part] of PARTS) if (wanted.length === 0 || wanted.includes(name)) await part();
