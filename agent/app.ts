@@ -66,6 +66,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
       tpmCheck.fail(reason);
       metrics.tpmUp.set(0);
     },
+    onFailure: (kind) => metrics.tpmFailures.inc({ kind }),
   });
   // Requests that are under way when the drain begins still get their quote.
   const tpmEnd = new AbortController();

@@ -13,6 +13,7 @@ export function agentMetrics(metrics: Metrics) {
       'tpm_connections_total',
       'Times that the TPM was set up, the first included',
     ),
+    tpmFailures: metrics.counter('tpm_failures_total', 'Failures of the TPM', ['kind']),
     seals: metrics.counter('seals_total', 'Batches sealed by TPM2_Quote', ['result']),
     sealSeconds: metrics.histogram('seal_seconds', 'Time of a batch in the TPM', [], SECONDS),
     batchLeaves: metrics.histogram('batch_leaves', 'Statements in a sealed batch', [], LEAVES),

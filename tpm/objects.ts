@@ -53,7 +53,7 @@ export async function flush(tpm: TpmExecutor, handle: number): Promise<void> {
  * the kernel's resource manager it sees its own objects only.
  */
 export async function flushAll(tpm: TpmExecutor): Promise<void> {
-  for (const range of [HANDLE_RANGES.transient, HANDLE_RANGES.loadedSession])
+  for (const range of [HANDLE_RANGES.transient, HANDLE_RANGES.loadedSession, HANDLE_RANGES.savedSession])
     for (const handle of await handlesFrom(tpm, range)) await flush(tpm, handle);
 }
 

@@ -1,22 +1,16 @@
+import { toUtf8 } from '../../formats/bytes/bytes.ts';
 import { READ_CLOCK } from '../../formats/tpm/commands.ts';
 import type { Public } from '../../formats/tpm/public.ts';
-import { RC } from '../../formats/tpm/response-codes.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
-import { explain } from '../../platform/run/explain.ts';
 import { sleep } from '../../platform/run/sleep.ts';
 import { loadAttestationKey } from '../../tpm/attestation-key.ts';
 import { makeClockSafe } from '../../tpm/clock.ts';
-import { isResponse, TpmExecutor, TpmResponseError } from '../../tpm/executor.ts';
+import { TpmExecutor, TpmResponseError } from '../../tpm/executor.ts';
 import { flushAll, startup } from '../../tpm/objects.ts';
+import { quote } from '../../tpm/quote.ts';
 import { type TpmTransport, TpmUnavailable } from '../../tpm/transport/transport.ts';
-
-/** The TPM is gone, was reset under us, or somebody removed the key: setting it up again mends all of these. */
-function isLoss(error: unknown): error is Error {
-  return (
-    error instanceof TpmUnavailable || [RC.initialize, RC.handle].some((code) => isResponse(error, code))
-  );
-}
+import { judgeFailure, type TpmFailureKind } from './tpm-failure.ts';
 
 /** The TPM, set up: its attestation key is loaded and persistent. */
 export interface TpmSession {
@@ -32,11 +26,20 @@ export interface TpmOwnerOptions {
   /** How often an idle TPM is asked whether it is there. Default 5,000. */
   readonly heartbeatMs?: number;
   onUp(session: TpmSession): void;
+  /** A person's sentence: what is wrong, and what to do about it. */
   onDown(reason: string): void;
+  onFailure(kind: TpmFailureKind): void;
 }
 
+/** Of work, the second after the TPM was set up again. */
+const ATTEMPTS = 2;
+const TRIAL = toUtf8('enclave-trial/1');
 const PATIENCE_MS = 3_000;
 const HEARTBEAT_MS = 5_000;
+
+function isTpms(error: unknown): boolean {
+  return error instanceof TpmUnavailable || error instanceof TpmResponseError;
+}
 
 /**
  * The one owner of the TPM in this process. Sets it up, notices when it is gone, and sets it up again for as long as
@@ -71,9 +74,10 @@ export class TpmOwner {
         log.info({ handle: session.attestationKey.handle }, 'the TPM is set up');
         await this.#lost(session, signal);
       } catch (error) {
-        const reason = explain(error);
+        const { kind, reason } = judgeFailure(error);
+        this.#options.onFailure(kind);
         // Once for each reason: it is tried every two seconds, for as long as it takes.
-        log[reason === this.#reason ? 'debug' : 'error']({ error }, `the TPM is of no use: ${reason}`);
+        log[reason === this.#reason ? 'debug' : 'error']({ error, kind }, `the TPM is of no use: ${reason}`);
         this.#reason = reason;
         this.#options.onDown(reason);
       }
@@ -83,17 +87,23 @@ export class TpmOwner {
   }
 
   /**
-   * Does work with the TPM. When the TPM is found gone, waits a moment for it to come back and does the work once more.
-   * @throws TpmUnavailable when it is still away; TpmResponseError and the work's own errors as they are
+   * Does work with the TPM. When the TPM fails in a way that setting it up again may mend, waits a moment for that and does the
+   * work once more.
+   * @throws TpmUnavailable when it is still of no use, with the reason; the work's own errors as they are
    */
   async use<T>(work: (session: TpmSession) => Promise<T>): Promise<T> {
-    const session = this.#session ?? (await this.#waitForSession());
-    try {
-      return await work(session);
-    } catch (error) {
-      if (!isLoss(error)) throw error;
-      this.#lose(session, error);
-      return work(await this.#waitForSession());
+    for (let attempt = 1; ; attempt++) {
+      const session = this.#session ?? (await this.#waitForSession());
+      try {
+        return await work(session);
+      } catch (error) {
+        const { kind, reason, setUpAgain } = judgeFailure(error);
+        // A session that others lost already is counted once.
+        if (this.#session === session && isTpms(error)) this.#options.onFailure(kind);
+        if (!setUpAgain) throw error;
+        this.#lose(session, error, reason);
+        if (attempt === ATTEMPTS) throw new TpmUnavailable(reason, { cause: error });
+      }
     }
   }
 
@@ -107,7 +117,10 @@ export class TpmOwner {
         if (!(error instanceof TpmResponseError)) throw error;
         this.#options.log.warn({ error }, `the clock stays doubtful for a while: ${error.message}`);
       });
-      return { tpm, attestationKey: await loadAttestationKey(tpm) };
+      const attestationKey = await loadAttestationKey(tpm);
+      // "Up" means that it quotes, not that it answers. Nobody's batch hashes to this text.
+      await quote(tpm, attestationKey.handle, TRIAL, { hash: 'sha256', pcrs: [] });
+      return { tpm, attestationKey };
     } catch (error) {
       await tpm.close().catch(() => undefined);
       throw error;
@@ -121,13 +134,13 @@ export class TpmOwner {
     resolve();
   }
 
-  #lose(session: TpmSession, error: Error): void {
+  #lose(session: TpmSession, error: unknown, reason: string): void {
     if (this.#session !== session) return;
-    this.#reason = error.message;
-    this.#options.log.warn({ error }, `the TPM is gone: ${error.message}`);
+    this.#reason = reason;
+    this.#options.log.warn({ error }, `the TPM is set up again: ${reason}`);
     void session.tpm.close().catch(() => undefined);
     this.#change(undefined);
-    this.#options.onDown(error.message);
+    this.#options.onDown(reason);
   }
 
   /** Until the session is gone. A TPM that nobody asks is asked for the time now and then, so that its absence shows. */
@@ -144,7 +157,9 @@ export class TpmOwner {
       try {
         await session.tpm.execute(READ_CLOCK, {});
       } catch (error) {
-        if (isLoss(error)) this.#lose(session, error);
+        const { kind, reason, setUpAgain } = judgeFailure(error);
+        this.#options.onFailure(kind);
+        if (setUpAgain) this.#lose(session, error, reason);
       }
     }
   }

@@ -111,15 +111,30 @@ const byCode = new Map([...VER1, ...WARN, ...FMT1].map((entry) => [entry.code, e
 /** Response codes that callers act on, without the place that format one adds (see `bareResponseCode`). */
 export const RC = {
   initialize: 0x100,
+  failure: 0x101,
+  reboot: 0x130,
+  nvSpace: 0x14b,
   nvDefined: 0x14c,
-  handle: 0x08b,
+  contextGap: 0x901,
+  objectMemory: 0x902,
+  sessionMemory: 0x903,
+  memory: 0x904,
+  sessionHandles: 0x905,
+  objectHandles: 0x906,
   yielded: 0x908,
+  canceled: 0x909,
   testing: 0x90a,
+  referenceH0: 0x910,
   nvRate: 0x920,
+  lockout: 0x921,
   retry: 0x922,
+  nvUnavailable: 0x923,
   value: 0x084,
+  handle: 0x08b,
+  authFail: 0x08e,
   size: 0x095,
   integrity: 0x09f,
+  badAuth: 0x0a2,
 } as const;
 
 const FORMAT_ONE = 0x080;

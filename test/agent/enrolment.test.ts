@@ -47,6 +47,7 @@ beforeAll(async () => {
     heartbeatMs: 200,
     onUp: () => {},
     onDown: () => {},
+    onFailure: () => {},
   });
   const running = owner.run(stopped.signal);
   undo.push(async () => {

@@ -29,6 +29,7 @@ beforeAll(async () => {
     heartbeatMs: 200,
     onUp: () => {},
     onDown: (reason) => downs.push(reason),
+    onFailure: () => {},
   });
   running = owner.run(stopped.signal);
 });
