@@ -1,4 +1,4 @@
-import { equal } from '../formats/bytes/bytes.ts';
+import { equal, toHex } from '../formats/bytes/bytes.ts';
 import { type Refusal, type Result, refuse, success } from '../formats/bytes/result.ts';
 import type { Crypto } from '../formats/crypto/crypto.ts';
 import type { Roots } from '../formats/evidence/roots.ts';
@@ -10,6 +10,7 @@ import {
 import { ISSUERS, type Issuer } from '../names/signers.ts';
 import { ROLE_USAGE, roleProblem } from './certificate-role.ts';
 import { unpermittedName } from './name-constraints.ts';
+import { type Accepted, accepts } from './policy/policy.ts';
 import type { VerifyCache } from './verify-cache.ts';
 import type { ChainCode } from './verify-code.ts';
 
@@ -19,6 +20,8 @@ export interface ChainOptions {
   /** Trust anchors by issuer; only those of `role` count. */
   readonly roots: Roots;
   readonly role: Issuer;
+  /** Lower-case hex SHA-256 of the roots that count, of those held; by default all of them. */
+  readonly acceptedRoots?: Accepted<string> | undefined;
   /** Unix seconds. */
   readonly now: number;
   /** A DNS name that the leaf must carry, exactly (no wildcards); its case does not matter. */
@@ -74,8 +77,18 @@ export function verifyChain(
   const anchors = roots.map(parseRoot).flatMap((root) => (root.ok ? [root.value] : []));
   const named = anchors.filter((root) => equal(root.subject, last.issuer));
   if (named.length === 0) return no('chain-untrusted', `no root of ${role} has the issuer's name`);
-  const root = named.find((each) => signed(last, each));
-  if (!root) return no('chain-signature', `no root of ${role} made the signature`);
+  const { acceptedRoots = 'any' } = options;
+  const counts = ({ der }: Certificate) =>
+    acceptedRoots === 'any' || accepts(acceptedRoots, toHex(crypto.hash('sha256', der)));
+  const root = named.find((each) => counts(each) && signed(last, each));
+  if (!root)
+    return named.some((each) => !counts(each) && signed(last, each))
+      ? no(
+          'chain-untrusted',
+          `the root of ${role} is held, but not listed`,
+          'list its fingerprint under roots',
+        )
+      : no('chain-signature', `no root of ${role} made the signature`);
   path.push(root);
 
   return (

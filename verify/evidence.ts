@@ -47,7 +47,7 @@ export function checkQuote(
     remembered(known, 'signer', () => checkQualifiedSigner(ak, signed, crypto)),
   );
   const certified = log.check('attestation-key-chain', [shape, key], (bundle, ak) =>
-    checkAttestationKeyChain(bundle, ak, context),
+    checkAttestationKeyChain(bundle, ak, policy, context),
   );
   log.check('tpm-trust', [certified], (ak) => checkTpmTrust(ak, policy));
   const statement = log.check('statement', [shape], checkStatement, [covered, signer, certified]);

@@ -23,7 +23,7 @@ export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): 
 
   const shape = log.check('bundle-shape', [], () => checkBundleShape(bundle, true));
   const certificate = log.check('certificate-chain', [shape], (parts) =>
-    checkCertificateChain(parts, context),
+    checkCertificateChain(parts, policy, context),
   );
   log.check('live-certificate', [certificate], (leaf) =>
     checkLiveCertificate(leaf, context.liveCertificate, context),

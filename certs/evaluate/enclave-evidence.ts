@@ -33,6 +33,7 @@ const ISSUING_POLICY: Policy = {
   allowEmulatedTpm: true,
   eks: 'any',
   pcrs: 'any',
+  roots: 'any',
   namespaces: 'any',
   serviceAccounts: 'any',
   enclaves: 'any',

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toBase64 } from '../../formats/bytes/base64.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
+import { formatPolicy } from '../../verify/policy/format-policy.ts';
 import { ENCLAVE } from '../support/client-enclave.ts';
 import { type FakeFront, fakeFront, userCertificate } from '../support/client-front.ts';
 import { type Person, person } from '../support/enclavectl.ts';
@@ -145,7 +146,10 @@ describe('refusals', () => {
       expect(verdict.ok).toBe(false);
       if (code !== undefined && verdict.code !== 'qualifying-data-differs') expect(verdict.code).toBe(code);
     }
-    const narrow = alice.file('narrow.json', JSON.stringify({ ...FIXTURE_POLICY, namespaces: ['other'] }));
+    const narrow = alice.file(
+      'narrow.json',
+      JSON.stringify(formatPolicy({ ...FIXTURE_POLICY, namespaces: ['other'] })),
+    );
     for (const [argv, code] of [
       [['--nonce', '00'.repeat(32)], 'nonce-differs'],
       [['--policy', narrow], 'namespace-refused'],

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { runEnclavectl } from '../../client/command/run-enclavectl.ts';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
+import { formatPolicy } from '../../verify/policy/format-policy.ts';
 import { FIXTURE_POLICY } from './evidence.ts';
 import { fixtureRoots } from './fixture-certificates.ts';
 
@@ -33,7 +34,7 @@ export function person(server: string): Person {
   const environment = {
     ENCLAVECTL_SERVER: server,
     ENCLAVECTL_CA: file('operator-roots.json', rootsToJson(fixtureRoots())),
-    ENCLAVECTL_POLICY: file('policy.json', JSON.stringify(FIXTURE_POLICY)),
+    ENCLAVECTL_POLICY: file('policy.json', JSON.stringify(formatPolicy(FIXTURE_POLICY))),
   };
   const start = (...argv: string[]) => {
     const [stdin, out, err] = [new PassThrough(), new PassThrough(), new PassThrough()];

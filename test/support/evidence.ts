@@ -97,6 +97,7 @@ export const FIXTURE_POLICY: Policy = {
   allowEmulatedTpm: false,
   eks: [EK_SHA256],
   pcrs: 'any',
+  roots: 'any',
   namespaces: ['team'],
   serviceAccounts: ['default'],
   enclaves: [ENCLAVE],

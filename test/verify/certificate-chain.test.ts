@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fromBase64 } from '../../formats/bytes/base64.ts';
+import { toHex } from '../../formats/bytes/bytes.ts';
 import { buildCertificate } from '../../formats/x509/certificate.ts';
 import { OID_EKU_SERVER_AUTH } from '../../names/oids.ts';
 import { ISSUERS, type Issuer } from '../../names/signers.ts';
@@ -124,6 +125,29 @@ describe('verifyChain', () => {
     expect(judge([user, intermediate(true)], { role: 'users' })).toBe('chain-not-a-ca');
     expect(judge([user, intermediate(false)], widened)).toBe('chain-not-a-ca');
     expect(judge([user, leaf('users')], widened)).toBe('chain-not-a-ca');
+  });
+
+  test('a root that is held counts only when its fingerprint is listed, whatever others are', () => {
+    const fingerprint = (der: Uint8Array) => toHex(nodeCrypto.hash('sha256', der));
+    const [mine] = roots.system.map(fingerprint);
+    const judged = (acceptedRoots: readonly string[]) =>
+      judge([leaf('system')], { role: 'system', acceptedRoots });
+    expect(judged([mine ?? ''])).toBe('ok');
+    expect(judged(roots.enclaves.map(fingerprint))).toBe('chain-untrusted');
+    expect(judged([])).toBe('chain-untrusted');
+    // Renewed with the same name and key: either may be the one that is listed.
+    const renewed = fixtureRoot('system', (f) => ({ ...f, notAfter: FIXTURE_NOW + 120 }));
+    for (const both of [
+      [renewed, ...roots.system],
+      [...roots.system, renewed],
+    ])
+      expect(
+        judge([leaf('system')], {
+          role: 'system',
+          roots: { ...roots, system: both },
+          acceptedRoots: [fingerprint(renewed)],
+        }),
+      ).toBe('ok');
   });
 
   test('a URI outside the trust domain is refused', () => {

@@ -31,8 +31,9 @@ export function policyObject(environment: Environment): object {
   return {
     // The demo's TPMs are software: without this line every bundle is refused.
     allowEmulatedTpm: true,
-    eks: 'any',
+    eks: ['any'],
     pcrs: {
+      accept: 'listed',
       hash: 'sha256',
       sets: [
         {
@@ -41,18 +42,19 @@ export function policyObject(environment: Environment): object {
         },
       ],
     },
+    roots: ['any'],
     namespaces: [ENCLAVE_NAMESPACE],
     serviceAccounts: ['default'],
-    enclaves: 'any',
+    enclaves: ['any'],
     images: [
       imageReference(environment.catalogue, 'enclave-sidecar'),
       imageReference(environment.catalogue, 'demo-app'),
     ],
-    specSha256: 'any',
+    specSha256: ['any'],
     modes: ['tcp'],
     auth: ['mtls'],
     upstream: [UPSTREAM],
-    ownerKeys: 'any',
+    ownerKeys: ['any'],
     maxAge: 60,
   };
 }

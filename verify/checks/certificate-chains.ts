@@ -10,11 +10,16 @@ import { accepts, type Policy } from '../policy/policy.ts';
 import type { AttestationKey } from './attestation-key.ts';
 
 /** The enclave's chain, to a root of `enclaves`; the server name of the bundle, if there, is in the certificate. */
-export function checkCertificateChain(bundle: Bundle, context: EvidenceContext): Outcome<Certificate> {
+export function checkCertificateChain(
+  bundle: Bundle,
+  policy: Policy,
+  context: EvidenceContext,
+): Outcome<Certificate> {
   const { crypto, trust, now, cache } = context;
   const chain = verifyChain(crypto, bundle.certificateChain, {
     roots: trust,
     role: 'enclaves',
+    acceptedRoots: policy.roots,
     now,
     cache,
     usages: [OID_EKU_SERVER_AUTH],
@@ -49,12 +54,14 @@ export interface CertifiedKey {
 export function checkAttestationKeyChain(
   bundle: Bundle,
   key: AttestationKey,
+  policy: Policy,
   context: EvidenceContext,
 ): Outcome<CertifiedKey> {
   const { crypto, trust, now, cache } = context;
   const chain = verifyChain(crypto, bundle.attestationKeyCertificateChain, {
     roots: trust,
     role: 'attestation-keys',
+    acceptedRoots: policy.roots,
     now,
     cache,
   });

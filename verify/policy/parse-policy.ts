@@ -10,6 +10,7 @@ import {
   type Shape,
   sha256Hex,
   text,
+  where,
 } from '../../formats/evidence/json-shape.ts';
 import type { Accepted, Policy } from './policy.ts';
 
@@ -17,12 +18,25 @@ import type { Accepted, Policy } from './policy.ts';
 export type PolicyCode = 'policy-malformed';
 
 const MAX_LIST = 256;
+const MAX_SETS = 32;
+const MAX_DIGESTS = 64;
 const DIGEST_HEX = { sha256: 64, sha384: 96 } as const;
 
-/** The word `any`, or a list that is not empty. */
-function accepted<T>(item: Shape<T>): Shape<Accepted<T>> {
-  const items = list(item, 1, MAX_LIST);
-  return (value, at) => (value === 'any' ? 'any' : items(value, at));
+const ANY: Json = 'any';
+const itself: Shape<Json> = (value) => value;
+const anyAlone = where(
+  itself,
+  (value) => !Array.isArray(value) || value.length === 1 || !value.includes(ANY),
+  '"any" as the only item, or no "any",',
+);
+
+/** The list `[any]`, or a list of items that is not empty. */
+function accepted<T>(item: Shape<T>, max = MAX_LIST): Shape<Accepted<T>> {
+  const items = list(item, 1, max);
+  return (value, at) => {
+    const found = anyAlone(value, at);
+    return Array.isArray(found) && found[0] === ANY ? 'any' : items(found, at);
+  };
 }
 
 const NAME = text(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 253, 'a DNS name');
@@ -40,24 +54,35 @@ function pcrPolicy(hash: keyof typeof DIGEST_HEX) {
     `a ${hash} digest in lower-case hex`,
   );
   return object({
+    accept: oneOf('listed'),
     hash: oneOf(hash),
     sets: list(
       object({
-        name: text(/^[^\p{Cc}]+$/u, 128, 'a name'),
-        values: mapOf(/^(0|[1-9]|1[0-5])$/, accepted(digest), 1, 16),
+        name: text(/^[!-~]([ -~]*[!-~])?$/, 128, 'a name in printable ASCII'),
+        values: mapOf(/^(0|[1-9]|1[0-5])$/, accepted(digest, MAX_DIGESTS), 1, 16),
       }),
       1,
-      MAX_LIST,
+      MAX_SETS,
     ),
   });
 }
+const ANY_PCRS = object({ accept: oneOf('any') });
 const PCRS = { sha256: pcrPolicy('sha256'), sha384: pcrPolicy('sha384') } as const;
+const ACCEPT = oneOf('any', 'listed');
+const HASH = oneOf('sha256', 'sha384');
 const pcrs: Shape<ReturnType<(typeof PCRS)['sha256']> | ReturnType<(typeof PCRS)['sha384']> | 'any'> = (
   value,
   at,
 ) => {
-  if (value === 'any') return 'any';
-  return isJsonObject(value) && value['hash'] === 'sha384' ? PCRS.sha384(value, at) : PCRS.sha256(value, at);
+  const members = isJsonObject(value) ? value : {};
+  if (!Object.hasOwn(members, 'accept')) return PCRS.sha256(value, at);
+  if (ACCEPT(members['accept'] ?? null, `${at}.accept`) === 'any') {
+    ANY_PCRS(value, at);
+    return 'any';
+  }
+  return Object.hasOwn(members, 'hash') && HASH(members['hash'] ?? null, `${at}.hash`) === 'sha384'
+    ? PCRS.sha384(value, at)
+    : PCRS.sha256(value, at);
 };
 const boolean: Shape<boolean> = (value, at) =>
   oneOf('true', 'false')(typeof value === 'boolean' ? `${value}` : null, at) === 'true';
@@ -66,6 +91,7 @@ const SHAPE = object(
   {
     eks: accepted(sha256Hex),
     pcrs,
+    roots: accepted(sha256Hex),
     namespaces: accepted(NAME),
     serviceAccounts: accepted(NAME),
     enclaves: accepted(NAME),
@@ -82,8 +108,8 @@ const SHAPE = object(
 
 /**
  * Reads a policy from a value that a JSON or YAML parser made (schema.json says the same, for editors and for the
- * CRD). Fails closed: an empty or missing list refuses, `any` has to be written, unknown members refuse; only
- * `allowEmulatedTpm` has a default, false. Every PCR set names the same PCRs.
+ * CRD). Fails closed: an empty or missing list refuses, `any` has to be written as the only item, unknown members
+ * refuse; only `allowEmulatedTpm` has a default, false. Every PCR set names the same PCRs.
  */
 export function parsePolicy(value: unknown): Result<Policy, PolicyCode> {
   const read = readValue(value as Json, SHAPE);
@@ -100,5 +126,5 @@ export function parsePolicy(value: unknown): Result<Policy, PolicyCode> {
 }
 
 function no(message: string) {
-  return refuse('policy-malformed', message, 'write every list, and "any" where any value will do');
+  return refuse('policy-malformed', message, 'write every list, and [any] where any value will do');
 }

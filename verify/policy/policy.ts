@@ -1,4 +1,4 @@
-/** Values that are accepted: `any` has to be written; a list is never empty. */
+/** Values that are accepted: `any` has to be written (in a file as the list `[any]`); a list is never empty. */
 export type Accepted<T> = 'any' | readonly T[];
 
 /** A set of boot measurements: for each PCR of the selection the digests that are accepted. */
@@ -14,13 +14,15 @@ export interface PcrPolicy {
   readonly sets: readonly PcrSet[];
 }
 
-/** A verifier's reference values (schema.json). Trust roots are not here: they are the context's. */
+/** A verifier's reference values (schema.json). Trust roots are the context's; here they are only narrowed. */
 export interface Policy {
   /** Whether a TPM without vendor root or list entry is accepted: on a development machine only. */
   readonly allowEmulatedTpm: boolean;
   /** Lower-case hex SHA-256 of endorsement keys. */
   readonly eks: Accepted<string>;
   readonly pcrs: 'any' | PcrPolicy;
+  /** Lower-case hex SHA-256 of root certificates' DER: of the roots that are held, those that a chain may end in. */
+  readonly roots: Accepted<string>;
   readonly namespaces: Accepted<string>;
   readonly serviceAccounts: Accepted<string>;
   readonly enclaves: Accepted<string>;

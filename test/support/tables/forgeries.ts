@@ -6,13 +6,14 @@ import type { Attest } from '../../../formats/tpm/attest.ts';
 import type { AK_ATTRIBUTES } from '../../../formats/tpm/templates.ts';
 import { encodePem } from '../../../formats/x509/pem.ts';
 import { OID_EKU_ENCLAVE, OID_EKU_SERVER_AUTH, OID_EKU_USER } from '../../../names/oids.ts';
+import type { Issuer } from '../../../names/signers.ts';
 import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
 import type { CheckName } from '../../../verify/check-names.ts';
 import type { VerifyContext } from '../../../verify/context.ts';
 import type { Policy } from '../../../verify/policy/policy.ts';
 import type { VerifyCode } from '../../../verify/verify-code.ts';
 import { type Changes, EK_SHA256, ENCLAVE_KEY, OWNER_KEY } from '../evidence.ts';
-import { FIXTURE_NOW, fixtureCertificate, type LeafFields } from '../fixture-certificates.ts';
+import { FIXTURE_NOW, fixtureCertificate, fixtureRoots, type LeafFields } from '../fixture-certificates.ts';
 import { ecKey } from '../fixture-keys.ts';
 
 /** An input whose only failed check is this one, or (without code) one that must still pass. */
@@ -62,6 +63,8 @@ function granted(change: { enclave?: string; notAfter?: number; signer?: string 
   return context({ ownerKeySha256: GUEST_SHA256, grant: { grant, signature } });
 }
 
+const rootSha256 = (issuer: Issuer) => fixtureRoots()[issuer].map((der) => toHex(sha256(der)));
+
 const PCRS = [0, 1, 2, 3, 4, 5, 6, 7];
 const PCR_SET = (digestOf: (pcr: number) => Uint8Array): Partial<Policy> => ({
   pcrs: {
@@ -77,6 +80,9 @@ export const FORGERIES: Readonly<Record<string, Forgery>> = {
   'good-batch-of-a-hundred': { changes: { neighbours: 99, index: 99 } },
   'good-p384': { changes: { ak: ecKey('ak', 'p384', 'sha384') } },
   'good-pcr-values': { changes: policy(PCR_SET((pcr) => sha256(Uint8Array.of(pcr)))) },
+  'good-roots-listed': {
+    changes: policy({ roots: [...rootSha256('enclaves'), ...rootSha256('attestation-keys')] }),
+  },
   'good-grant': { changes: granted() },
   'good-unsafe-clock-after-reset': {
     changes: clock({ safe: false, resetCount: 8, restartCount: 0, clock: 1n }),
@@ -94,6 +100,11 @@ export const FORGERIES: Readonly<Record<string, Forgery>> = {
   'certificate-missing': bad('bundle-shape', 'bundle-malformed', {
     bundle: (b) => ({ ...b, certificateChain: [] }),
   }),
+  'root-of-the-certificate-not-in-the-policy': bad(
+    'certificate-chain',
+    'chain-untrusted',
+    policy({ roots: rootSha256('attestation-keys') }),
+  ),
   'certificate-of-another-cluster': bad('certificate-chain', 'chain-untrusted', {
     bundle: (b) => ({
       ...b,
@@ -250,6 +261,11 @@ export const FORGERIES: Readonly<Record<string, Forgery>> = {
   'emulated-tpm': bad('tpm-trust', 'tpm-emulated', {
     akCertificate: (f) => ({ ...f, extensions: { tpmTrust: { ekSha256: EK_SHA256, how: 'emulated' } } }),
   }),
+  'root-of-the-key-not-in-the-policy': bad(
+    'attestation-key-chain',
+    'chain-untrusted',
+    policy({ roots: rootSha256('enclaves') }),
+  ),
   'tpm-not-in-the-policy': bad('tpm-trust', 'tpm-not-accepted', policy({ eks: [sha256Hex('other')] })),
 
   'statement-with-a-nested-quote': bad(
