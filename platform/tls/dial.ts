@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { type Credential, chainPem, privateKeyPem } from '../identity/credential.ts';
+import { peerCertificate } from './peer.ts';
 import { serverIdentity } from './server-identity.ts';
 import { trustAnchors } from './trust-anchors.ts';
 
@@ -21,7 +22,8 @@ export interface Dial {
 }
 
 /**
- * A TLS 1.3 connection whose peer is authenticated: chain to the roots given, name. Never resumes a session. When ALPN is offered, the server must have chosen one of it.
+ * A TLS 1.3 connection whose peer is authenticated: chain to the roots given, name. No session is kept or offered, and one that was resumed all the same is refused:
+ * Node then asks neither name nor judge, and shows no certificate. When ALPN is offered, the server must have chosen one of it.
  * @throws when the peer cannot be reached or is not who it should be
  */
 export function dialTls(options: Dial): Promise<TLSSocket> {
@@ -58,6 +60,12 @@ export function dialTls(options: Dial): Promise<TLSSocket> {
     if (options.signal?.aborted) onAbort();
     socket.once('error', fail);
     socket.once('secureConnect', () => {
+      if (peerCertificate(socket) === undefined)
+        return fail(
+          Object.assign(new Error('the server showed no certificate of its own on this connection'), {
+            code: 'ERR_TLS_SESSION_RESUMED',
+          }),
+        );
       if (options.alpn && !options.alpn.includes(socket.alpnProtocol || ''))
         return fail(new Error(`the server speaks none of ${options.alpn.join(', ')}`));
       cleanUp();

@@ -1,6 +1,6 @@
 import { createServer as createHttpsServer } from 'node:https';
-import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
-import { afterEach, describe, expect, test } from 'vitest';
+import { connect, createServer, type Server, TLSSocket, type TlsOptions } from 'node:tls';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { liveValue } from '../../platform/run/live.ts';
 import { dialTls } from '../../platform/tls/dial.ts';
 import { peerCertificate } from '../../platform/tls/peer.ts';
@@ -16,10 +16,16 @@ afterEach(() => {
   for (const each of undo.splice(0).reverse()) each();
 });
 
-async function serve(extra: Partial<ServerTls> = {}) {
+/** What Node's `connect` calls before the handshake begins. */
+interface Handshaking {
+  setServername(name: string): void;
+  setSession(session: Buffer): void;
+}
+
+async function serve(extra: Partial<ServerTls> = {}, tickets?: TlsOptions) {
   const settings = liveValue<ServerTls>({ credential: authority.issue({ dns: [NAME] }), ...extra });
   const sockets: TLSSocket[] = [];
-  const server: Server = createServer(serverTlsOptions(settings.current()), (socket) => {
+  const server: Server = createServer({ ...serverTlsOptions(settings.current()), ...tickets }, (socket) => {
     sockets.push(socket);
     socket.on('error', () => undefined);
     socket.write('hello');
@@ -96,6 +102,43 @@ test('a session is never resumed, so that the peer certificate is always there',
   }
 });
 
+test('a server that hands out tickets, and a client made to use one: the session is resumed, and refused', async () => {
+  const { dial, port } = await serve({}, { secureOptions: 0, ticketKeys: Buffer.alloc(48, 7) });
+  const judged: Uint8Array[] = [];
+  const judgeServer = (certificate: Uint8Array): undefined => void judged.push(certificate);
+  const first = await dialTls({ ...dial, judgeServer });
+  const session = await new Promise<Buffer>((resolve) => {
+    first.once('session', resolve);
+    first.resume();
+  });
+  first.destroy();
+  // It really is one that resumes, and Node then shows no certificate of this connection.
+  const raw = connect({ port, host: '127.0.0.1', servername: NAME, session, rejectUnauthorized: false });
+  await new Promise((resolve, reject) => raw.once('secureConnect', resolve).once('error', reject));
+  expect(raw.isSessionReused()).toBe(true);
+  expect(peerCertificate(raw)).toBeUndefined();
+  raw.destroy();
+  // dialTls offers none by itself, so it is forced upon it just before the handshake.
+  const prototype = TLSSocket.prototype as unknown as Handshaking;
+  const { setServername } = prototype;
+  const forced = vi.spyOn(prototype, 'setServername').mockImplementation(function (this: Handshaking, name) {
+    this.setSession(session);
+    setServername.call(this, name);
+  });
+  try {
+    for (const roots of [dial.roots, 'unauthenticated'] as const)
+      await expect(dialTls({ ...dial, roots, judgeServer })).rejects.toMatchObject({
+        code: 'ERR_TLS_SESSION_RESUMED',
+      });
+  } finally {
+    forced.mockRestore();
+  }
+  // Node did not even ask the judge: that is why the session's state is looked at.
+  expect(judged).toHaveLength(1);
+  (await dialTls({ ...dial, judgeServer })).destroy();
+  expect(judged).toHaveLength(2);
+});
+
 test('a renewed certificate and a new trust set count from the next connection on', async () => {
   const { dial, settings } = await serve({
     clientCertificates: { mode: 'required', roots: [stranger.root] },
@@ -115,6 +158,7 @@ test('a renewed certificate and a new trust set count from the next connection o
   settings.set({ credential: renewed, clientCertificates: { mode: 'required', roots: [authority.root] } });
   const socket = await dialTls({ ...dial, credential });
   await new Promise((resolve) => socket.once('data', resolve));
+  expect(peerCertificate(socket)).toBe(peerCertificate(socket));
   expect(Buffer.from(peerCertificate(socket) ?? [])).toEqual(Buffer.from(renewed.chain[0] ?? []));
   socket.destroy();
 });
