@@ -1,7 +1,5 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { rootsToJson } from '../formats/evidence/roots.ts';
-import { fixtureRoots } from '../test/support/fixture-certificates.ts';
 import { FORGERIES } from '../test/support/tables/forgeries.ts';
 import { makeVector } from '../test/support/vector.ts';
 
@@ -10,7 +8,6 @@ import { makeVector } from '../test/support/vector.ts';
 const folder = fileURLToPath(new URL('../test/vectors/evidence/', import.meta.url));
 mkdirSync(folder, { recursive: true });
 for (const name of readdirSync(folder)) if (name.endsWith('.json')) rmSync(`${folder}${name}`);
-writeFileSync(`${folder}roots.json`, rootsToJson(fixtureRoots()));
 for (const [name, forgery] of Object.entries(FORGERIES))
   writeFileSync(`${folder}${name}.json`, `${JSON.stringify(makeVector(forgery), null, 1)}\n`);
 console.log(`${Object.keys(FORGERIES).length} vectors`);

@@ -14,7 +14,14 @@ import { AK_ATTRIBUTES } from '../../formats/tpm/templates.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import type { RequestContext, VerifyContext } from '../../verify/context.ts';
 import type { Policy } from '../../verify/policy/policy.ts';
-import { FIXTURE_NOW, fixtureCertificate, fixtureRoots, type LeafFields } from './fixture-certificates.ts';
+import {
+  FIXTURE_NOW,
+  type FixtureIssuer,
+  fixtureCertificate,
+  fixtureRoots,
+  type LeafFields,
+  rootIssuer,
+} from './fixture-certificates.ts';
 import { ecKey, type FixtureTpmKey } from './fixture-keys.ts';
 
 const ENDORSEMENT = 0x4000000b;
@@ -28,7 +35,11 @@ export interface Changes {
   readonly signer?: FixtureTpmKey;
   readonly akPublic?: Change<Public>;
   readonly akCertificate?: Change<LeafFields>;
+  readonly akIssuer?: FixtureIssuer;
   readonly certificate?: Change<LeafFields>;
+  readonly certificateIssuer?: FixtureIssuer;
+  /** Of the verifier; the statement names them too. */
+  readonly roots?: Change<Roots>;
   readonly statement?: Change<Statement>;
   /** Bytes of the statement, when they are not JSON.stringify of one. */
   readonly statementBytes?: Change<Uint8Array>;
@@ -127,7 +138,7 @@ function akPublic(ak: FixtureTpmKey): Public {
 
 function build(
   changes: Changes,
-  certificateDer: Uint8Array | undefined,
+  certificateChain: Uint8Array[],
   confirmation: Statement['cnf'],
   roots: Roots,
 ): Bundle {
@@ -164,8 +175,10 @@ function build(
     subject: { commonName: 'node-1' },
     extensions: { tpmTrust: { ekSha256: EK_SHA256, how: 'vendor-root' } },
   });
+  const akIssuer = changes.akIssuer ?? rootIssuer('attestation-keys');
+  const akCertificate = fixtureCertificate('attestation-keys', akFields, akIssuer);
   return {
-    certificateChain: certificateDer ? [certificateDer] : [],
+    certificateChain,
     statement,
     blinder,
     leafIndex: index,
@@ -176,15 +189,16 @@ function build(
     pcrValues: { hashAlgorithm: HASHES[pcrs.hash], values },
     eventLog: new Uint8Array(0),
     attestationKeyPublic: encodePublic(publicArea),
-    attestationKeyCertificateChain: [fixtureCertificate('attestation-keys', akFields)],
-    endpoint: certificateDer ? '127.0.0.1:8443' : '',
-    serverName: certificateDer ? `${ENCLAVE}.enclaves.enclave-licensing.internal` : '',
+    attestationKeyCertificateChain: [akCertificate, ...(akIssuer.chain ?? [])],
+    endpoint: certificateChain.length > 0 ? '127.0.0.1:8443' : '',
+    serverName: certificateChain.length > 0 ? `${ENCLAVE}.enclaves.enclave-licensing.internal` : '',
   };
 }
 
 /** A complete bundle that verifies, or, with changes, one that differs from it in these and in what follows from them. */
 export function fixture(changes: Changes = {}): Fixture {
-  const roots = fixtureRoots();
+  const roots = (changes.roots ?? same)(fixtureRoots());
+  const issuer = changes.certificateIssuer ?? rootIssuer('enclaves');
   const fields = (changes.certificate ?? same)({
     spki: ENCLAVE_KEY.spki,
     extensions: {
@@ -192,9 +206,9 @@ export function fixture(changes: Changes = {}): Fixture {
       enclaveBinding: { podUid: POD_UID, enclave: ENCLAVE, node: 'node-1', ownerKeySha256: OWNER_SHA256 },
     },
   });
-  const der = fixtureCertificate('enclaves', fields);
+  const der = fixtureCertificate('enclaves', fields, issuer);
   const bundle = (changes.bundle ?? same)(
-    build(changes, der, { 'x5t#S256': toBase64url(sha256(der)) }, roots),
+    build(changes, [der, ...(issuer.chain ?? [])], { 'x5t#S256': toBase64url(sha256(der)) }, roots),
   );
   const context: VerifyContext = {
     crypto: nodeCrypto,
@@ -221,15 +235,15 @@ export function requestFixture(changes: Changes = {}): {
   policy: Policy;
   context: RequestContext;
 } {
-  const roots = fixtureRoots();
+  const roots = (changes.roots ?? same)(fixtureRoots());
   const { nonce: _, ownerKeySha256: _owner, liveCertificate: _live, ...shared } = fixture().context;
   const bundle = (changes.bundle ?? same)(
-    build(changes, undefined, { 'spki#S256': toBase64url(sha256(ENCLAVE_KEY.spki)) }, roots),
+    build(changes, [], { 'spki#S256': toBase64url(sha256(ENCLAVE_KEY.spki)) }, roots),
   );
   const epochs = [sha256(toUtf8('current')), FIXTURE_NONCE];
   return {
     bundle,
     policy: (changes.policy ?? same)(FIXTURE_POLICY),
-    context: { ...shared, epochs, spki: ENCLAVE_KEY.spki },
+    context: { ...shared, trust: roots, epochs, spki: ENCLAVE_KEY.spki },
   };
 }

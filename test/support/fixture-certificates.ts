@@ -1,5 +1,8 @@
 import type { Roots } from '../../formats/evidence/roots.ts';
 import { buildCertificate, type CertificateFields } from '../../formats/x509/certificate.ts';
+import { bitString, sequence } from '../../formats/x509/der-writer.ts';
+import type { Name } from '../../formats/x509/name.ts';
+import { encodeSignatureAlgorithm } from '../../formats/x509/signature-algorithm.ts';
 import {
   OID_EKU_AK,
   OID_EKU_CLIENT_AUTH,
@@ -26,14 +29,41 @@ export const USAGES: Readonly<Record<Issuer, readonly string[]>> = {
 export const issuerKey = (issuer: Issuer, cluster = 'cluster'): FixtureKey =>
   ecKey(`${cluster} root ${issuer}`);
 
+/** Who issues, as what it signs says. */
+export interface FixtureIssuer {
+  readonly name: Name | Uint8Array;
+  readonly key: FixtureKey;
+  /** DER, from the issuer upwards, without the root. */
+  readonly chain?: readonly Uint8Array[];
+  /** Applied to the TBSCertificate before it is signed, and to the algorithm beside it: for what `buildCertificate` never writes. */
+  readonly rewrite?: (der: Uint8Array) => Uint8Array;
+}
+
+/** The root of one role. */
+export function rootIssuer(issuer: Issuer, cluster = 'cluster'): FixtureIssuer {
+  return { name: { commonName: `${cluster} ${issuer}` }, key: issuerKey(issuer, cluster) };
+}
+
+function issue(fields: CertificateFields, { key, rewrite = (der) => der }: FixtureIssuer): Uint8Array {
+  let tbs = new Uint8Array(0);
+  buildCertificate(
+    fields,
+    (made) => {
+      tbs = new Uint8Array(made);
+      return tbs;
+    },
+    key.scheme,
+  );
+  const signed = rewrite(tbs);
+  return sequence(signed, rewrite(encodeSignatureAlgorithm(key.scheme)), bitString(key.sign(signed)));
+}
+
 /** A self-signed root as the certificate service makes them. */
 export function fixtureRoot(
   issuer: Issuer,
   change: (fields: CertificateFields) => CertificateFields = (f) => f,
-  cluster = 'cluster',
+  by: FixtureIssuer = rootIssuer(issuer),
 ): Uint8Array {
-  const key = issuerKey(issuer, cluster);
-  const name = { commonName: `${cluster} ${issuer}` };
   const domains = {
     dns: ['enclaves.enclave-licensing.internal'],
     uri: ['enclave-licensing.internal'],
@@ -42,11 +72,11 @@ export function fixtureRoot(
   const none = { dns: [], uri: [], others: 0 };
   const fields: CertificateFields = {
     serial: Uint8Array.of(1),
-    issuer: name,
-    subject: name,
+    issuer: by.name,
+    subject: by.name,
     notBefore: FIXTURE_NOW - 30 * DAY,
     notAfter: FIXTURE_NOW + 3650 * DAY,
-    spki: key.spki,
+    spki: by.key.spki,
     extensions: {
       basicConstraints: { ca: true, pathLength: 0 },
       keyUsage: ['keyCertSign', 'cRLSign'],
@@ -54,25 +84,28 @@ export function fixtureRoot(
       nameConstraints: issuer === 'enclaves' ? { permitted: domains, excluded: none } : undefined,
     },
   };
-  return buildCertificate(change(fields), key.sign, key.scheme);
+  return issue(change(fields), by);
 }
 
 export function fixtureRoots(cluster = 'cluster'): Roots {
-  const entries = ISSUERS.map((issuer) => [issuer, [fixtureRoot(issuer, undefined, cluster)]] as const);
-  return Object.fromEntries(entries) as unknown as Roots;
+  const root = (issuer: Issuer) => [fixtureRoot(issuer, undefined, rootIssuer(issuer, cluster))];
+  return Object.fromEntries(ISSUERS.map((issuer) => [issuer, root(issuer)])) as unknown as Roots;
 }
 
 /** What a test says of an end-entity certificate; the rest is as the certificate service does it. */
 export type LeafFields = Partial<CertificateFields> & Pick<CertificateFields, 'spki'>;
 
 /** An end-entity certificate of one issuer; the changed fields are signed as they are. */
-export function fixtureCertificate(issuer: Issuer, fields: LeafFields, cluster = 'cluster'): Uint8Array {
-  const key = issuerKey(issuer, cluster);
+export function fixtureCertificate(
+  issuer: Issuer,
+  fields: LeafFields,
+  by: FixtureIssuer = rootIssuer(issuer),
+): Uint8Array {
   const { extensions, ...rest } = fields;
-  return buildCertificate(
+  return issue(
     {
       serial: Uint8Array.of(2),
-      issuer: { commonName: `${cluster} ${issuer}` },
+      issuer: by.name,
       subject: {},
       notBefore: FIXTURE_NOW - 3600,
       notAfter: FIXTURE_NOW + DAY,
@@ -84,7 +117,6 @@ export function fixtureCertificate(issuer: Issuer, fields: LeafFields, cluster =
         ...extensions,
       },
     },
-    key.sign,
-    key.scheme,
+    by,
   );
 }

@@ -1,11 +1,11 @@
-import { constants, createPublicKey, generateKeyPairSync, hash, type KeyObject, sign } from 'node:crypto';
-import { p256, p384 } from '@noble/curves/nist.js';
+import { hash } from 'node:crypto';
+import { p256, p384, p521 } from '@noble/curves/nist.js';
 import { concat, fromHex, toUtf8 } from '../../formats/bytes/bytes.ts';
 import type { HashAlgorithm, SignatureScheme } from '../../formats/crypto/crypto.ts';
 import type { Public } from '../../formats/tpm/public.ts';
 import type { Signature } from '../../formats/tpm/signature.ts';
 
-/** A software key that signs as a TPM's or as an issuer's would. EC keys and signatures are the same in every run. */
+/** A software key that signs as a TPM's or as an issuer's would. Keys and signatures are the same in every run. */
 export interface FixtureKey {
   readonly spki: Uint8Array;
   readonly scheme: SignatureScheme;
@@ -28,6 +28,13 @@ const CURVES = {
     size: 32,
   },
   p384: { curve: p384, name: 'P-384', prefix: '3076301006072a8648ce3d020106052b81040022036200', size: 48 },
+  /** Refused: in no table of keys. */
+  p521: {
+    curve: p521,
+    name: 'P-521',
+    prefix: '30819b301006072a8648ce3d020106052b8104002303818600',
+    size: 66,
+  },
 } as const;
 
 function digest(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array {
@@ -64,38 +71,5 @@ export function ecKey(
       const compact = signed(message, 'compact');
       return { kind: 'ecdsa', hash: algorithm, r: compact.slice(0, size), s: compact.slice(size) };
     },
-  };
-}
-
-const rsaKeys = new Map<number, KeyObject>();
-
-/** An RSA key, new in each process, one a size. */
-export function rsaKey(
-  bits: number,
-  scheme: 'rsassa' | 'rsapss' = 'rsassa',
-  algorithm: HashAlgorithm = 'sha256',
-): FixtureTpmKey {
-  const privateKey = rsaKeys.get(bits) ?? generateKeyPairSync('rsa', { modulusLength: bits }).privateKey;
-  rsaKeys.set(bits, privateKey);
-  const publicKey = createPublicKey(privateKey);
-  const modulus = new Uint8Array(Buffer.from(publicKey.export({ format: 'jwk' }).n ?? '', 'base64url'));
-  const padding = scheme === 'rsassa' ? constants.RSA_PKCS1_PADDING : constants.RSA_PKCS1_PSS_PADDING;
-  const signed = (message: Uint8Array) =>
-    new Uint8Array(
-      sign(algorithm, message, { key: privateKey, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }),
-    );
-  return {
-    spki: new Uint8Array(publicKey.export({ format: 'der', type: 'spki' })),
-    scheme: `${scheme}-${algorithm}`,
-    sign: signed,
-    parameters: {
-      kind: 'rsa',
-      symmetric: { kind: 'null' },
-      scheme: { kind: scheme, hash: algorithm },
-      keyBits: bits,
-      exponent: 0,
-    },
-    unique: { kind: 'rsa', modulus },
-    tpmSignature: (message) => ({ kind: scheme, hash: algorithm, signature: signed(message) }),
   };
 }

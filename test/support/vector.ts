@@ -1,8 +1,9 @@
 import { fromBase64, toBase64 } from '../../formats/bytes/base64.ts';
 import { fromHex, toHex } from '../../formats/bytes/bytes.ts';
 import { type Bundle, bundleFromJson, bundleToJson } from '../../formats/evidence/bundle.ts';
-import type { Roots } from '../../formats/evidence/roots.ts';
+import { type Roots, rootsToMembers } from '../../formats/evidence/roots.ts';
 import type { PcrSelection } from '../../formats/evidence/trust-document.ts';
+import { ISSUERS, type Issuer } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import type { VerifyContext } from '../../verify/context.ts';
 import { formatPolicy } from '../../verify/policy/format-policy.ts';
@@ -12,10 +13,12 @@ import type { TpmSeen } from '../../verify/verdict.ts';
 import { fixture } from './evidence.ts';
 import type { Forgery } from './tables/forgeries.ts';
 
-/** A file of test/vectors/evidence: everything that goes into a verdict but the roots (roots.json beside it), and what must come out. */
+/** A file of test/vectors/evidence: everything that goes into a verdict, and what must come out (test/vectors/README.md). */
 export interface Vector {
   /** The check that fails and its failure class; null when the bundle is good. */
   readonly expected: { readonly check: string; readonly code: string } | null;
+  /** Base64 of DER, by issuer. */
+  readonly roots: Readonly<Record<string, readonly string[]>>;
   readonly policy: object;
   readonly context: {
     /** Unix seconds. */
@@ -42,6 +45,7 @@ export function makeVector({ check, code, changes }: Forgery): Vector {
     throw new TypeError('not a fixture’s context');
   return {
     expected: check === undefined || code === undefined ? null : { check, code },
+    roots: rootsToMembers(context.trust),
     policy: formatPolicy(policy),
     context: {
       now,
@@ -62,11 +66,18 @@ function binary(text: string, decode: (text: string) => Uint8Array | undefined):
   return bytes;
 }
 
+/** Read without the rules of roots.json: that no list is empty and that every root has a strong key is for the verdict to find. */
+function rootsOf({ roots }: Vector): Roots {
+  const of = (issuer: Issuer) => (roots[issuer] ?? []).map((der) => binary(der, fromBase64));
+  return Object.fromEntries(ISSUERS.map((issuer) => [issuer, of(issuer)])) as unknown as Roots;
+}
+
 /** What a verifier makes of a vector's text; no bundle when its reading refuses it. */
-export function openVector(
-  vector: Vector,
-  roots: Roots,
-): { bundle: Bundle | undefined; policy: Policy; context: VerifyContext } {
+export function openVector(vector: Vector): {
+  bundle: Bundle | undefined;
+  policy: Policy;
+  context: VerifyContext;
+} {
   const { nonce, liveCertificate, grant, ...context } = vector.context;
   const policy = parsePolicy(vector.policy);
   if (!policy.ok) throw new TypeError(policy.message);
@@ -77,7 +88,7 @@ export function openVector(
     context: {
       ...context,
       crypto: nodeCrypto,
-      trust: roots,
+      trust: rootsOf(vector),
       nonce: nonce === 'unchecked' ? nonce : binary(nonce, fromHex),
       ...(liveCertificate !== undefined && { liveCertificate: binary(liveCertificate, fromBase64) }),
       ...(grant && {

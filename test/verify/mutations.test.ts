@@ -4,12 +4,13 @@ import { type Bundle, decodeBundle, encodeBundle } from '../../formats/evidence/
 import { verify } from '../../verify/verify.ts';
 import { VerifyCache } from '../../verify/verify-cache.ts';
 import { type Fixture, fixture } from '../support/evidence.ts';
-import { ecKey, type FixtureTpmKey, rsaKey } from '../support/fixture-keys.ts';
+import { ecKey, type FixtureTpmKey } from '../support/fixture-keys.ts';
+import { rsaKey } from '../support/fixture-rsa-key.ts';
 
 const KINDS: Readonly<Record<string, () => FixtureTpmKey>> = {
   'P-256': () => ecKey('ak'),
   'P-384': () => ecKey('ak', 'p384', 'sha384'),
-  'RSA 2048': () => rsaKey(2048),
+  'RSA 2048': () => rsaKey('2048'),
 };
 
 /** Members whose every bit is signed, or is the signature itself; and those that are hashed, whatever key signs. */

@@ -1,17 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parseRoots } from '../../formats/evidence/roots.ts';
 import { verify } from '../../verify/verify.ts';
 import { FORGERIES } from '../support/tables/forgeries.ts';
 import { makeVector, openVector, type Vector } from '../support/vector.ts';
 
 const folder = new URL('../vectors/evidence/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(`${name}.json`, folder), 'utf8');
-const names = readdirSync(folder)
-  .map((file) => file.replace(/\.json$/, ''))
-  .filter((name) => name !== 'roots');
-const roots = parseRoots(read('roots'));
-if (!roots.ok) throw new Error(roots.message);
+const names = readdirSync(folder).map((file) => file.replace(/\.json$/, ''));
 
 describe('published vectors', () => {
   test('are those of the table, made by tools/make-vectors.ts', () => {
@@ -22,7 +17,7 @@ describe('published vectors', () => {
 
   test.each(names)('%s ends as it says', (name) => {
     const vector: Vector = JSON.parse(read(name));
-    const { bundle, policy, context } = openVector(vector, roots.value);
+    const { bundle, policy, context } = openVector(vector);
     const verdict = bundle && verify(bundle, policy, context);
     const outcome = verdict ? verdict.code : 'bundle-malformed';
     expect(outcome).toBe(vector.expected?.code);

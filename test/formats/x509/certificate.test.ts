@@ -15,7 +15,8 @@ import { type Extensions, KEY_USAGES } from '../../../formats/x509/extensions.ts
 import { OID_EKU_ENCLAVE, OID_EKU_SERVER_AUTH, OID_ENCLAVE_BINDING } from '../../../names/oids.ts';
 import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
 import { fixtureCertificate, fixtureRoot } from '../../support/fixture-certificates.ts';
-import { ecKey, rsaKey } from '../../support/fixture-keys.ts';
+import { ecKey } from '../../support/fixture-keys.ts';
+import { rsaKey } from '../../support/fixture-rsa-key.ts';
 
 const key = ecKey('x509 test');
 
@@ -117,10 +118,10 @@ describe('certificates', () => {
   test('every signature scheme of the table', () => {
     const keys = [
       ecKey('a', 'p384', 'sha384'),
-      rsaKey(2048),
-      rsaKey(2048, 'rsassa', 'sha384'),
-      rsaKey(2048, 'rsapss'),
-      rsaKey(2048, 'rsapss', 'sha384'),
+      rsaKey('2048'),
+      rsaKey('2048', 'rsassa', 'sha384'),
+      rsaKey('2048', 'rsapss'),
+      rsaKey('2048', 'rsapss', 'sha384'),
     ];
     for (const each of keys) {
       const read = parsed(

@@ -13,7 +13,13 @@ import type { VerifyContext } from '../../../verify/context.ts';
 import type { Policy } from '../../../verify/policy/policy.ts';
 import type { VerifyCode } from '../../../verify/verify-code.ts';
 import { type Changes, EK_SHA256, ENCLAVE_KEY, OWNER_KEY } from '../evidence.ts';
-import { FIXTURE_NOW, fixtureCertificate, fixtureRoots, type LeafFields } from '../fixture-certificates.ts';
+import {
+  FIXTURE_NOW,
+  fixtureCertificate,
+  fixtureRoots,
+  type LeafFields,
+  rootIssuer,
+} from '../fixture-certificates.ts';
 import { ecKey } from '../fixture-keys.ts';
 
 /** An input whose only failed check is this one, or (without code) one that must still pass. */
@@ -108,7 +114,9 @@ export const FORGERIES: Readonly<Record<string, Forgery>> = {
   'certificate-of-another-cluster': bad('certificate-chain', 'chain-untrusted', {
     bundle: (b) => ({
       ...b,
-      certificateChain: [fixtureCertificate('enclaves', { spki: ENCLAVE_KEY.spki }, 'other')],
+      certificateChain: [
+        fixtureCertificate('enclaves', { spki: ENCLAVE_KEY.spki }, rootIssuer('enclaves', 'other')),
+      ],
     }),
     ...context({ liveCertificate: undefined }),
   }),
