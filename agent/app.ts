@@ -17,6 +17,7 @@ import { TrustHolder } from '../platform/trust/trust-holder.ts';
 import { EnrolmentServiceService } from '../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import { TrustServiceService } from '../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
 import { openTransport, parseTpmAddress } from '../tpm/transport/open-transport.ts';
+import { measured } from './attestation/measured-transport.ts';
 import { QuoteQueue } from './attestation/quote-queue.ts';
 import { type AgentQuote, Quoter } from './attestation/quoter.ts';
 import { TpmOwner } from './attestation/tpm-owner.ts';
@@ -48,6 +49,8 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
   if (!address.ok) throw new ConfigError(`--tpm: ${address.message}: ${address.remedy}`);
   const loose = config.sidecarImages.find((image) => !isPinned(image));
   if (loose !== undefined) throw new ConfigError(`--sidecar-images: ${loose} is not pinned by digest`);
+  if (config.maxWaitingPerPod >= config.maxWaiting)
+    throw new ConfigError('--max-waiting-per-pod: one pod could fill the queue; keep it below --max-waiting');
   const crypto = nodeCrypto;
   const metrics = agentMetrics(context.metrics);
   const trust = new TrustHolder(crypto, await readRootsFile(config.rootsFile));
@@ -55,7 +58,10 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
 
   // The TPM first: it needs nobody else.
   const owner = new TpmOwner({
-    open: () => openTransport(config.tpm),
+    open: async () =>
+      measured(await openTransport(config.tpm), (command, seconds) =>
+        metrics.tpmCommandSeconds.observe(seconds, { command }),
+      ),
     log,
     onUp: () => {
       tpmCheck.ok();
@@ -131,6 +137,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
   const queue = new QuoteQueue<AgentQuote>({
     crypto,
     maxWaiting: config.maxWaiting,
+    maxWaitingPerPod: config.maxWaitingPerPod,
     metrics,
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
     seal: (qualifyingData) =>

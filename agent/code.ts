@@ -34,6 +34,8 @@ export const STATUS_OF_CODE = {
   'certificate-denied': 422,
   /** The certificate service did not answer in time. */
   'certificate-pending': 503,
+  /** More statements of this pod wait for the TPM than one pod's share. */
+  'caller-busy': 429,
   /** More statements wait for the TPM than the queue holds. */
   'agent-busy': 429,
   /** The agent has no attestation key certificate or trust document yet. */

@@ -46,8 +46,15 @@ export const AGENT_OPTIONS = {
   maxWaiting: {
     kind: 'integer',
     default: 16_384,
-    min: 1,
+    min: 2,
     max: 65_536,
     help: 'statements that may wait for the TPM; more are told when to try again',
+  },
+  maxWaitingPerPod: {
+    kind: 'integer',
+    default: 32,
+    min: 1,
+    max: 65_536,
+    help: 'statements of one pod that may wait; a sidecar has six calls at most under way',
   },
 } as const satisfies Options;

@@ -58,7 +58,7 @@ export class Attestor {
       pod: attested.claims.pod,
       access: attested.claims.access,
     });
-    const quoted = await queue.submit(statement);
+    const quoted = await queue.submit(attested.claims.pod.uid, statement);
     if (!quoted.ok) return quoted;
     const { blinder, leafIndex, leafCount, path, quote } = quoted.value;
     // The key may have changed while the statement waited: then its certificate comes first.

@@ -23,40 +23,48 @@ function nodeHash(crypto: Crypto, left: Uint8Array, right: Uint8Array): Uint8Arr
   return crypto.hash('sha256', concat(Uint8Array.of(0x01), left, right));
 }
 
-/** The level above: pairs hashed, an odd last node promoted as it is (RFC 9162, 2.1.1), never duplicated. */
-function levelAbove(crypto: Crypto, level: readonly Uint8Array[]): Uint8Array[] {
-  const above: Uint8Array[] = [];
-  for (let i = 0; i < level.length; i += 2) {
-    const [left, right] = [level[i], level[i + 1]];
-    if (left) above.push(right ? nodeHash(crypto, left, right) : left);
-  }
-  return above;
-}
-
 /** A batch's root and the path of each leaf, from leaf to root. */
 export interface BatchTree {
   readonly root: Uint8Array;
   pathOf(index: number): Uint8Array[];
 }
 
+/** Hashes between two places where `growBatchTree` can be interrupted. */
+const STEP = 64;
+
 /**
- * The tree over a batch's leaf hashes, every level computed once.
+ * The tree over a batch's leaf hashes, every level computed once, in short steps: a large one takes a tenth of a second. Pairs are
+ * hashed, an odd last node is promoted as it is (RFC 9162, 2.1.1), never duplicated.
  * @throws RangeError unless there are 1 to 65,536 leaves
  */
-export function batchTree(crypto: Crypto, leaves: readonly Uint8Array[]): BatchTree {
+export function* growBatchTree(crypto: Crypto, leaves: readonly Uint8Array[]): Generator<void, BatchTree> {
   if (leaves.length < 1 || leaves.length > MAX_BATCH_LEAVES)
     throw new RangeError(`a batch of ${leaves.length}`);
   const levels: (readonly Uint8Array[])[] = [leaves];
-  let top = leaves;
-  while (top.length > 1) {
-    top = levelAbove(crypto, top);
-    levels.push(top);
+  for (let level = leaves; level.length > 1; ) {
+    const above: Uint8Array[] = [];
+    for (let i = 0; i < level.length; i += 2) {
+      const [left, right] = [level[i], level[i + 1]];
+      if (left) above.push(right ? nodeHash(crypto, left, right) : left);
+      if (above.length % STEP === 0) yield;
+    }
+    levels.push(above);
+    level = above;
   }
-  const [root] = top;
+  const [root] = levels.at(-1) ?? [];
   if (!root) throw new RangeError('a batch without root');
   const pathOf = (index: number): Uint8Array[] =>
     levels.flatMap((level, height) => level[Math.floor(index / 2 ** height) ^ 1] ?? []);
   return { root, pathOf };
+}
+
+/** `growBatchTree` in one go. */
+export function batchTree(crypto: Crypto, leaves: readonly Uint8Array[]): BatchTree {
+  const steps = growBatchTree(crypto, leaves);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
 
 /** How many hashes the path of leaf `index` of `count` has: recomputed, never taken from the prover. */
