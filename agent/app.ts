@@ -25,7 +25,8 @@ import { authenticate } from './caller/authenticate.ts';
 import type { PodRules } from './caller/judge-pod.ts';
 import { Attestor } from './calls/attestor.ts';
 import { createCalls } from './calls/calls.ts';
-import type { AkCertificate } from './enrolment/enrol.ts';
+import type { AkCertificate } from './enrolment/ak-certificates.ts';
+import { watchRetirement } from './enrolment/retirement.ts';
 import { stayEnrolled } from './enrolment/stay-enrolled.ts';
 import { agentMetrics } from './metrics.ts';
 import type { AGENT_OPTIONS } from './options.ts';
@@ -117,14 +118,18 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     }),
   );
 
-  const certificate = liveValue<AkCertificate | undefined>(undefined);
+  const certificates = liveValue<readonly AkCertificate[]>([]);
+  const retirement = watchRetirement({ kube, node: config.node, log, signal });
   running.push(
+    retirement.ended,
     stayEnrolled({
       owner,
-      certificate,
+      certificates,
       enrolment: { client: enrolmentClient, crypto },
       tokenFile: config.enrolmentTokenFile,
       roots: () => trust.roots,
+      rotation: config.rotateAttestationKey,
+      retired: retirement.retired,
       clock,
       log,
       metrics,
@@ -173,7 +178,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
   await Promise.race([pods.synced, aborted(signal)]);
   podsCheck.ok();
 
-  const attestor = new Attestor({ queue, certificate, trust, clock });
+  const attestor = new Attestor({ queue, certificates, trust, clock });
   const server = await serve({
     bind: config.bind,
     port: config.port,

@@ -41,6 +41,11 @@ export function agentMetrics(metrics: Metrics) {
       ['code'],
     ),
     enrolments: metrics.counter('enrolments_total', 'Attempts to enrol the attestation key', ['result']),
+    rotations: metrics.counter(
+      'attestation_key_rotations_total',
+      'Attempts to replace the attestation key by another one',
+      ['result'],
+    ),
     akNotAfter: metrics.gauge(
       'attestation_key_certificate_not_after_seconds',
       'End of the attestation key certificate, unix time',

@@ -25,6 +25,12 @@ export const AGENT_OPTIONS = {
     required: true,
     help: 'projected token with which the attestation key is enrolled',
   },
+  rotateAttestationKey: {
+    kind: 'choice',
+    values: ['never', 'on-renewal'],
+    default: 'never',
+    help: 'whether a certificate that is renewed comes with another attestation key',
+  },
   sidecarImages: {
     kind: 'list',
     required: true,

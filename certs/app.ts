@@ -40,7 +40,7 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
 
   const dnsNames = namesOf('certs', undefined, settings) ?? [];
   const { identity, renewals } = ownIdentity({ dnsNames, sign, now, signal });
-  const registry = createNodeRegistry(kube, settings.releaseNamespace);
+  const registry = createNodeRegistry(kube, settings.releaseNamespace, now);
   const view = createView(settings, material, clock);
   const judge = createJudge({
     crypto: nodeCrypto,

@@ -31,3 +31,9 @@ export const CSR_ANNOTATIONS = {
   grant: `${LABEL_PREFIX}grant`,
   grantSignature: `${LABEL_PREFIX}grant-signature`,
 } as const;
+
+/**
+ * On an AttestedNode, set by an operator: SHA-256 (lower-case hex) of the SPKI of the attestation key that the node's agent is to replace. It names the
+ * key, not a time, so that it is done when another key serves, whatever was interrupted.
+ */
+export const RETIRE_KEY_ANNOTATION = `${LABEL_PREFIX}retire-attestation-key`;

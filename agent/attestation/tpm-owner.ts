@@ -1,21 +1,20 @@
 import { toUtf8 } from '../../formats/bytes/bytes.ts';
 import { READ_CLOCK } from '../../formats/tpm/commands.ts';
-import type { Public } from '../../formats/tpm/public.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
 import { sleep } from '../../platform/run/sleep.ts';
 import { loadAttestationKey } from '../../tpm/attestation-key.ts';
 import { makeClockSafe } from '../../tpm/clock.ts';
 import { TpmExecutor, TpmResponseError } from '../../tpm/executor.ts';
-import { flushAll, startup } from '../../tpm/objects.ts';
+import { flushAll, startup, type TpmObject } from '../../tpm/objects.ts';
 import { quote } from '../../tpm/quote.ts';
 import { type TpmTransport, TpmUnavailable } from '../../tpm/transport/transport.ts';
 import { judgeFailure, type TpmFailureKind } from './tpm-failure.ts';
 
-/** The TPM, set up: its attestation key is loaded and persistent. */
+/** The TPM, set up: its attestation key is loaded and persistent. Another key in service is another session of the same executor. */
 export interface TpmSession {
   readonly tpm: TpmExecutor;
-  readonly attestationKey: { readonly handle: number; readonly public: Public; readonly name: Uint8Array };
+  readonly attestationKey: TpmObject;
 }
 
 export interface TpmOwnerOptions {
@@ -51,6 +50,10 @@ export class TpmOwner {
   #reason = 'the TPM is not set up yet';
   /** Resolves at the next change of the session. */
   #changed = Promise.withResolvers<void>();
+  /** Name of the attestation key last in service: it stays so when the TPM comes back in the middle of a rotation. */
+  #inService: Uint8Array | undefined;
+  /** Work under way, by session. */
+  readonly #users = new Map<TpmSession, { count: number; readonly idle: PromiseWithResolvers<void> }>();
 
   constructor(options: TpmOwnerOptions) {
     this.#options = options;
@@ -95,14 +98,42 @@ export class TpmOwner {
     for (let attempt = 1; ; attempt++) {
       const session = this.#session ?? (await this.#waitForSession());
       try {
-        return await work(session);
+        return await this.#work(session, work);
       } catch (error) {
         const { kind, reason, setUpAgain } = judgeFailure(error);
         // A session that others lost already is counted once.
-        if (this.#session === session && isTpms(error)) this.#options.onFailure(kind);
+        if (this.#session?.tpm === session.tpm && isTpms(error)) this.#options.onFailure(kind);
         if (!setUpAgain) throw error;
         this.#lose(session, error, reason);
         if (attempt === ATTEMPTS) throw new TpmUnavailable(reason, { cause: error });
+      }
+    }
+  }
+
+  /**
+   * Puts another attestation key into service. Work that begins from now on gets it; resolves when no work uses the old one any more.
+   * @param session the session in service, whose key is succeeded
+   * @returns undefined when that session is over
+   */
+  async succeed(session: TpmSession, attestationKey: TpmObject): Promise<TpmSession | undefined> {
+    if (this.#session !== session) return undefined;
+    const next: TpmSession = { ...session, attestationKey };
+    this.#change(next);
+    await this.#users.get(session)?.idle.promise;
+    return next;
+  }
+
+  async #work<T>(session: TpmSession, work: (session: TpmSession) => Promise<T>): Promise<T> {
+    const users = this.#users.get(session) ?? { count: 0, idle: Promise.withResolvers<void>() };
+    this.#users.set(session, users);
+    users.count += 1;
+    try {
+      return await work(session);
+    } finally {
+      users.count -= 1;
+      if (users.count === 0) {
+        this.#users.delete(session);
+        users.idle.resolve();
       }
     }
   }
@@ -117,7 +148,7 @@ export class TpmOwner {
         if (!(error instanceof TpmResponseError)) throw error;
         this.#options.log.warn({ error }, `the clock stays doubtful for a while: ${error.message}`);
       });
-      const attestationKey = await loadAttestationKey(tpm);
+      const attestationKey = await loadAttestationKey(tpm, this.#inService);
       // "Up" means that it quotes, not that it answers. Nobody's batch hashes to this text.
       await quote(tpm, attestationKey.handle, TRIAL, { hash: 'sha256', pcrs: [] });
       return { tpm, attestationKey };
@@ -129,13 +160,14 @@ export class TpmOwner {
 
   #change(session: TpmSession | undefined): void {
     this.#session = session;
+    this.#inService = session?.attestationKey.name ?? this.#inService;
     const { resolve } = this.#changed;
     this.#changed = Promise.withResolvers();
     resolve();
   }
 
   #lose(session: TpmSession, error: unknown, reason: string): void {
-    if (this.#session !== session) return;
+    if (this.#session?.tpm !== session.tpm) return;
     this.#reason = reason;
     this.#options.log.warn({ error }, `the TPM is set up again: ${reason}`);
     void session.tpm.close().catch(() => undefined);
@@ -145,7 +177,7 @@ export class TpmOwner {
 
   /** Until the session is gone. A TPM that nobody asks is asked for the time now and then, so that its absence shows. */
   async #lost(session: TpmSession, signal: AbortSignal): Promise<void> {
-    while (this.#session === session && !signal.aborted) {
+    while (this.#session?.tpm === session.tpm && !signal.aborted) {
       const pause = new AbortController();
       const heartbeat = sleep(
         this.#options.heartbeatMs ?? HEARTBEAT_MS,

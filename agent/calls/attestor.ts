@@ -1,5 +1,4 @@
 import { toBase64url } from '../../formats/bytes/base64.ts';
-import { equal } from '../../formats/bytes/bytes.ts';
 import type { Bundle } from '../../formats/evidence/bundle.ts';
 import {
   encodeStatement,
@@ -14,11 +13,11 @@ import type { QuoteQueue } from '../attestation/quote-queue.ts';
 import type { AgentQuote } from '../attestation/quoter.ts';
 import type { Claims } from '../caller/caller.ts';
 import { type AgentResult, refuseCall } from '../code.ts';
-import type { AkCertificate } from '../enrolment/enrol.ts';
+import { type AkCertificate, certificateOf } from '../enrolment/ak-certificates.ts';
 
 export interface AttestorOptions {
   readonly queue: QuoteQueue<AgentQuote>;
-  readonly certificate: Live<AkCertificate | undefined>;
+  readonly certificates: Live<readonly AkCertificate[]>;
   readonly trust: TrustHolder;
   readonly clock: Clock;
 }
@@ -43,12 +42,12 @@ export class Attestor {
 
   /** @throws TpmUnavailable */
   async evidence(attested: Attested): Promise<AgentResult<Bundle>> {
-    const { queue, certificate, trust, clock } = this.#options;
+    const { queue, certificates, trust, clock } = this.#options;
     const notReady = (what: string) =>
       refuseCall('agent-not-ready', `the agent has no ${what} yet`, 'try again', 500);
     const held = trust.current;
     if (held === undefined) return notReady('trust document');
-    if (certificate.current() === undefined) return notReady('certificate for its attestation key');
+    if (certificates.current().length === 0) return notReady('certificate for its attestation key');
     const statement = encodeStatement({
       eat_profile: STATEMENT_PROFILE,
       eat_nonce: toBase64url(attested.nonce ?? held.document.epoch.current),
@@ -61,10 +60,9 @@ export class Attestor {
     const quoted = await queue.submit(attested.claims.pod.uid, statement);
     if (!quoted.ok) return quoted;
     const { blinder, leafIndex, leafCount, path, quote } = quoted.value;
-    // The key may have changed while the statement waited: then its certificate comes first.
-    const ak = certificate.current();
-    if (ak === undefined || !equal(ak.attestationKeyPublic, quote.attestationKeyPublic))
-      return notReady('certificate for its attestation key');
+    // The certificate of the key that quoted: another one may be in service by now.
+    const ak = certificateOf(certificates.current(), quote.attestationKeyPublic);
+    if (ak === undefined) return notReady('certificate for its attestation key');
     return {
       ok: true,
       value: {

@@ -14,17 +14,7 @@ import { loadEndorsementKey } from '../../tpm/endorsement-key.ts';
 import { flush } from '../../tpm/objects.ts';
 import { verifyChain } from '../../verify/certificate-chain.ts';
 import type { TpmSession } from '../attestation/tpm-owner.ts';
-
-/** The attestation key's certificate. */
-export interface AkCertificate {
-  /** X.509 DER, leaf first, without the root. */
-  readonly chain: readonly Uint8Array[];
-  /** Unix seconds. */
-  readonly notBefore: number;
-  readonly notAfter: number;
-  /** TPMT_PUBLIC of the key that it is for. */
-  readonly attestationKeyPublic: Uint8Array;
-}
+import type { AkCertificate } from './ak-certificates.ts';
 
 export interface EnrolOptions {
   readonly client: Pick<RpcClient<typeof EnrolmentServiceService>, 'enrol'>;
@@ -36,7 +26,7 @@ export interface EnrolOptions {
   readonly signal: AbortSignal;
 }
 
-type EnrolCode = 'enrolment-protocol' | 'enrolment-credential' | 'enrolment-certificate';
+export type EnrolCode = 'enrolment-protocol' | 'enrolment-credential' | 'enrolment-certificate';
 
 /**
  * Proves to the certificate service that the attestation key lives in the TPM of the endorsement key (TPM 2.0 Library part 1,

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { equal } from '../../formats/bytes/bytes.ts';
+import { toHex } from '../../formats/bytes/bytes.ts';
+import type { Result } from '../../formats/bytes/result.ts';
 import type { Roots } from '../../formats/evidence/roots.ts';
-import { encodePublic } from '../../formats/tpm/public.ts';
+import { encodePublic, publicToSpki } from '../../formats/tpm/public.ts';
 import { renewalTime } from '../../platform/identity/renewal-time.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
@@ -11,17 +12,24 @@ import type { Settable } from '../../platform/run/live.ts';
 import { sleep } from '../../platform/run/sleep.ts';
 import type { TpmOwner, TpmSession } from '../attestation/tpm-owner.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import { type AkCertificate, type EnrolOptions, enrol } from './enrol.ts';
+import { type AkCertificate, certificateOf, withCertificate } from './ak-certificates.ts';
+import { type EnrolOptions, enrol } from './enrol.ts';
+import { rotate } from './rotate.ts';
 
 export interface StayEnrolledOptions {
   readonly owner: TpmOwner;
-  readonly certificate: Settable<AkCertificate | undefined>;
+  /** Newest first; more than one while quotes of a key that was succeeded are on their way. */
+  readonly certificates: Settable<readonly AkCertificate[]>;
   readonly enrolment: Pick<EnrolOptions, 'client' | 'crypto'>;
   readonly tokenFile: string;
   roots(): Roots;
+  /** Whether a certificate that is due is renewed for the same key, or comes with another key. */
+  readonly rotation: 'never' | 'on-renewal';
+  /** SHA-256 (lower-case hex) of the SPKI of the attestation key that an operator wants replaced. */
+  retired(): string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly metrics: Pick<AgentMetrics, 'enrolments' | 'akNotAfter'>;
+  readonly metrics: Pick<AgentMetrics, 'enrolments' | 'rotations' | 'akNotAfter'>;
   readonly signal: AbortSignal;
   onState(problem: string | undefined): void;
 }
@@ -30,63 +38,112 @@ export interface StayEnrolledOptions {
 const LOOK_MS = 1_000;
 const NO_TPM_LOOK_MS = 50;
 
-/** Gets the attestation key's certificate, renews it after two thirds of its life, and enrols anew when the key is another. Never rejects. */
+type Step = 'wait' | 'enrol' | 'rotate';
+
+/**
+ * Gets the attestation key's certificate, renews it after two thirds of its life, enrols anew when the key is another, and replaces the key when that is asked for.
+ * Never rejects.
+ */
 export async function stayEnrolled(options: StayEnrolledOptions): Promise<void> {
-  const { owner, certificate, clock, log, metrics, signal } = options;
+  const { owner, certificates, clock, log, metrics, signal } = options;
   const backoff = createBackoff(200, 15_000);
-  let due = 0;
+  const due = new WeakMap<AkCertificate, number>();
   while (!signal.aborted) {
     const { session } = owner;
-    const held = certificate.current();
-    const isOurs = session === undefined || (held !== undefined && isFor(held, session));
-    if (held !== undefined && !isOurs) certificate.set(undefined);
-    if (session === undefined || (isOurs && clock.now() < due)) {
-      await sleep(session === undefined ? NO_TPM_LOOK_MS : LOOK_MS, signal);
+    if (session === undefined) {
+      await sleep(NO_TPM_LOOK_MS, signal);
       continue;
     }
-    const problem = await attempt(options);
-    metrics.enrolments.inc({ result: problem === undefined ? 'ok' : 'failed' });
-    const now = certificate.current();
-    if (problem === undefined && now !== undefined) {
-      due = renewalTime(now, Math.random()) * 1000;
-      metrics.akNotAfter.set(now.notAfter);
-      log.info({ notAfter: new Date(now.notAfter * 1000).toISOString() }, 'the attestation key is enrolled');
+    const held = certificateOf(certificates.current(), encodePublic(session.attestationKey.public));
+    if (held === undefined && certificates.current().length > 0) certificates.set([]);
+    const isDue = held === undefined || clock.now() >= (due.get(held) ?? 0);
+    const step = nextStep(options, session, held, isDue);
+    if (step === 'wait') {
+      await sleep(LOOK_MS, signal);
+      continue;
+    }
+    let got = step === 'rotate' ? await tryRotation(options) : undefined;
+    // A key that cannot be replaced still needs its certificate.
+    if (got === undefined || (typeof got === 'string' && isDue)) got = await tryEnrolment(options);
+    if (typeof got !== 'string') {
+      due.set(got, renewalTime(got, Math.random()) * 1000);
+      metrics.akNotAfter.set(got.notAfter);
+      log.info({ notAfter: new Date(got.notAfter * 1000).toISOString() }, 'the attestation key is enrolled');
       backoff.reset();
       options.onState(undefined);
       continue;
     }
-    log.warn({}, `not enrolled: ${problem}`);
+    if (step === 'enrol' || isDue) log.warn({}, `not enrolled: ${got}`);
     // The old certificate serves until its end.
-    const serves = now !== undefined && now.notAfter * 1000 > clock.now();
-    if (!serves) {
-      certificate.set(undefined);
-      options.onState(problem);
+    if (held === undefined || held.notAfter * 1000 <= clock.now()) {
+      certificates.set([]);
+      options.onState(got);
     }
     await backoff.wait(signal);
   }
 }
 
-function isFor(certificate: AkCertificate, session: TpmSession): boolean {
-  return equal(certificate.attestationKeyPublic, encodePublic(session.attestationKey.public));
+function nextStep(
+  options: StayEnrolledOptions,
+  session: TpmSession,
+  held: AkCertificate | undefined,
+  isDue: boolean,
+): Step {
+  if (held === undefined) return 'enrol';
+  if (isRetired(options, session)) return 'rotate';
+  if (!isDue) return 'wait';
+  return options.rotation === 'on-renewal' ? 'rotate' : 'enrol';
 }
 
-/** Undefined when it went well, else why not, in one line. */
-async function attempt(options: StayEnrolledOptions): Promise<string | undefined> {
+function isRetired({ enrolment, retired }: StayEnrolledOptions, { attestationKey }: TpmSession): boolean {
+  const wanted = retired();
+  const spki = publicToSpki(attestationKey.public);
+  return wanted !== undefined && spki.ok && toHex(enrolment.crypto.hash('sha256', spki.value)) === wanted;
+}
+
+/** The certificate of the key in service, or why not, in one line. */
+async function tryEnrolment(options: StayEnrolledOptions): Promise<AkCertificate | string> {
+  const { certificates, clock, metrics } = options;
+  const got = await inOneLine(() => options.owner.use((session) => enrolSession(options, session)));
+  metrics.enrolments.inc({ result: typeof got === 'string' ? 'failed' : 'ok' });
+  if (typeof got !== 'string')
+    certificates.set(withCertificate(certificates.current(), got, unixSeconds(clock)));
+  return got;
+}
+
+/** The certificate of the key that is now in service, or why the old one still is. */
+async function tryRotation(options: StayEnrolledOptions): Promise<AkCertificate | string> {
+  const { owner, certificates, clock, log, metrics } = options;
+  const got = await inOneLine(() =>
+    rotate({
+      owner,
+      certificates,
+      now: unixSeconds(clock),
+      enrol: (session) => enrolSession(options, session),
+    }),
+  );
+  metrics.rotations.inc({ result: typeof got === 'string' ? 'failed' : 'ok' });
+  if (typeof got === 'string') log.warn({}, `the attestation key was not replaced: ${got}`);
+  else log.info({}, 'the attestation key was replaced by another one');
+  return got;
+}
+
+async function enrolSession(options: StayEnrolledOptions, session: TpmSession): ReturnType<typeof enrol> {
+  const token = (await readFile(options.tokenFile, 'utf8')).trim();
+  const { clock, signal } = options;
+  return enrol(session, {
+    ...options.enrolment,
+    roots: options.roots(),
+    now: unixSeconds(clock),
+    token,
+    signal,
+  });
+}
+
+async function inOneLine<T>(work: () => Promise<Result<T>>): Promise<T | string> {
   try {
-    const token = (await readFile(options.tokenFile, 'utf8')).trim();
-    const { signal } = options;
-    const enrolled = await options.owner.use((session) =>
-      enrol(session, {
-        ...options.enrolment,
-        roots: options.roots(),
-        now: unixSeconds(options.clock),
-        token,
-        signal,
-      }),
-    );
-    if (!enrolled.ok) return `${enrolled.message}; ${enrolled.remedy}`;
-    options.certificate.set(enrolled.value);
-    return undefined;
+    const done = await work();
+    return done.ok ? done.value : `${done.message}; ${done.remedy}`;
   } catch (error) {
     return explain(error);
   }

@@ -3,24 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TpmOwner, type TpmSession } from '../../agent/attestation/tpm-owner.ts';
-import { type AkCertificate, enrol } from '../../agent/enrolment/enrol.ts';
+import { type AkCertificate, certificateOf } from '../../agent/enrolment/ak-certificates.ts';
+import { enrol } from '../../agent/enrolment/enrol.ts';
 import { stayEnrolled } from '../../agent/enrolment/stay-enrolled.ts';
 import { agentMetrics } from '../../agent/metrics.ts';
 import { equal } from '../../formats/bytes/bytes.ts';
-import { decodePublic, encodePublic, objectName, publicToSpki } from '../../formats/tpm/public.ts';
-import { buildCertificate } from '../../formats/x509/certificate.ts';
-import { OID_EKU_AK } from '../../names/oids.ts';
+import { encodePublic } from '../../formats/tpm/public.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
-import { createHealth } from '../../platform/health/health.ts';
-import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
-import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
-import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
 import { systemClock } from '../../platform/run/clock.ts';
 import { liveValue } from '../../platform/run/live.ts';
-import { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
-import { makeCredential } from '../../tpm/make-credential.ts';
 import { readPcrs } from '../../tpm/quote.ts';
 import { openTransport } from '../../tpm/transport/open-transport.ts';
+import { type Behaviour, startFakeCertificateService } from '../support/fake-certificate-service.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
 import { rootsOf, testAuthorities } from '../support/roots.ts';
@@ -28,9 +22,7 @@ import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 import { until } from '../support/until.ts';
 
 const authorities = testAuthorities();
-const issuer = authorities['attestation-keys'];
 const roots = rootsOf(authorities);
-const NAME = 'certs.test';
 const undo: (() => unknown)[] = [];
 let swtpm: Swtpm;
 let address: string;
@@ -60,86 +52,14 @@ afterAll(async () => {
   for (const each of undo.reverse()) await each();
 });
 
-/** A certificate service of the test: a real server that makes real credentials. */
-async function certificateService(
-  behaviour: { wrongName?: boolean; wrongKey?: boolean; refuse?: boolean } = {},
-) {
-  const seen: string[] = [];
-  const server = createRpcServer({
-    tls: liveValue({ credential: authorities.system.issue({ dns: [NAME] }) }),
-    log: recordingLogger().log,
-    health: createHealth(),
-    metrics: recordingMetrics(),
-    maxRequestBytes: 32 * 1024,
-  });
-  server.add(EnrolmentServiceService, {
-    enrol: async function* (requests, call) {
-      seen.push(call.bearerToken ?? 'none');
-      if (behaviour.refuse)
-        throw new RpcRefusal('PERMISSION_DENIED', {
-          code: 'ek-untrusted',
-          message: 'nobody knows this TPM',
-          remedy: 'x',
-        });
-      const steps = requests[Symbol.asyncIterator]();
-      const hello = (await steps.next()).value?.step;
-      if (hello?.$case !== 'hello') throw new Error('no hello');
-      const ek = decodePublic(hello.value.endorsementKeyPublic);
-      const ak = decodePublic(hello.value.attestationKeyPublic);
-      if (!ek.ok || !ak.ok) throw new Error('no keys');
-      const name = objectName(nodeCrypto, behaviour.wrongName ? ek.value : ak.value);
-      const secret = new Uint8Array(32).fill(9);
-      const made = name.ok ? makeCredential(ek.value, name.value, secret) : name;
-      if (!made.ok) throw new Error(made.message);
-      yield { step: { $case: 'challenge' as const, value: made.value } };
-      const activation = (await steps.next()).value?.step;
-      if (activation?.$case !== 'activation' || !equal(activation.value.secret, secret))
-        throw new Error('no secret');
-      const spki = publicToSpki(behaviour.wrongKey ? ek.value : ak.value);
-      if (!spki.ok) throw new Error(spki.message);
-      yield {
-        step: {
-          $case: 'certificate' as const,
-          value: { certificateChain: [certificate(spki.value)] },
-        },
-      };
-    },
-  });
-  const port = await server.listen('127.0.0.1', 0);
-  const client = createRpcClient(EnrolmentServiceService, {
-    address: { host: '127.0.0.1', port },
-    serverName: NAME,
-    roots: liveValue<readonly Uint8Array[]>([authorities.system.root]),
-    maxResponseBytes: 64 * 1024,
-  });
-  undo.push(() => server.close(100));
-  undo.push(() => client.close());
-  return { client, seen };
+async function certificateService(behaviour: Behaviour = {}) {
+  const service = await startFakeCertificateService(authorities, behaviour);
+  undo.push(service.close);
+  return service;
 }
+type Client = Awaited<ReturnType<typeof certificateService>>['client'];
 
-const certificate = (spki: Uint8Array): Uint8Array => {
-  const now = Math.floor(Date.now() / 1000);
-  return buildCertificate(
-    {
-      serial: new Uint8Array(16).fill(0x42),
-      issuer: { commonName: 'attestation-keys' },
-      subject: { commonName: 'node-1' },
-      notBefore: now - 60,
-      notAfter: now + 600,
-      spki,
-      extensions: {
-        basicConstraints: { ca: false },
-        keyUsage: ['digitalSignature'],
-        extendedKeyUsage: [OID_EKU_AK],
-        tpmTrust: { ekSha256: 'ab'.repeat(32), how: 'emulated' },
-      },
-    },
-    issuer.key.sign,
-    issuer.key.scheme,
-  );
-};
-
-const settings = (client: Awaited<ReturnType<typeof certificateService>>['client']) => ({
+const settings = (client: Client) => ({
   client,
   crypto: nodeCrypto,
   roots,
@@ -186,19 +106,20 @@ describe('enrolment', () => {
   test('another TPM is another key: it is enrolled anew, and the old certificate is not used for it', async () => {
     const { client } = await certificateService();
     const staying = await stay(client);
-    const first = await until('the key is enrolled', async () => staying.certificate.current());
+    const first = await until('the key is enrolled', async () => staying.certificates.current()[0]);
     expect(staying.problems.at(-1)).toBeUndefined();
     const other = await startSwtpm();
     address = other.address;
     await swtpm.stop();
     await owner.use(async ({ tpm }) => readPcrs(tpm, { hash: 'sha256', pcrs: [0] })).catch(() => undefined);
     const second = await until('the other key is enrolled', async () => {
-      const held = staying.certificate.current();
+      const [held] = staying.certificates.current();
       return held !== undefined && !equal(held.attestationKeyPublic, first.attestationKeyPublic)
         ? held
         : undefined;
     });
     expect(second.attestationKeyPublic).toEqual(encodePublic((await session()).attestationKey.public));
+    expect(certificateOf(staying.certificates.current(), first.attestationKeyPublic)).toBeUndefined();
     await staying.stop();
     address = swtpm.address;
     await swtpm.start();
@@ -209,15 +130,17 @@ describe('enrolment', () => {
   });
 });
 
-async function stay(client: Awaited<ReturnType<typeof certificateService>>['client']) {
+async function stay(client: Client) {
   const folder = await mkdtemp(join(tmpdir(), 'enrol-'));
   await writeFile(join(folder, 'token'), 'the-token\n');
   const stopped = new AbortController();
   const problems: (string | undefined)[] = [];
-  const certificate = liveValue<AkCertificate | undefined>(undefined);
+  const certificates = liveValue<readonly AkCertificate[]>([]);
   const staying = stayEnrolled({
     owner,
-    certificate,
+    certificates,
+    rotation: 'never',
+    retired: () => undefined,
     enrolment: { client, crypto: nodeCrypto },
     tokenFile: join(folder, 'token'),
     roots: () => roots,
@@ -232,5 +155,5 @@ async function stay(client: Awaited<ReturnType<typeof certificateService>>['clie
     await staying;
     await rm(folder, { recursive: true });
   };
-  return { problems, certificate, stop };
+  return { problems, certificates, stop };
 }

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { enrol } from '../../agent/enrolment/enrol.ts';
-import { ATTESTED_NODES, createNodeRegistry } from '../../certs/enrolment/node-registry.ts';
+import { createNodeRegistry } from '../../certs/enrolment/node-registry.ts';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { CSR_ANNOTATIONS } from '../../names/labels.ts';
@@ -12,6 +12,7 @@ import { ENROLMENT_AUDIENCE } from '../../names/wire.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey, type KeyPair } from '../../platform/identity/key-pair.ts';
 import { requestCertificate } from '../../platform/identity/request-certificate.ts';
+import { ATTESTED_NODES } from '../../platform/kube/attested-nodes.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { NODES, PODS, type Pod, SECRETS } from '../../platform/kube/resources.ts';
 import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
@@ -114,7 +115,7 @@ describe('enrolment', () => {
   });
 
   test('one node is one TPM', async () => {
-    const registry = createNodeRegistry(await cluster.as('enclave-certs'), RELEASE);
+    const registry = createNodeRegistry(await cluster.as('enclave-certs'), RELEASE, Date.now);
     const bind = (node: string, digit: string) =>
       registry.bind(node, { ekSha256: digit.repeat(64), how: 'emulated' });
     expect(await bind('node-1', '1')).toMatchObject({ code: 'node-has-another-ek' });
