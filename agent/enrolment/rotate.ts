@@ -1,6 +1,7 @@
 import { type Result, refuse, success } from '../../formats/bytes/result.ts';
 import type { Settable } from '../../platform/run/live.ts';
 import { createSuccessor, keepSuccessor } from '../../tpm/attestation-key.ts';
+import { TpmResponseError } from '../../tpm/executor.ts';
 import { evict, flush, readObject } from '../../tpm/objects.ts';
 import type { TpmOwner, TpmSession } from '../attestation/tpm-owner.ts';
 import { type AkCertificate, withCertificate } from './ak-certificates.ts';
@@ -14,6 +15,8 @@ export interface RotateOptions<C extends string> {
   enrol(session: TpmSession): Promise<Result<AkCertificate, C>>;
 }
 
+type RotationCode = 'rotation-interrupted' | 'rotation-refused';
+
 /**
  * Gives the node another attestation key of the same endorsement key, while quotes go on: the successor is made and enrolled beside the key in service, takes
  * over for what begins from then on, and the old key leaves the TPM when its last quote is done. When anything fails
@@ -22,17 +25,19 @@ export interface RotateOptions<C extends string> {
  */
 export async function rotate<C extends string>(
   options: RotateOptions<C>,
-): Promise<Result<AkCertificate, C | 'rotation-interrupted'>> {
+): Promise<Result<AkCertificate, C | RotationCode>> {
   const { owner, certificates, now } = options;
   const made = await owner.use(async (session) => {
-    const successor = await createSuccessor(session.tpm);
+    const { tpm, attestationKey } = session;
+    const successor = await unlessRefused(() => createSuccessor(tpm));
+    if (!successor.ok) return successor;
     try {
-      const certificate = await options.enrol({ ...session, attestationKey: successor });
+      const certificate = await options.enrol({ tpm, attestationKey: successor.value });
       if (!certificate.ok) return certificate;
-      const key = await keepSuccessor(session.tpm, successor, session.attestationKey.handle);
-      return success({ session, key, certificate: certificate.value });
+      const key = await unlessRefused(() => keepSuccessor(tpm, successor.value, attestationKey.handle));
+      return key.ok ? success({ session, key: key.value, certificate: certificate.value }) : key;
     } finally {
-      await flush(session.tpm, successor.handle);
+      await flush(tpm, successor.value.handle);
     }
   });
   if (!made.ok) return made;
@@ -43,6 +48,16 @@ export async function rotate<C extends string>(
     return refuse('rotation-interrupted', 'the TPM was away during the rotation', 'it is tried again');
   await removeOld(owner, session.attestationKey.handle);
   return success(certificate);
+}
+
+/** A TPM that has no room for a second key is no reason to set it up again: the first one serves. */
+async function unlessRefused<T>(work: () => Promise<T>): Promise<Result<T, 'rotation-refused'>> {
+  try {
+    return success(await work());
+  } catch (error) {
+    if (!(error instanceof TpmResponseError)) throw error;
+    return refuse('rotation-refused', error.message, 'the TPM needs room for a second key for a moment');
+  }
 }
 
 /** The TPM may have been away since, and what was left of the rotation removed. */
