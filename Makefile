@@ -27,7 +27,7 @@ check: setup ## types, lint, format, protos and generated code
 fmt: setup ## format and mend what can be mended
 	@biome check --write --log-level=warn .
 
-generate: setup ## TypeScript from proto/
+generate: setup ## TypeScript from proto/, AttestationPolicy from the policy's schema
 	@tools/generate.sh
 
 build: setup ## dist/: one bundle a component

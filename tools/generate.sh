@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TypeScript from proto/ into proto/gen, or below the folder named (for comparison).
+# TypeScript from proto/ into proto/gen, or below the folder named (for comparison); and the policy's part of the CRDs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-.}
@@ -22,3 +22,4 @@ buf generate "$reflection" --path "$reflection/grpc/reflection/v1/reflection.pro
   printf "export const DESCRIPTOR_SET_BASE64 =\n  '%s';\n" \
     "$(buf build proto --exclude-source-info --as-file-descriptor-set -o -#format=binpb | base64 -w0)"
 } >"$out/proto/gen/descriptor_set.ts"
+[ "$out" != . ] || node tools/make-policy-resource.ts

@@ -1,53 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ApiServer, startApiServer } from '../../devcluster/api/api-server.ts';
-import { loadCertificateAuthority } from '../../devcluster/api/certificate-authority.ts';
-import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
-import { type ApiClient, type ApiServerUnderTest, apiClient, makeNamespace } from '../contract/api-client.ts';
+import { type ApiClient, apiClient, makeNamespace } from '../contract/api-client.ts';
 import { apiServerContract } from '../contract/api-server.ts';
+import { apiServerUnderTest, isRealApiServer } from '../support/api-server-under-test.ts';
 import { until } from '../support/until.ts';
 
-/** A real kube-apiserver, when `make test-kube` runs this. */
-const kubeconfig = process.env['ENCLAVE_TEST_KUBECONFIG'];
-const clientCa = process.env['ENCLAVE_TEST_CLIENT_CA'] ?? '';
-
-async function takeReal(file: string): Promise<ApiServerUnderTest> {
-  const { server, ca } = apiServerFromKubeconfig(file);
-  const authority = await loadCertificateAuthority(
-    readFileSync(join(clientCa, 'ca.crt'), 'utf8'),
-    readFileSync(join(clientCa, 'ca.key'), 'utf8'),
-  );
-  return {
-    url: server,
-    caPem: ca(),
-    kubeconfig: file,
-    issueClient: authority.issueClient,
-    stop: async () => {},
-  };
-}
-
-async function startOwn(): Promise<ApiServerUnderTest> {
-  const directory = mkdtempSync(join(tmpdir(), 'api-'));
-  const server = await startApiServer({ address: '127.0.0.1', port: 0 });
-  const file = join(directory, 'admin.kubeconfig');
-  writeFileSync(file, server.adminKubeconfig(), { mode: 0o600 });
-  return {
-    url: server.url,
-    caPem: server.caPem,
-    kubeconfig: file,
-    issueClient: server.issueClientCertificate,
-    stop: async () => {
-      await server.close();
-      rmSync(directory, { recursive: true, force: true });
-    },
-  };
-}
-
-apiServerContract(kubeconfig ? 'kube-apiserver' : 'devcluster', () =>
-  kubeconfig ? takeReal(kubeconfig) : startOwn(),
-);
+apiServerContract(isRealApiServer ? 'kube-apiserver' : 'devcluster', apiServerUnderTest);
 
 /** What a real server does only after minutes, done at once. */
 function ownBehaviour(): void {
@@ -131,4 +89,4 @@ function ownBehaviour(): void {
   });
 }
 
-if (!kubeconfig) describe('the development cluster API server', ownBehaviour);
+if (!isRealApiServer) describe('the development cluster API server', ownBehaviour);
