@@ -5,14 +5,19 @@ import type { CertifiedKey } from './certificate-chains.ts';
 import type { Quote } from './quote-signature.ts';
 import type { Freshness } from './statement.ts';
 
-/** The node has the TPM that it had before; a new attestation key in it is no news. */
-export function checkKnownTpm(key: CertifiedKey, seen: readonly TpmSeen[]): Outcome<TpmSeen | undefined> {
-  const before = seen.find(({ node }) => node === key.node);
-  if (!before) return notRun(undefined, `not run: the node ${key.node} was not seen before`);
+/**
+ * The node has the TPM that it had before, and that TPM was not another node's; a new attestation key in it is no news. Hands on what was seen of
+ * this TPM: its clock is one, whichever of its attestation keys signed.
+ */
+export function checkKnownTpm(key: CertifiedKey, seen: readonly TpmSeen[]): Outcome<readonly TpmSeen[]> {
   const { ekSha256 } = key.tpm;
-  return before.ekSha256 === ekSha256
+  const before = seen.filter((each) => each.node === key.node || each.ekSha256 === ekSha256);
+  if (before.length === 0) return notRun([], `not run: the node ${key.node} was not seen before`);
+  const other = before.find((each) => each.node !== key.node || each.ekSha256 !== ekSha256);
+  const said = (node: string, ek: string) => `${ek} in ${node}`;
+  return other === undefined
     ? holds(before, ekSha256)
-    : fails('node-other-tpm', before.ekSha256, ekSha256);
+    : fails('node-other-tpm', said(other.node, other.ekSha256), said(key.node, ekSha256));
 }
 
 /**
@@ -24,7 +29,7 @@ export function checkClock(
   quote: Quote,
   certified: CertifiedKey,
   key: AttestationKey,
-  before: TpmSeen | undefined,
+  seen: readonly TpmSeen[],
   freshness: Freshness,
 ): Outcome<TpmSeen> {
   const { resetCount, restartCount, safe } = quote.attest.clockInfo;
@@ -37,10 +42,12 @@ export function checkClock(
     restartCount,
     clock,
   };
+  const behind = seen.find((each) => goesBack(each, now));
+  const before = behind ?? seen.at(-1);
   const expected = before ? `not before ${written(before)}` : 'any count, with a safe clock';
   const actual = `${written(now)}${safe ? '' : ', safe = NO'}`;
-  if (before && goesBack(before, now)) return fails('clock-went-back', expected, actual);
-  const rebooted = before !== undefined && resetCount > before.resetCount;
+  if (behind) return fails('clock-went-back', expected, actual);
+  const rebooted = before !== undefined && seen.every((each) => each.resetCount < resetCount);
   if (!safe && !(rebooted && freshness !== 'unchecked'))
     return fails('clock-unsafe', 'safe = YES, or a fresh nonce and a higher reset count', actual);
   if (!Number.isSafeInteger(clock)) return fails('clock-went-back', 'a clock of less than 2^53 ms', actual);

@@ -11,6 +11,7 @@ import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
 import type { CheckName } from '../../../verify/check-names.ts';
 import type { VerifyContext } from '../../../verify/context.ts';
 import type { Policy } from '../../../verify/policy/policy.ts';
+import type { TpmSeen } from '../../../verify/verdict.ts';
 import type { VerifyCode } from '../../../verify/verify-code.ts';
 import { type Changes, EK_SHA256, ENCLAVE_KEY, OWNER_KEY } from '../evidence.ts';
 import {
@@ -49,6 +50,13 @@ const certificate = (part: (f: LeafFields) => Partial<LeafFields>): Changes => (
 const extensions = (part: LeafFields['extensions']): Changes =>
   certificate((f) => ({ extensions: { ...f.extensions, ...part } }));
 const context = (part: Partial<VerifyContext>): Changes => ({ context: (c) => ({ ...c, ...part }) });
+const seen = (...changes: Partial<TpmSeen>[]): Changes =>
+  context({
+    seen: changes.map((change) => ({
+      ...{ node: 'node-1', ekSha256: EK_SHA256, akName: '', resetCount: 7, restartCount: 1, clock: 0 },
+      ...change,
+    })),
+  });
 const policy = (part: Partial<Policy>): Changes => ({ policy: (p) => ({ ...p, ...part }) });
 const attribute = (part: Partial<typeof AK_ATTRIBUTES>): Changes => ({
   akPublic: (p) => ({ ...p, attributes: { ...p.attributes, ...part } }),
@@ -174,6 +182,12 @@ export const FORGERIES: Readonly<Record<string, Forgery>> = {
     'live-certificate',
     'live-certificate-differs',
     context({ liveCertificate: fixtureCertificate('enclaves', { spki: ecKey('attacker').spki }) }),
+  ),
+  // Node shows an empty certificate, or none, on a resumed session: a client that passes that on is refused.
+  'tls-session-resumed': bad(
+    'live-certificate',
+    'live-certificate-differs',
+    context({ liveCertificate: new Uint8Array(0) }),
   ),
 
   'path-too-short': bad('batch-proof', 'batch-proof', { bundle: (b) => ({ ...b, path: b.path.slice(1) }) }),
@@ -368,22 +382,8 @@ export const FORGERIES: Readonly<Record<string, Forgery>> = {
     'pcr-values-refused',
     policy(PCR_SET(() => new Uint8Array(32))),
   ),
-  'another-tpm-for-the-node': bad(
-    'known-tpm',
-    'node-other-tpm',
-    context({
-      seen: [
-        {
-          node: 'node-1',
-          ekSha256: sha256Hex('other'),
-          akName: '',
-          resetCount: 0,
-          restartCount: 0,
-          clock: 0,
-        },
-      ],
-    }),
-  ),
+  'another-tpm-for-the-node': bad('known-tpm', 'node-other-tpm', seen({ ekSha256: sha256Hex('other') })),
+  'tpm-of-another-node': bad('known-tpm', 'node-other-tpm', seen({ node: 'node-2' })),
   'reset-count-went-back': bad(
     'clock',
     'clock-went-back',
@@ -391,6 +391,11 @@ export const FORGERIES: Readonly<Record<string, Forgery>> = {
   ),
   'restart-count-went-back': bad('clock', 'clock-went-back', clock({ restartCount: 0, clock: 9_000_000n })),
   'clock-went-back': bad('clock', 'clock-went-back', clock({ clock: 899_999n })),
+  'clock-behind-what-the-other-key-showed': bad(
+    'clock',
+    'clock-went-back',
+    seen({ akName: '000b01', clock: 900_000 }, { akName: '000b02', clock: 1_000_001 }),
+  ),
   'unsafe-clock-without-reset': bad('clock', 'clock-unsafe', clock({ safe: false })),
   'unsafe-clock-after-reset-without-nonce': bad('clock', 'clock-unsafe', {
     ...clock({ safe: false, resetCount: 8 }),
