@@ -132,9 +132,10 @@ function pathProblem(
 
 function dateProblem(path: readonly Certificate[], now: number): Refusal<ChainCode> | undefined {
   for (const { notBefore, notAfter } of path) {
-    if (now < notBefore)
+    // Written so that a time that is no number is refused.
+    if (!(now >= notBefore))
       return no('chain-not-yet-valid', `valid from ${notBefore}, it is ${now}`, 'compare the clocks');
-    if (now > notAfter)
+    if (!(now <= notAfter))
       return no('chain-expired', `valid until ${notAfter}, it is ${now}`, 'renew the certificate');
   }
   return undefined;

@@ -12,7 +12,13 @@ export type Outcome<T> =
       readonly actual: string;
       readonly detail?: string;
     }
-  | { readonly ok: 'not-run'; readonly value: T; readonly detail: string }
+  | {
+      readonly ok: 'not-run';
+      readonly value: T;
+      readonly expected: string;
+      readonly actual: string;
+      readonly detail: string;
+    }
   | {
       readonly ok: false;
       readonly code: VerifyCode;
@@ -35,9 +41,22 @@ export function fails(code: VerifyCode, expected: string, actual: string, detail
   return { ok: false, code, expected, actual, ...(detail === undefined ? {} : { detail }) };
 }
 
-/** There is nothing to compare with, and the caller said so. */
-export function notRun<T>(value: T, detail: string): Outcome<T> {
-  return { ok: 'not-run', value, detail };
+/** There is nothing to compare with, and the caller said so; what is there is shown all the same. */
+export function notRun<T>(value: T, expected: string, actual: string, why: string): Outcome<T> {
+  return { ok: 'not-run', value, expected, actual, detail: `not run: ${why}` };
+}
+
+/** A value made from a step's own, without a line of its own. */
+export function derive<T, U>({ name, result }: Step<T>, make: (value: T) => U): Step<U> {
+  return { name, result: result && { value: make(result.value) } };
+}
+
+/**
+ * What a check will find, found out ahead of its line because an earlier line needs its value: a step in that check's
+ * name. The check itself must run on the same outcome, so that a failure is reported there and nowhere else.
+ */
+export function ahead<T>(name: CheckName, outcome: Outcome<T> | undefined): Step<T> {
+  return { name, result: outcome?.ok ? { value: outcome.value } : undefined };
 }
 
 /** Runs checks one after the other and keeps a line of each, also of those whose dependency failed. */
@@ -62,7 +81,7 @@ export class CheckLog {
         ok: 'not-run',
         expected: '',
         actual: '',
-        detail: `not run: ${failed.name} failed`,
+        detail: `not run: ${failed.name} did not hold`,
       });
       return { name, result: undefined };
     }
@@ -72,8 +91,8 @@ export class CheckLog {
     this.#checks.push({
       name,
       ok,
-      expected: ok === 'not-run' ? '' : outcome.expected,
-      actual: ok === 'not-run' ? '' : outcome.actual,
+      expected: outcome.expected,
+      actual: outcome.actual,
       ...(detail === undefined ? {} : { detail }),
       ...(ok === false ? { code: outcome.code } : {}),
     });

@@ -1,18 +1,18 @@
 import type { Bundle } from '../formats/evidence/bundle.ts';
 import type { Statement } from '../formats/evidence/statement.ts';
-import type { CheckLog, Step } from './check-log.ts';
+import { ahead, type CheckLog, derive, type Step } from './check-log.ts';
+import { checkAccepted } from './checks/accepted.ts';
 import { checkAttestationKey, checkQualifiedSigner } from './checks/attestation-key.ts';
 import { checkBatchProof, checkQualifyingData } from './checks/batch.ts';
 import { type CertifiedKey, checkAttestationKeyChain, checkTpmTrust } from './checks/certificate-chains.ts';
-import { checkAccepted, checkAccess, checkImages } from './checks/claims.ts';
+import { checkAccess, checkImages } from './checks/claims.ts';
 import { checkClock, checkKnownTpm } from './checks/clock.ts';
 import { checkPcrDigest, checkPcrSelection, checkPcrValues } from './checks/pcrs.ts';
-import { checkQuoteSignature } from './checks/quote-signature.ts';
 import { checkStatement, type Freshness } from './checks/statement.ts';
 import type { EvidenceContext } from './context.ts';
 import type { Policy } from './policy/policy.ts';
+import { readQuoteParts } from './quote-parts.ts';
 import type { TpmSeen } from './verdict.ts';
-import type { KnownQuote } from './verify-cache.ts';
 
 /** What the TPM said, once its quote verified. */
 export interface QuoteSteps {
@@ -29,23 +29,19 @@ export function checkQuote(
   policy: Policy,
   context: EvidenceContext,
 ): QuoteSteps {
-  const { crypto, cache, pcrSelection, seen = [] } = context;
+  const { crypto, pcrSelection, seen = [] } = context;
 
-  const known: KnownQuote = cache && shape.result ? cache.quote(crypto, shape.result.value) : {};
+  const parts = derive(shape, (bundle) => readQuoteParts(bundle, context));
+  const extraData = ahead('quote-signature', parts.result?.value.extraData);
+  const usableKey = ahead('attestation-key', parts.result?.value.key);
 
   const root = log.check('batch-proof', [shape], (bundle) => checkBatchProof(bundle, crypto));
-  const covered = log.check('qualifying-data', [shape, root], (bundle, hash) =>
-    checkQualifyingData(bundle, hash, crypto, known.signature),
+  const covered = log.check('qualifying-data', [shape, root, extraData], (bundle, hash, extra) =>
+    checkQualifyingData(bundle, hash, extra, crypto),
   );
-  const quote = log.check('quote-signature', [shape], (bundle) =>
-    remembered(known, 'signature', () => checkQuoteSignature(bundle, crypto)),
-  );
-  const key = log.check('attestation-key', [shape, quote], (bundle, signed) =>
-    remembered(known, 'key', () => checkAttestationKey(bundle, signed, crypto)),
-  );
-  const signer = log.check('qualified-signer', [key, quote], (ak, signed) =>
-    remembered(known, 'signer', () => checkQualifiedSigner(ak, signed, crypto)),
-  );
+  const quote = log.check('quote-signature', [parts, usableKey], ({ signed }, ak) => signed(ak));
+  const key = log.check('attestation-key', [parts], ({ key }) => checkAttestationKey(key));
+  const signer = log.check('qualified-signer', [key, quote], checkQualifiedSigner);
   const certified = log.check('attestation-key-chain', [shape, key], (bundle, ak) =>
     checkAttestationKeyChain(bundle, ak, policy, context),
   );
@@ -67,19 +63,6 @@ export function checkQuote(
     return log.check('clock', [quote, certified, key, known, freshness], checkClock);
   };
   return { statement, certified, state };
-}
-
-/** An outcome that held before is not computed again. */
-function remembered<K extends keyof KnownQuote>(
-  known: KnownQuote,
-  which: K,
-  check: () => Required<KnownQuote>[K],
-) {
-  const before = known[which];
-  if (before !== undefined) return before;
-  const outcome = check();
-  if (outcome.ok) known[which] = outcome;
-  return outcome;
 }
 
 /** The pod's claims against the policy. */

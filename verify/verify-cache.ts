@@ -11,7 +11,7 @@ import {
 } from '../formats/x509/certificate.ts';
 import type { X509Code } from '../formats/x509/x509-code.ts';
 import type { Outcome } from './check-log.ts';
-import type { AttestationKey } from './checks/attestation-key.ts';
+import { type AttestationKey, readAttestationKey } from './checks/attestation-key.ts';
 import type { Quote } from './checks/quote-signature.ts';
 
 const MAX_ENTRIES = 1024;
@@ -31,11 +31,11 @@ class BoundedMap<V> {
   }
 }
 
-/** What was found of one quote and key; only outcomes that hold are kept. */
-export interface KnownQuote {
-  signature?: Outcome<Quote>;
-  key?: Outcome<AttestationKey>;
-  signer?: Outcome<undefined>;
+/** The signed parts of a bundle, and what was found when they were judged before. */
+export interface QuoteMemory extends Pick<Bundle, 'attest' | 'signature' | 'attestationKeyPublic'> {
+  readonly known: Outcome<Quote> | undefined;
+  /** For a signature that verified; what does not hold is not kept. */
+  keep(outcome: Outcome<Quote>): void;
 }
 
 /**
@@ -46,7 +46,8 @@ export interface KnownQuote {
  */
 export class VerifyCache {
   readonly #certificates = new BoundedMap<Certificate>();
-  readonly #quotes = new BoundedMap<KnownQuote>();
+  readonly #keys = new BoundedMap<Outcome<AttestationKey>>();
+  readonly #quotes = new BoundedMap<Outcome<Quote>>();
   readonly #roots = new WeakMap<Uint8Array, Result<Certificate, X509Code>>();
   readonly #rootSets = new WeakMap<Roots, string>();
   readonly #issuers = new WeakMap<Certificate, WeakSet<Certificate>>();
@@ -87,15 +88,29 @@ export class VerifyCache {
     return verified;
   }
 
-  /** What is known of this attest, signature and key; the caller adds to it. */
-  quote(crypto: Crypto, { attest, signature, attestationKeyPublic }: Bundle): KnownQuote {
-    const lengths = new Writer().u32(attest.length).u32(signature.length).finish();
-    const input = concat(lengths, attest, signature, attestationKeyPublic);
-    const key = toHex(crypto.hash('sha256', input));
-    const known = this.#quotes.get(key);
+  /** `readAttestationKey`, from memory when these bytes were read before. */
+  attestationKey(crypto: Crypto, bytes: Uint8Array): Outcome<AttestationKey> {
+    const name = toHex(crypto.hash('sha256', bytes));
+    const known = this.#keys.get(name);
     if (known) return known;
-    const fresh: KnownQuote = {};
-    this.#quotes.set(key, fresh);
-    return fresh;
+    const read = readAttestationKey(concat(bytes), crypto);
+    if (read.ok) this.#keys.set(name, read);
+    return read;
+  }
+
+  /** What is known of this attest, signature and key. The parts are copies, as what is kept refers to them. */
+  quote(crypto: Crypto, { attest, signature, attestationKeyPublic: key }: Bundle): QuoteMemory {
+    const lengths = new Writer().u32(attest.length).u32(signature.length).finish();
+    const input = concat(lengths, attest, signature, key);
+    const name = toHex(crypto.hash('sha256', input));
+    const signatureAt = lengths.length + attest.length;
+    const keyAt = signatureAt + signature.length;
+    return {
+      attest: input.subarray(lengths.length, signatureAt),
+      signature: input.subarray(signatureAt, keyAt),
+      attestationKeyPublic: input.subarray(keyAt),
+      known: this.#quotes.get(name),
+      keep: (outcome) => this.#quotes.set(name, outcome),
+    };
   }
 }

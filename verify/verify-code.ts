@@ -23,6 +23,7 @@ export type VerifyCode =
   | 'bundle-malformed'
   | 'live-certificate-differs'
   | 'batch-proof'
+  | 'quote-magic'
   | 'quote-malformed'
   | 'quote-not-a-quote'
   | 'qualifying-data-differs'

@@ -1,8 +1,8 @@
 import type { Result } from '../bytes/result.ts';
 import { decode, type TpmFormatCode } from './decode.ts';
 import { encode } from './encode.ts';
-import { ATTEST } from './structures.ts';
-import type { ValueOf } from './wire.ts';
+import { ATTEST, DATA, NAME } from './structures.ts';
+import { rest, structure, u16, u32, type ValueOf } from './wire.ts';
 
 /**
  * TPMS_ATTEST (part 2, 10.12.12). `attested.kind` is its type: `quote`, `certify`, `creation` or `time`; the others
@@ -13,6 +13,20 @@ export type QuoteInfo = Extract<Attest['attested'], { kind: 'quote' }>;
 
 export function decodeAttest(bytes: Uint8Array): Result<Attest, TpmFormatCode> {
   return decode(ATTEST, bytes);
+}
+
+/** As TPMS_ATTEST, whatever its magic and type say, and without what follows the extraData. */
+const ATTEST_HEADER = structure('TPMS_ATTEST', '10.12.12', {
+  magic: u32,
+  type: u16,
+  qualifiedSigner: NAME,
+  extraData: DATA,
+  following: rest(1024),
+});
+
+/** The first fields of bytes that `decodeAttest` refuses, so that it can be told which of them is wrong. */
+export function decodeAttestHeader(bytes: Uint8Array): Result<ValueOf<typeof ATTEST_HEADER>, TpmFormatCode> {
+  return decode(ATTEST_HEADER, bytes);
 }
 
 export function encodeAttest(attest: Attest): Uint8Array {

@@ -1,6 +1,5 @@
 import { equal, toHex } from '../../formats/bytes/bytes.ts';
-import type { Crypto } from '../../formats/crypto/crypto.ts';
-import type { Bundle } from '../../formats/evidence/bundle.ts';
+import type { Crypto, SignatureScheme } from '../../formats/crypto/crypto.ts';
 import {
   decodePublic,
   objectName,
@@ -8,7 +7,7 @@ import {
   primaryQualifiedName,
   publicToSpki,
 } from '../../formats/tpm/public.ts';
-import { publicKeyKind } from '../../formats/x509/public-key.ts';
+import { type PublicKeyKind, publicKeyKind } from '../../formats/x509/public-key.ts';
 import { fails, holds, type Outcome } from '../check-log.ts';
 import type { Quote } from './quote-signature.ts';
 
@@ -17,78 +16,101 @@ const ENDORSEMENT_HIERARCHY = 0x4000000b;
 
 /** The key that signed the quote, and what it is called. */
 export interface AttestationKey {
-  readonly public: Public;
+  readonly attributes: Public['attributes'];
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array;
-  /** Lower-case hex. */
+  readonly kind: PublicKeyKind;
+  readonly scheme: SignatureScheme;
+  /** Lower-case hex (part 1, 16). */
   readonly name: string;
+  /** As a primary key of the endorsement hierarchy. */
+  readonly qualifiedName: Uint8Array;
 }
 
-/** TPMA_OBJECT bits (part 2, 8.3) that make a key sign only what its TPM produced and never leave it. */
-const ATTRIBUTES = {
-  restricted: true,
-  sign: true,
-  decrypt: false,
-  fixedTPM: true,
-  fixedParent: true,
-  sensitiveDataOrigin: true,
-} as const;
+/** Signature schemes of a key, by kind of key and what its parameters say. SHA-1 is in no table, nor is a missing scheme. */
+const SCHEMES: ReadonlyMap<string, SignatureScheme> = new Map([
+  ['rsa rsassa sha256', 'rsassa-sha256'],
+  ['rsa rsassa sha384', 'rsassa-sha384'],
+  ['rsa rsapss sha256', 'rsapss-sha256'],
+  ['rsa rsapss sha384', 'rsapss-sha384'],
+  ['ecc ecdsa sha256', 'ecdsa-sha256'],
+  ['ecc ecdsa sha384', 'ecdsa-sha384'],
+]);
 
-/** Attributes, scheme and strength of the attestation key; SHA-1 is in no place accepted. */
-export function checkAttestationKey(bundle: Bundle, quote: Quote, crypto: Crypto): Outcome<AttestationKey> {
-  const decoded = decodePublic(bundle.attestationKeyPublic);
+/** TPMA_OBJECT bits (part 2, 8.3) that make a key sign only what its TPM produced and never leave it. */
+const ATTRIBUTES: readonly (readonly [keyof Public['attributes'], boolean])[] = [
+  ['restricted', true],
+  ['sign', true],
+  ['decrypt', false],
+  ['fixedTPM', true],
+  ['fixedParent', true],
+  ['sensitiveDataOrigin', true],
+];
+const written = (name: string, set: boolean) => (set ? name : `not ${name}`);
+const EXPECTED_ATTRIBUTES = ATTRIBUTES.map(([name, set]) => written(name, set)).join(', ');
+
+/** A TPMT_PUBLIC as a key that can be judged: its type, size and scheme are of the closed tables. */
+export function readAttestationKey(bytes: Uint8Array, crypto: Crypto): Outcome<AttestationKey> {
+  const decoded = decodePublic(bytes);
   if (!decoded.ok) return fails('attestation-key-malformed', 'a TPMT_PUBLIC', decoded.message);
   const key = decoded.value;
-  const names = Object.keys(ATTRIBUTES) as (keyof typeof ATTRIBUTES)[];
-  const wrong = names.filter((name) => key.attributes[name] !== ATTRIBUTES[name]);
-  const written = (wanted: boolean) => (wanted ? '' : 'not ');
-  const attributes = names.map((name) => `${written(ATTRIBUTES[name])}${name}`).join(', ');
-  if (wrong.length > 0)
-    return fails(
-      'attestation-key-attributes',
-      attributes,
-      wrong.map((name) => `${written(!ATTRIBUTES[name])}${name}`).join(', '),
-    );
+  const spki = publicToSpki(key);
+  if (!spki.ok)
+    return fails('attestation-key-malformed', 'a key of the size that its parameters say', spki.message);
+  const kind = publicKeyKind(spki.value);
+  if (kind === undefined)
+    return fails('attestation-key-weak', 'RSA 2048, 3072 or 4096, P-256 or P-384', described(key));
 
-  const { scheme, symmetric } = key.parameters;
-  const expected = 'a scheme of the key with SHA-256 or SHA-384, that of the signature';
-  const hash = 'hash' in scheme ? scheme.hash : 'none';
-  const { kind, hash: signed } = quote.signature;
-  if (
-    scheme.kind !== kind ||
-    hash !== signed ||
-    symmetric.kind !== 'null' ||
-    (hash !== 'sha256' && hash !== 'sha384')
-  )
+  const { kind: type, scheme: parameters, symmetric } = key.parameters;
+  const hash = 'hash' in parameters ? parameters.hash : 'no hash';
+  const scheme = SCHEMES.get(`${type} ${parameters.kind} ${hash}`);
+  if (scheme === undefined || symmetric.kind !== 'null')
     return fails(
       'attestation-key-scheme',
-      expected,
-      `${scheme.kind} with ${hash}, signature ${kind} with ${signed}`,
+      'a signing scheme of the key with SHA-256 or SHA-384',
+      `${parameters.kind} with ${hash}, symmetric ${symmetric.kind}`,
     );
   const name = objectName(crypto, key);
-  if (!name.ok) return fails('attestation-key-scheme', 'a name by SHA-256 or SHA-384', name.message);
-  const spki = publicToSpki(key);
-  const strength = spki.ok ? publicKeyKind(spki.value) : undefined;
-  if (!spki.ok || strength === undefined)
-    return fails(
-      'attestation-key-weak',
-      'RSA 2048, 3072 or 4096, P-256 or P-384',
-      spki.ok ? 'another key' : spki.message,
-    );
-  return holds(
-    { public: key, spki: spki.value, name: toHex(name.value) },
+  const qualified = primaryQualifiedName(crypto, key, ENDORSEMENT_HIERARCHY);
+  if (!name.ok || !qualified.ok)
+    return fails('attestation-key-scheme', 'a name by SHA-256 or SHA-384', `a name by ${key.nameAlg}`);
+  const { attributes } = key;
+  const value = {
     attributes,
-    `${strength}, ${kind} with ${hash}`,
-  );
+    spki: spki.value,
+    kind,
+    scheme,
+    name: toHex(name.value),
+    qualifiedName: qualified.value,
+  };
+  return holds(value, EXPECTED_ATTRIBUTES, `${EXPECTED_ATTRIBUTES}; ${kind}, ${scheme}`);
+}
+
+function described({ parameters }: Public): string {
+  return parameters.kind === 'rsa'
+    ? `RSA ${parameters.keyBits}, exponent ${parameters.exponent || 65537}`
+    : parameters.curve;
+}
+
+/** Strength, scheme and attributes of the attestation key. */
+export function checkAttestationKey(read: Outcome<AttestationKey>): Outcome<AttestationKey> {
+  if (!read.ok) return read;
+  const { attributes } = read.value;
+  const wrong = ATTRIBUTES.filter(([name, set]) => attributes[name] !== set);
+  return wrong.length === 0
+    ? read
+    : fails(
+        'attestation-key-attributes',
+        EXPECTED_ATTRIBUTES,
+        wrong.map(([name, set]) => written(name, !set)).join(', '),
+      );
 }
 
 /** qualifiedSigner of the quote is the qualified name of this key as a primary key of the endorsement hierarchy. */
-export function checkQualifiedSigner(key: AttestationKey, quote: Quote, crypto: Crypto): Outcome<undefined> {
-  const expected = primaryQualifiedName(crypto, key.public, ENDORSEMENT_HIERARCHY);
-  const actual = quote.attest.qualifiedSigner;
-  if (!expected.ok)
-    return fails('qualified-signer-differs', 'a name by SHA-256 or SHA-384', expected.message);
-  return equal(expected.value, actual)
-    ? holds(undefined, toHex(expected.value))
-    : fails('qualified-signer-differs', toHex(expected.value), toHex(actual));
+export function checkQualifiedSigner(key: AttestationKey, quote: Quote): Outcome<undefined> {
+  const expected = toHex(key.qualifiedName);
+  const { qualifiedSigner } = quote.attest;
+  return equal(key.qualifiedName, qualifiedSigner)
+    ? holds(undefined, expected)
+    : fails('qualified-signer-differs', expected, toHex(qualifiedSigner));
 }

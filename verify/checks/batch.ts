@@ -1,11 +1,8 @@
 import { equal, toHex } from '../../formats/bytes/bytes.ts';
-import { success } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import { leafHash, pathLength, qualifyingData, rootFromPath } from '../../formats/evidence/batch.ts';
 import type { Bundle } from '../../formats/evidence/bundle.ts';
-import { decodeAttest } from '../../formats/tpm/attest.ts';
 import { fails, holds, type Outcome } from '../check-log.ts';
-import type { Quote } from './quote-signature.ts';
 
 /** The batch's root, recomputed from statement, blinder, index, count and path. */
 export function checkBatchProof(bundle: Bundle, crypto: Crypto): Outcome<Uint8Array> {
@@ -20,20 +17,14 @@ export function checkBatchProof(bundle: Bundle, crypto: Crypto): Outcome<Uint8Ar
     : fails('batch-proof', expected, `leaf ${leafIndex} of ${leafCount}, ${path.length} hashes`);
 }
 
-/**
- * extraData of the quote is the batch's qualifying data, in full length.
- * @param known the same quote, when it was verified before
- */
+/** extraData of the quote is the batch's qualifying data, in full length. */
 export function checkQualifyingData(
   bundle: Bundle,
   root: Uint8Array,
+  extraData: Uint8Array,
   crypto: Crypto,
-  known: Outcome<Quote> | undefined,
 ): Outcome<undefined> {
   const expected = qualifyingData(crypto, bundle.leafCount, root);
-  const attest = known?.ok ? success(known.value.attest) : decodeAttest(bundle.attest);
-  if (!attest.ok) return fails('quote-malformed', 'a TPMS_ATTEST', attest.message);
-  const { extraData } = attest.value;
   return equal(expected, extraData)
     ? holds(undefined, toHex(expected))
     : fails('qualifying-data-differs', toHex(expected), toHex(extraData));

@@ -7,6 +7,7 @@ import { verifyChain } from '../certificate-chain.ts';
 import { fails, holds, notRun, type Outcome } from '../check-log.ts';
 import type { EvidenceContext } from '../context.ts';
 import { accepts, type Policy } from '../policy/policy.ts';
+import { written } from './accepted.ts';
 import type { AttestationKey } from './attestation-key.ts';
 
 /** The enclave's chain, to a root of `enclaves`; the server name of the bundle, if there, is in the certificate. */
@@ -37,11 +38,12 @@ export function checkLiveCertificate(
   live: Uint8Array | undefined,
   { crypto }: EvidenceContext,
 ): Outcome<undefined> {
+  const expected = toHex(crypto.hash('sha256', leaf.der));
   if (live === undefined)
-    return notRun(undefined, 'not run: no live certificate was given, so no connection is judged');
-  if (equal(leaf.der, live)) return holds(undefined, 'the certificate of the bundle');
-  const fingerprint = (der: Uint8Array) => toHex(crypto.hash('sha256', der));
-  return fails('live-certificate-differs', fingerprint(leaf.der), fingerprint(live));
+    return notRun(undefined, expected, 'none', 'no live certificate was given, so no connection is judged');
+  return equal(leaf.der, live)
+    ? holds(undefined, expected)
+    : fails('live-certificate-differs', expected, toHex(crypto.hash('sha256', live)));
 }
 
 /** What the cluster certified of the attestation key: node and how its TPM is trusted. */
@@ -78,9 +80,11 @@ export function checkAttestationKeyChain(
 
 /** How the TPM was trusted when its key was certified, and whether it is one that the policy accepts. */
 export function checkTpmTrust({ tpm }: CertifiedKey, policy: Policy): Outcome<undefined> {
-  const expected = policy.allowEmulatedTpm ? 'vendor-root, listed or emulated' : 'vendor-root or listed';
-  if (tpm.how === 'emulated' && !policy.allowEmulatedTpm) return fails('tpm-emulated', expected, tpm.how);
-  if (!accepts(policy.eks, tpm.ekSha256))
-    return fails('tpm-not-accepted', 'an EK of the policy', tpm.ekSha256);
-  return holds(undefined, expected, `${tpm.how}, EK ${tpm.ekSha256}`);
+  const hows = policy.allowEmulatedTpm ? 'vendor-root, listed or emulated' : 'vendor-root or listed';
+  const expected = `${hows}, EK ${written(policy.eks)}`;
+  const actual = `${tpm.how}, EK ${tpm.ekSha256}`;
+  if (tpm.how === 'emulated' && !policy.allowEmulatedTpm) return fails('tpm-emulated', expected, actual);
+  if (!accepts(policy.eks, tpm.ekSha256)) return fails('tpm-not-accepted', expected, actual);
+  const detail = tpm.how === 'emulated' ? 'an emulated TPM proves nothing about the machine' : undefined;
+  return holds(undefined, expected, actual, detail);
 }

@@ -3,23 +3,8 @@ import { rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
 import type { Statement } from '../../formats/evidence/statement.ts';
 import { fails, holds, notRun, type Outcome } from '../check-log.ts';
 import type { EvidenceContext, VerifyContext } from '../context.ts';
-import { type Accepted, accepts, type Policy } from '../policy/policy.ts';
-import type { VerifyCode } from '../verify-code.ts';
-
-function written(accepted: Accepted<string>): string {
-  return accepted === 'any' ? 'any' : accepted.join(' or ');
-}
-
-/** One claim against the values that the policy accepts. */
-export function checkAccepted<T extends string>(
-  code: VerifyCode,
-  accepted: Accepted<T>,
-  claim: T,
-): Outcome<undefined> {
-  return accepts(accepted, claim)
-    ? holds(undefined, written(accepted), claim)
-    : fails(code, written(accepted), claim);
-}
+import { accepts, type Policy } from '../policy/policy.ts';
+import { checkAccepted, written } from './accepted.ts';
 
 /** Every image of the pod is accepted, by digest or by name and digest. */
 export function checkImages({ pod }: Statement, { images }: Policy): Outcome<undefined> {
@@ -59,7 +44,9 @@ export function checkOwner(
   if (access.ownerKeySha256 === undefined && access.auth === 'jwt')
     return notRun(
       undefined,
-      'not run: there is no owner key; auth is jwt, so the front is trusted for who gets in',
+      mine,
+      owner,
+      'there is no owner key; auth is jwt, so the front is trusted for who gets in',
     );
   if (!grant) return fails('owner-refused', mine, owner);
   const opened = openGrant(crypto, grant.grant, grant.signature, owner);

@@ -12,7 +12,8 @@ import type { Freshness } from './statement.ts';
 export function checkKnownTpm(key: CertifiedKey, seen: readonly TpmSeen[]): Outcome<readonly TpmSeen[]> {
   const { ekSha256 } = key.tpm;
   const before = seen.filter((each) => each.node === key.node || each.ekSha256 === ekSha256);
-  if (before.length === 0) return notRun([], `not run: the node ${key.node} was not seen before`);
+  if (before.length === 0)
+    return notRun([], 'none seen', ekSha256, `the node ${key.node} was not seen before`);
   const other = before.find((each) => each.node !== key.node || each.ekSha256 !== ekSha256);
   const said = (node: string, ek: string) => `${ek} in ${node}`;
   return other === undefined
@@ -42,10 +43,10 @@ export function checkClock(
     restartCount,
     clock,
   };
-  const behind = seen.find((each) => goesBack(each, now));
+  const behind = seen.find((each) => !notBefore(each, now));
   const before = behind ?? seen.at(-1);
-  const expected = before ? `not before ${written(before)}` : 'any count, with a safe clock';
-  const actual = `${written(now)}${safe ? '' : ', safe = NO'}`;
+  const expected = `${before ? `not before ${written(before)}` : 'any count'}, safe = YES`;
+  const actual = `${written(now)}, safe = ${safe ? 'YES' : 'NO'}`;
   if (behind) return fails('clock-went-back', expected, actual);
   const rebooted = before !== undefined && seen.every((each) => each.resetCount < resetCount);
   if (!safe && !(rebooted && freshness !== 'unchecked'))
@@ -59,9 +60,10 @@ export function checkClock(
   );
 }
 
-function goesBack(before: TpmSeen, now: TpmSeen): boolean {
-  if (now.resetCount !== before.resetCount) return now.resetCount < before.resetCount;
-  return now.restartCount < before.restartCount || now.clock < before.clock;
+/** Written so that a remembered number that is none is refused. */
+function notBefore(before: TpmSeen, now: TpmSeen): boolean {
+  if (now.resetCount !== before.resetCount) return now.resetCount > before.resetCount;
+  return now.restartCount >= before.restartCount && now.clock >= before.clock;
 }
 
 function written({ resetCount, restartCount, clock }: TpmSeen): string {

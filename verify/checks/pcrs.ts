@@ -67,8 +67,9 @@ export function checkPcrDigest(bundle: Bundle, quote: Quote, crypto: Crypto): Ou
 
 /** The values are those of one of the policy's sets, whole. */
 export function checkPcrValues(bundle: Bundle, { pcrs }: Policy): Outcome<undefined> {
-  if (pcrs === 'any') return notRun(undefined, 'not run: the policy accepts any PCR values');
   const shown = bundle.pcrValues?.values ?? [];
+  if (pcrs === 'any')
+    return notRun(undefined, 'any', `${shown.length} values`, 'the policy accepts any PCR values');
   const wrongIn = (values: (typeof pcrs.sets)[number]['values']) =>
     shown
       .filter(({ index, digest }) => !accepts(values.get(index) ?? [], toHex(digest)))

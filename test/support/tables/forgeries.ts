@@ -216,7 +216,7 @@ export const FORGERIES: Readonly<Record<string, Forgery>> = {
     bundle: (b) => ({ ...b, statement: b.statement.map((byte, i) => (i === 20 ? byte ^ 1 : byte)) }),
   }),
 
-  'bytes-by-an-unrestricted-key': bad('qualifying-data', 'quote-malformed', {
+  'bytes-by-an-unrestricted-key': bad('quote-signature', 'quote-magic', {
     attestBytes: (bytes) => concat(Uint8Array.of(0), bytes.slice(1)),
   }),
   'certify-instead-of-quote': bad('quote-signature', 'quote-not-a-quote', {

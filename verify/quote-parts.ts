@@ -1,0 +1,37 @@
+import type { Bundle } from '../formats/evidence/bundle.ts';
+import type { Outcome } from './check-log.ts';
+import { type AttestationKey, readAttestationKey } from './checks/attestation-key.ts';
+import {
+  checkQuoteSignature,
+  type Quote,
+  type ReadQuote,
+  readExtraData,
+  readQuote,
+} from './checks/quote-signature.ts';
+import type { EvidenceContext } from './context.ts';
+
+/** The TPM's structures in a bundle, read before the lines of the verdict that judge them: earlier lines need them. */
+export interface QuoteParts {
+  /** Reported by `quote-signature`. */
+  readonly quote: Outcome<ReadQuote>;
+  /** Readable more often than the whole; reported by `quote-signature` too. */
+  readonly extraData: Outcome<Uint8Array>;
+  /** Reported by `attestation-key`. */
+  readonly key: Outcome<AttestationKey>;
+  signed(key: AttestationKey): Outcome<Quote>;
+}
+
+/** Reads quote and key; with a cache, bytes that were read before are not read again, nor are their signatures checked. */
+export function readQuoteParts(bundle: Bundle, { crypto, cache }: EvidenceContext): QuoteParts {
+  const memory = cache?.quote(crypto, bundle);
+  const { attest, signature, attestationKeyPublic } = memory ?? bundle;
+  const quote = memory?.known ?? readQuote(attest);
+  const key =
+    cache?.attestationKey(crypto, attestationKeyPublic) ?? readAttestationKey(attestationKeyPublic, crypto);
+  const signed = (by: AttestationKey) => {
+    const outcome = memory?.known ?? checkQuoteSignature({ attest, signature }, quote, by, crypto);
+    if (outcome.ok) memory?.keep(outcome);
+    return outcome;
+  };
+  return { quote, extraData: readExtraData(attest, quote), key, signed };
+}
