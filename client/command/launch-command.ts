@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { Phase } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { Failure, usage } from '../failure.ts';
@@ -8,6 +6,7 @@ import { attest } from '../library/attest.ts';
 import { expectedSpecs } from '../library/expected-spec.ts';
 import { launchEnclave } from '../library/launch.ts';
 import { keySha256 } from '../library/owner-key.ts';
+import { readProfileFile } from '../library/profile-file.ts';
 import { refreshTrust } from '../library/trust.ts';
 import { checkUserCertificate } from '../library/user-certificate.ts';
 import type { PendingLaunch } from '../state/launch-store.ts';
@@ -154,10 +153,4 @@ function beginLaunch(workspace: Workspace, profile: string, launchId: string | u
   // Before the first byte is sent: an enclave whose key is lost is nobody's.
   store.save(begun);
   return begun;
-}
-
-/** The operator's EnclaveProfile manifest, or its spec alone. */
-function readProfileFile(path: string): unknown {
-  const value: unknown = parse(readFileSync(path, 'utf8'));
-  return typeof value === 'object' && value !== null && 'spec' in value ? value.spec : value;
 }
