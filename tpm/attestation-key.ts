@@ -63,21 +63,15 @@ export function createSuccessor(tpm: TpmExecutor): Promise<TpmObject> {
 }
 
 /**
- * Makes a successor persistent, beside the key in service.
- * @param inService handle of the key in service
- * @throws when somebody else's key stands at the other handle
+ * The handle for a successor: the one beside the key in service. What is left there of a rotation that was cut short is removed.
+ * @throws when somebody else's key stands there
  */
-export async function keepSuccessor(
-  tpm: TpmExecutor,
-  successor: TpmObject,
-  inService: number,
-): Promise<TpmObject> {
+export async function successorHandle(tpm: TpmExecutor, inService: number): Promise<number> {
   const handle = HANDLES.find((each) => each !== inService) ?? AK_SUCCESSOR_HANDLE;
   const there = await readObject(tpm, handle);
   if (there !== undefined && !isOurs(there)) throw foreign(handle);
   if (there !== undefined) await evict(tpm, handle, handle);
-  await evict(tpm, successor.handle, handle);
-  return { ...successor, handle };
+  return handle;
 }
 
 async function create(tpm: TpmExecutor): Promise<TpmObject> {

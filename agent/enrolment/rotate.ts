@@ -1,6 +1,6 @@
 import { type Result, refuse, success } from '../../formats/bytes/result.ts';
 import type { Settable } from '../../platform/run/live.ts';
-import { createSuccessor, keepSuccessor } from '../../tpm/attestation-key.ts';
+import { createSuccessor, successorHandle } from '../../tpm/attestation-key.ts';
 import { TpmResponseError } from '../../tpm/executor.ts';
 import { evict, flush, readObject } from '../../tpm/objects.ts';
 import type { TpmOwner, TpmSession } from '../attestation/tpm-owner.ts';
@@ -29,13 +29,18 @@ export async function rotate<C extends string>(
   const { owner, certificates, now } = options;
   const made = await owner.use(async (session) => {
     const { tpm, attestationKey } = session;
+    const handle = await unlessRefused(() => successorHandle(tpm, attestationKey.handle));
+    if (!handle.ok) return handle;
     const successor = await unlessRefused(() => createSuccessor(tpm));
     if (!successor.ok) return successor;
     try {
       const certificate = await options.enrol({ tpm, attestationKey: successor.value });
       if (!certificate.ok) return certificate;
-      const key = await unlessRefused(() => keepSuccessor(tpm, successor.value, attestationKey.handle));
-      return key.ok ? success({ session, key: key.value, certificate: certificate.value }) : key;
+      // Only now: what is not certified costs no NV memory.
+      const kept = await unlessRefused(() => evict(tpm, successor.value.handle, handle.value));
+      if (!kept.ok) return kept;
+      const key = { ...successor.value, handle: handle.value };
+      return success({ session, key, certificate: certificate.value });
     } finally {
       await flush(tpm, successor.value.handle);
     }

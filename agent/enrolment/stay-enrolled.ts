@@ -48,6 +48,7 @@ export async function stayEnrolled(options: StayEnrolledOptions): Promise<void> 
   const { owner, certificates, clock, log, metrics, signal } = options;
   const backoff = createBackoff(200, 15_000);
   const due = new WeakMap<AkCertificate, number>();
+  const pause = createPause(clock);
   while (!signal.aborted) {
     const { session } = owner;
     if (session === undefined) {
@@ -57,12 +58,13 @@ export async function stayEnrolled(options: StayEnrolledOptions): Promise<void> 
     const held = certificateOf(certificates.current(), encodePublic(session.attestationKey.public));
     if (held === undefined && certificates.current().length > 0) certificates.set([]);
     const isDue = held === undefined || clock.now() >= (due.get(held) ?? 0);
-    const step = nextStep(options, session, held, isDue);
+    const step = nextStep(options, session, held, isDue, pause.over());
     if (step === 'wait') {
       await sleep(LOOK_MS, signal);
       continue;
     }
     let got = step === 'rotate' ? await tryRotation(options) : undefined;
+    if (step === 'rotate') pause.note(typeof got !== 'string');
     // A key that cannot be replaced still needs its certificate.
     if (got === undefined || (typeof got === 'string' && isDue)) got = await tryEnrolment(options);
     if (typeof got !== 'string') {
@@ -88,11 +90,28 @@ function nextStep(
   session: TpmSession,
   held: AkCertificate | undefined,
   isDue: boolean,
+  mayRotate: boolean,
 ): Step {
   if (held === undefined) return 'enrol';
-  if (isRetired(options, session)) return 'rotate';
+  if (mayRotate && isRetired(options, session)) return 'rotate';
   if (!isDue) return 'wait';
-  return options.rotation === 'on-renewal' ? 'rotate' : 'enrol';
+  return mayRotate && options.rotation === 'on-renewal' ? 'rotate' : 'enrol';
+}
+
+const FIRST_PAUSE_MS = 1_000;
+const LAST_PAUSE_MS = 600_000;
+
+/** What keeps a rotation from succeeding may last, and each attempt costs a certificate: the pauses grow to ten minutes. */
+function createPause(clock: Clock) {
+  let next = 0;
+  let length = FIRST_PAUSE_MS;
+  return {
+    over: () => clock.now() >= next,
+    note: (ok: boolean) => {
+      next = ok ? 0 : clock.now() + length;
+      length = ok ? FIRST_PAUSE_MS : Math.min(2 * length, LAST_PAUSE_MS);
+    },
+  };
 }
 
 function isRetired({ enrolment, retired }: StayEnrolledOptions, { attestationKey }: TpmSession): boolean {
