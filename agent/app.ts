@@ -9,6 +9,7 @@ import { kubeFromConfig } from '../platform/kube/kube-options.ts';
 import { createRpcClient } from '../platform/rpc/rpc-client.ts';
 import { aborted } from '../platform/run/aborted.ts';
 import type { Context } from '../platform/run/context.ts';
+import { explain } from '../platform/run/explain.ts';
 import { liveValue } from '../platform/run/live.ts';
 import { mustBe } from '../platform/tls/component-peer.ts';
 import { followTrust } from '../platform/trust/follow-trust.ts';
@@ -145,12 +146,21 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     maxWaitingPerPod: config.maxWaitingPerPod,
     metrics,
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
-    seal: (qualifyingData) =>
-      owner.use((session) => {
-        const selection = trust.current?.document.pcrSelection;
-        if (selection === undefined) throw new Error('no trust document, so no PCR selection');
-        return quoter.quote(session, selection, qualifyingData);
-      }),
+    seal: async (qualifyingData) => {
+      try {
+        const made = await owner.use((session) => {
+          const selection = trust.current?.document.pcrSelection;
+          if (selection === undefined) throw new Error('no trust document, so no PCR selection');
+          return quoter.quote(session, selection, qualifyingData);
+        });
+        tpmCheck.ok();
+        return made;
+      } catch (error) {
+        // The TPM may be well and still not give what the cluster wants: a bank that it does not have.
+        tpmCheck.fail(explain(error));
+        throw error;
+      }
+    },
   });
 
   const rules: PodRules = {

@@ -1,8 +1,9 @@
 import { concat, equal } from '../../formats/bytes/bytes.ts';
-import type { Crypto } from '../../formats/crypto/crypto.ts';
+import type { Crypto, HashAlgorithm } from '../../formats/crypto/crypto.ts';
 import type { PcrSelection } from '../../formats/evidence/trust-document.ts';
 import { decodeAttest } from '../../formats/tpm/attest.ts';
 import { encodePublic } from '../../formats/tpm/public.ts';
+import { decodeSignature } from '../../formats/tpm/signature.ts';
 import { type PcrValue, quote, readPcrs, type TpmQuote } from '../../tpm/quote.ts';
 import type { TpmSession } from './tpm-owner.ts';
 
@@ -36,10 +37,11 @@ export class Quoter {
       if (!attest.ok || attest.value.attested.kind !== 'quote')
         throw new Error('the TPM quoted something else');
       const { pcrDigest } = attest.value.attested;
-      if (!this.#fits(selection, pcrDigest))
+      const hash = signingHash(made);
+      if (!this.#fits(selection, hash, pcrDigest))
         this.#known = { selection, values: await readPcrs(tpm, selection) };
       // Otherwise a PCR was extended between quote and reading: once more.
-      if (this.#known !== undefined && this.#fits(selection, pcrDigest))
+      if (this.#known !== undefined && this.#fits(selection, hash, pcrDigest))
         return {
           ...made,
           selection,
@@ -50,12 +52,20 @@ export class Quoter {
     throw new Error(`PCRs changed during ${ATTEMPTS} quotes one after the other`);
   }
 
-  #fits(selection: PcrSelection, pcrDigest: Uint8Array): boolean {
+  #fits(selection: PcrSelection, hash: HashAlgorithm, pcrDigest: Uint8Array): boolean {
     if (this.#known === undefined || !sameSelection(this.#known.selection, selection)) return false;
-    // The digest's algorithm is that of the key's scheme (part 1, 18.4.4; part 3, 18.4): our key signs with SHA-256.
-    const digest = this.#crypto.hash('sha256', concat(...this.#known.values.map((value) => value.digest)));
+    const digest = this.#crypto.hash(hash, concat(...this.#known.values.map((value) => value.digest)));
     return equal(digest, pcrDigest);
   }
+}
+
+/** The algorithm of a quote's PCR digest is the one that the key signs with (part 1, 18.4.4; part 3, 18.4), whatever the PCRs' bank. */
+function signingHash({ signature }: TpmQuote): HashAlgorithm {
+  const decoded = decodeSignature(signature);
+  if (!decoded.ok) throw new Error(`the TPM signed in a way that nobody verifies: ${decoded.message}`);
+  const { hash } = decoded.value;
+  if (hash !== 'sha256' && hash !== 'sha384') throw new Error(`the attestation key signs with ${hash}`);
+  return hash;
 }
 
 function sameSelection(a: PcrSelection, b: PcrSelection): boolean {

@@ -1,4 +1,5 @@
 import { toUtf8 } from '../../formats/bytes/bytes.ts';
+import { decodeAttest } from '../../formats/tpm/attest.ts';
 import { READ_CLOCK } from '../../formats/tpm/commands.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
@@ -10,6 +11,7 @@ import { flushAll, startup, type TpmObject } from '../../tpm/objects.ts';
 import { quote } from '../../tpm/quote.ts';
 import { type TpmTransport, TpmUnavailable } from '../../tpm/transport/transport.ts';
 import { judgeFailure, type TpmFailureKind } from './tpm-failure.ts';
+import { type TpmSight, whatChanged } from './what-changed.ts';
 
 /** The TPM, set up: its attestation key is loaded and persistent. Another key in service is another session of the same executor. */
 export interface TpmSession {
@@ -52,6 +54,7 @@ export class TpmOwner {
   #changed = Promise.withResolvers<void>();
   /** Name of the attestation key last in service: it stays so when the TPM comes back in the middle of a rotation. */
   #inService: Uint8Array | undefined;
+  #seen: TpmSight | undefined;
   /** Work under way, by session. */
   readonly #users = new Map<TpmSession, { count: number; readonly idle: PromiseWithResolvers<void> }>();
 
@@ -149,13 +152,25 @@ export class TpmOwner {
         this.#options.log.warn({ error }, `the clock stays doubtful for a while: ${error.message}`);
       });
       const attestationKey = await loadAttestationKey(tpm, this.#inService);
-      // "Up" means that it quotes, not that it answers. Nobody's batch hashes to this text.
-      await quote(tpm, attestationKey.handle, TRIAL, { hash: 'sha256', pcrs: [] });
+      await this.#try(tpm, attestationKey);
       return { tpm, attestationKey };
     } catch (error) {
       await tpm.close().catch(() => undefined);
       throw error;
     }
+  }
+
+  /** "Up" means that it quotes, not that it answers; and a first quote shows what became of it since it was here last. */
+  async #try(tpm: TpmExecutor, { handle, name }: TpmObject): Promise<void> {
+    // Nobody's batch hashes to this text.
+    const made = await quote(tpm, handle, TRIAL, { hash: 'sha256', pcrs: [] });
+    const attest = decodeAttest(made.attest);
+    if (!attest.ok) throw new TpmUnavailable(attest.message);
+    const sight: TpmSight = { name, clockInfo: attest.value.clockInfo };
+    const before = this.#seen && { ...this.#seen, name: this.#inService ?? this.#seen.name };
+    const change = before && whatChanged(before, sight);
+    if (change !== undefined) this.#options.log.warn({}, change);
+    this.#seen = sight;
   }
 
   #change(session: TpmSession | undefined): void {

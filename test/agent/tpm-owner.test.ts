@@ -4,10 +4,11 @@ import { TpmOwner, type TpmSession } from '../../agent/attestation/tpm-owner.ts'
 import { concat } from '../../formats/bytes/bytes.ts';
 import { decodeAttest } from '../../formats/tpm/attest.ts';
 import { PCR_EXTEND } from '../../formats/tpm/commands.ts';
-import { encodePublic } from '../../formats/tpm/public.ts';
+import { encodePublic, type Public } from '../../formats/tpm/public.ts';
+import { AK_ECDSA_P256 } from '../../formats/tpm/templates.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { AK_HANDLE } from '../../tpm/attestation-key.ts';
-import { evict } from '../../tpm/objects.ts';
+import { createEndorsementPrimary, evict, flush } from '../../tpm/objects.ts';
 import { openTransport } from '../../tpm/transport/open-transport.ts';
 import { TpmUnavailable } from '../../tpm/transport/transport.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
@@ -56,6 +57,32 @@ describe('TPM owner', () => {
       const digests = [{ kind: 'sha256', digest: new Uint8Array(32).fill(fill) }] as const;
       await owner.use(({ tpm }) => tpm.execute(PCR_EXTEND, { pcrHandle: 8, digests }));
     }
+  });
+
+  test('the digest of the PCRs is of the hash that the key signs with, whatever their bank', async () => {
+    const template: Public = {
+      ...AK_ECDSA_P256,
+      nameAlg: 'sha384',
+      parameters: {
+        ...AK_ECDSA_P256.parameters,
+        ...({ kind: 'ecc', curve: 'P-384', scheme: { kind: 'ecdsa', hash: 'sha384' } } as const),
+        kdf: { kind: 'null' },
+      },
+    };
+    const made = await owner.use(async ({ tpm }) => {
+      const attestationKey = await createEndorsementPrimary(tpm, template);
+      const quoted = await new Quoter(nodeCrypto).quote(
+        { tpm, attestationKey },
+        selection,
+        new Uint8Array(32),
+      );
+      await flush(tpm, attestationKey.handle);
+      return quoted;
+    });
+    const attest = decodeAttest(made.attest);
+    if (!attest.ok || attest.value.attested.kind !== 'quote') throw new Error('no quote');
+    const values = concat(...made.pcrValues.map(({ digest }) => digest));
+    expect(attest.value.attested.pcrDigest).toEqual(nodeCrypto.hash('sha384', values));
   });
 
   test('a TPM that stops is an error, and serves again when it is back, with the same key', async () => {
