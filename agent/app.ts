@@ -179,6 +179,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     rules,
     log,
     signal,
+    connections,
     onEnd: (podUid, reason) => {
       log.info({ podUid, reason }, 'an enclave ends');
       connections.end(podUid);

@@ -6,8 +6,10 @@ export const STATUS_OF_CODE = {
   'token-missing': 401,
   /** The API server does not know the token for our audience. */
   'token-refused': 401,
-  /** A token that is not bound to a pod of this node, or says something else than the pod. */
+  /** A token that is not bound to a pod. */
   'caller-token': 403,
+  /** The pod of the token is on another node. */
+  'caller-node': 403,
   /** The connection comes from another address than the pod's. */
   'caller-address': 403,
   'caller-pod-missing': 403,
@@ -28,8 +30,13 @@ export const STATUS_OF_CODE = {
   'certificate-request': 400,
   /** The first quote on a connection shows certificate and request. */
   'certificate-needed': 409,
-  /** The certificate is not one of ours for this pod and key. */
-  'certificate-foreign': 400,
+  /** No issuer of enclaves that the trust document names signed the certificate. */
+  'certificate-issuer': 400,
+  /** The certificate speaks for another pod, enclave, node or owner than the caller. */
+  'certificate-pod': 400,
+  /** The request does not prove that the caller holds the certified key. */
+  'certificate-key': 400,
+  'certificate-ended': 400,
   /** The certificate service said no. */
   'certificate-denied': 422,
   /** The certificate service did not answer in time. */

@@ -26,10 +26,12 @@ const ADDRESS = '127.0.0.1';
 export async function openControlPlane(options: DevclusterOptions): Promise<ControlPlane> {
   if (options.kubeconfig !== undefined && options.clientCa !== undefined)
     return joinExisting(options.kubeconfig, options.clientCa);
-  const own = await startApiServer({ address: ADDRESS, port: options.apiPort }).catch(
+  const { apiPort: port, serviceAccountKey } = options;
+  const signingKeyPem = serviceAccountKey === undefined ? undefined : readFileSync(serviceAccountKey, 'utf8');
+  const own = await startApiServer({ address: ADDRESS, port, signingKeyPem }).catch(
     (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') throw error;
-      throw new Error(`port ${options.apiPort} on ${ADDRESS} is in use: choose another --api-port`);
+      throw new Error(`port ${port} on ${ADDRESS} is in use: choose another --api-port`);
     },
   );
   return {

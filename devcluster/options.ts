@@ -13,6 +13,8 @@ export interface DevclusterOptions {
   readonly kubeconfig?: string;
   /** Folder with `ca.crt` and `ca.key`, the joined API server's client authority. */
   readonly clientCa?: string;
+  /** File with the key of service account tokens (P-256, PEM). */
+  readonly serviceAccountKey?: string;
   readonly tpm: boolean;
   /** Obey commands on standard input, and end with it. */
   readonly stdin: boolean;
@@ -30,6 +32,8 @@ export const USAGE = `usage: node devcluster/main.ts --dir DIR --catalogue FILE 
   --api-port PORT    port of the API server on 127.0.0.1 (default 0: any free one)
   --kubeconfig FILE  join this API server as administrator, start none
   --client-ca DIR    with --kubeconfig: ca.crt and ca.key of its client authority, to issue the nodes' identities
+  --service-account-signing-key-file FILE
+                     key of service account tokens, P-256 in PEM (default: a new one)
   --no-tpm           nodes without swtpm
   --stdin            obey lines on standard input, and end when it ends: suspend-api, resume-api,
                      stop-tpm NODE, start-tpm NODE; each is answered by a line of JSON
@@ -53,6 +57,9 @@ export function parseOptions(argv: readonly string[]): DevclusterOptions | 'help
     tpm: values['no-tpm'] !== true,
     stdin: values.stdin === true,
     ...(values.kubeconfig !== undefined && { kubeconfig: values.kubeconfig }),
+    ...(values['service-account-signing-key-file'] !== undefined && {
+      serviceAccountKey: values['service-account-signing-key-file'],
+    }),
     ...(values['client-ca'] !== undefined && { clientCa: values['client-ca'] }),
   };
 }
@@ -68,6 +75,7 @@ function parse(argv: readonly string[]) {
         'api-port': { type: 'string', default: '0' },
         kubeconfig: { type: 'string' },
         'client-ca': { type: 'string' },
+        'service-account-signing-key-file': { type: 'string' },
         'no-tpm': { type: 'boolean' },
         stdin: { type: 'boolean' },
         help: { type: 'boolean' },

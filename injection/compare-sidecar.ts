@@ -1,5 +1,6 @@
 import { type Result, success } from '../formats/bytes/result.ts';
 import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../names/sidecar.ts';
+import { readAnnotations } from './annotations.ts';
 import { type InjectionCode, refusePod } from './code.ts';
 import { enclaveOf } from './enclave-of.ts';
 import { differences, tokenVolumeIsOurs } from './equality.ts';
@@ -22,7 +23,7 @@ const AGAIN = 'Delete the pod and create it again, so that the webhook injects i
 
 /**
  * Whether a stored pod carries exactly the sidecar that this release (or its predecessor) injects: first init container,
- * image from the operator's list, environment, mounts, probes, security context, resources in bounds, token volume; and
+ * image from the operator's list, environment (what the annotations ask for, and nothing else), mounts, probes, security context, resources in bounds, token volume; and
  * keeps the rules of enclave pods. Returns what the sidecar was told.
  */
 export function compareSidecar(pod: Pod, config: ComparisonConfig): Result<InjectedSidecar, InjectionCode> {
@@ -56,6 +57,13 @@ export function compareSidecar(pod: Pod, config: ComparisonConfig): Result<Injec
       'no trust document has named the roots in the sidecar’s environment',
       AGAIN,
     );
+  const asked = readAnnotations(pod.metadata?.annotations ?? {});
+  if (!asked.ok) return asked;
+  const { settings } = asked.value;
+  const changed = (Object.keys(settings) as (keyof typeof settings)[]).find(
+    (key) => settings[key] !== sidecar[key],
+  );
+  if (changed !== undefined) return differs(`its ${changed} is not what the pod's annotations ask for`);
   const socket = findSocketMount(spec, sidecar.upstream);
   if (!socket.ok) return socket;
   // Resources are judged by their bounds, so those of the container stand in for the annotations'.

@@ -27,7 +27,7 @@ export function podOfToken(token: TokenIdentity, node: string): AgentResult<Toke
     );
   if (nodeName !== node)
     return refuseCall(
-      'caller-token',
+      'caller-node',
       `the token is of a pod of node ${JSON.stringify(nodeName ?? '')}, not ${node}`,
       'call the agent of the own node (status.hostIP)',
     );
@@ -57,12 +57,6 @@ export function judgeCaller(
       `there is no pod ${token.namespace}/${token.name} of UID ${token.uid}`,
       'the pod was replaced: its successor calls by itself',
     );
-  if (pod.spec?.serviceAccountName !== token.serviceAccount)
-    return refuseCall(
-      'caller-service-account',
-      `the token is of service account ${token.serviceAccount}, the pod has ${pod.spec?.serviceAccountName ?? 'none'}`,
-      "use the pod's own token",
-    );
   if (namespace?.metadata?.labels?.[INJECTION_LABEL] !== ENABLED)
     return refuseCall(
       'caller-namespace',
@@ -71,6 +65,12 @@ export function judgeCaller(
     );
   const judged = judgePod(pod, rules);
   if (!judged.ok) return judged;
+  if (pod.spec?.serviceAccountName !== token.serviceAccount)
+    return refuseCall(
+      'caller-service-account',
+      `the token is of service account ${token.serviceAccount}, the pod has ${pod.spec?.serviceAccountName}`,
+      "use the pod's own token",
+    );
   const addresses = [pod.status?.podIP, ...(pod.status?.podIPs ?? []).map(({ ip }) => ip)];
   if (!addresses.some((address) => address && plainAddress(address) === plainAddress(remoteAddress)))
     return refuseCall(

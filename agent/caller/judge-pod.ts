@@ -28,7 +28,7 @@ export function judgePod(pod: Pod, rules: PodRules): AgentResult<Caller> {
   const name = `pod ${metadata.namespace}/${metadata.name}`;
   if (spec?.nodeName !== rules.node)
     return refuseCall(
-      'caller-token',
+      'caller-node',
       `${name} is not on node ${rules.node}`,
       'call the agent of its own node',
     );

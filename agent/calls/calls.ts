@@ -115,7 +115,7 @@ export function createCalls(options: CallsOptions): Calls {
 function endOf(leaf: Uint8Array, now: number): AgentRefusal | undefined {
   const certificate = parseCertificate(leaf);
   if (certificate.ok && now <= certificate.value.notAfter) return undefined;
-  return refuseCall('certificate-foreign', 'the certificate has ended', 'renew it (prove, certify)');
+  return refuseCall('certificate-ended', 'the certificate has ended', 'renew it (prove, certify)');
 }
 
 function certifyRefusal(error: unknown): AgentRefusal {

@@ -13,7 +13,7 @@ import {
 import { publicKeyKind } from '../../formats/x509/public-key.ts';
 import { verifyChain } from '../../verify/certificate-chain.ts';
 import type { Claims } from '../caller/caller.ts';
-import { type AgentResult, refuseCall } from '../code.ts';
+import { type AgentCode, type AgentResult, refuseCall } from '../code.ts';
 
 const KEY_KINDS: readonly (string | undefined)[] = ['p256', 'p384'];
 
@@ -75,14 +75,19 @@ export function judgeCertificate(
   roots: Roots,
   now: number,
 ): AgentResult<Certificate> {
-  const no = (message: string) =>
-    refuseCall('certificate-foreign', message, 'get a certificate from this agent (prove, certify)');
+  const no = (code: AgentCode, message: string) =>
+    refuseCall(code, message, 'get a certificate from this agent (prove, certify)');
   const leaf = verifyChain(crypto, shown.chain, { roots, role: 'enclaves', now });
-  if (!leaf.ok) return no(`${leaf.message} (${leaf.code})`);
-  const request = judgeRequest(crypto, shown.request);
-  if (!request.ok) return request;
+  if (!leaf.ok)
+    return no(
+      leaf.code === 'chain-expired' ? 'certificate-ended' : 'certificate-issuer',
+      `${leaf.message} (${leaf.code})`,
+    );
   const certificate = leaf.value;
-  if (!equal(certificate.spki, request.value.spki)) return no('certificate and request hold different keys');
+  const request = judgeRequest(crypto, shown.request);
+  if (!request.ok) return no('certificate-key', request.message);
+  if (!equal(certificate.spki, request.value.spki))
+    return no('certificate-key', 'certificate and request hold different keys');
   const { enclaveBinding: binding } = certificate.extensions;
   const { pod, access } = claims;
   if (
@@ -91,6 +96,6 @@ export function judgeCertificate(
     binding.node !== pod.node ||
     binding.ownerKeySha256 !== access.ownerKeySha256
   )
-    return no('the certificate is for another pod, enclave, node or owner');
+    return no('certificate-pod', 'the certificate is for another pod, enclave, node or owner');
   return { ok: true, value: certificate };
 }

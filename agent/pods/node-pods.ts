@@ -3,6 +3,7 @@ import type { Kube, WatchHandle } from '../../platform/kube/kube.ts';
 import { PODS, type Pod } from '../../platform/kube/resources.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { explain } from '../../platform/run/explain.ts';
+import type { Claims } from '../caller/caller.ts';
 import { judgePod, type PodRules } from '../caller/judge-pod.ts';
 
 export interface NodePodsOptions {
@@ -10,40 +11,59 @@ export interface NodePodsOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly rules: PodRules;
+  /** What was said of the pods that are connected; the others are judged by what was seen before. */
+  readonly connections: {
+    claims(podUid: string): Claims | undefined;
+    keepOnly(podUids: ReadonlySet<string>): void;
+  };
   /** An enclave's pod is gone, ends, or is no longer what a statement said of it. */
   onEnd(podUid: string, reason: string): void;
 }
 
-/** A local copy of the pods of this node, with what happens to those that are enclaves. */
+const uidOf = (pod: Pod): string => pod.metadata?.uid ?? '';
+
+/**
+ * A local copy of the pods of this node, with what happens to those that are enclaves. A caller may have been judged by a newer
+ * view than this copy (its pod was asked for): what it was believed to be is compared with everything that the watch brings.
+ */
 export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
-  const { kube, rules, log, signal, onEnd } = options;
-  const isEnclave = (pod: Pod): boolean => {
-    const enclave = enclaveOf(pod, pod.metadata?.namespace ?? '');
-    return !enclave.ok || enclave.value !== undefined;
+  const { kube, rules, log, signal, connections, onEnd } = options;
+  const look = (pod: Pod, old?: Pod): void => {
+    const before = old === undefined ? undefined : judgePod(old, rules);
+    const said = [connections.claims(uidOf(pod)), before?.ok ? before.value.claims : undefined];
+    for (const claims of said) {
+      const reason = claims === undefined ? undefined : reasonToEnd(claims, pod, rules);
+      if (reason === undefined) continue;
+      onEnd(uidOf(pod), reason);
+      return;
+    }
   };
   return kube.watch(PODS, {
     fieldSelector: `spec.nodeName=${rules.node}`,
     signal,
-    onUpdate: (pod, old) => {
-      const reason = isEnclave(old) ? reasonToEnd(old, pod, rules) : undefined;
-      if (reason !== undefined) onEnd(pod.metadata?.uid ?? '', reason);
-    },
+    onAdd: (pod) => look(pod),
+    onUpdate: look,
     onDelete: (pod) => {
-      if (isEnclave(pod)) onEnd(pod.metadata?.uid ?? '', 'the pod is gone');
+      if (isEnclave(pod) || connections.claims(uidOf(pod)) !== undefined)
+        onEnd(uidOf(pod), 'the pod is gone');
     },
+    // One that came and went while the API server was away was never in the copy.
+    onListed: (pods) => connections.keepOnly(new Set(pods.map(uidOf))),
     onTrouble: (error) =>
       log.warn({ error }, `the watch of the node's pods is interrupted: ${explain(error)}`),
   });
 }
 
-/** Why what was quoted of a pod is no longer true; undefined when it is, or when it never could be quoted. Pure. */
-export function reasonToEnd(old: Pod, pod: Pod, rules: PodRules): string | undefined {
-  const before = judgePod(old, rules);
-  if (!before.ok) return undefined;
-  const after = judgePod(pod, rules);
-  if (!after.ok) return after.message;
-  const said = JSON.stringify(before.value.claims);
-  return said === JSON.stringify(after.value.claims)
+function isEnclave(pod: Pod): boolean {
+  const enclave = enclaveOf(pod, pod.metadata?.namespace ?? '');
+  return !enclave.ok || enclave.value !== undefined;
+}
+
+/** Why what was said of a pod is no longer true; undefined when it is. Pure. */
+export function reasonToEnd(said: Claims, pod: Pod, rules: PodRules): string | undefined {
+  const now = judgePod(pod, rules);
+  if (!now.ok) return now.message;
+  return JSON.stringify(said) === JSON.stringify(now.value.claims)
     ? undefined
     : 'what the statement says of the pod changed';
 }

@@ -1,4 +1,4 @@
-import type { Caller } from '../caller/caller.ts';
+import type { Caller, Claims } from '../caller/caller.ts';
 import { type AgentResult, refuseCall } from '../code.ts';
 import type { CallerConnection, Connection } from './connection.ts';
 
@@ -41,6 +41,18 @@ export class Connections {
     const uid = connection.caller?.claims.pod.uid ?? '';
     const all = this.#byPod.get(uid);
     if (all?.delete(connection) && all.size === 0) this.#byPod.delete(uid);
+  }
+
+  /** What is said of a pod that has connections. */
+  claims(podUid: string): Claims | undefined {
+    const [any] = this.#byPod.get(podUid) ?? [];
+    return any?.caller?.claims;
+  }
+
+  /** Closes what is open of all pods but these. They may come again: it is seen then whether they are there. */
+  keepOnly(podUids: ReadonlySet<string>): void {
+    for (const [uid, all] of this.#byPod)
+      if (!podUids.has(uid)) for (const { socket } of all) socket.destroy();
   }
 
   /** Closes what a pod has open, and lets it in no more. */

@@ -15,6 +15,10 @@ export interface ApiServerOptions {
   readonly port: number;
   /** `iss` of service account tokens, and the API server's own audience. */
   readonly serviceAccountIssuer?: string;
+  /** Key of service account tokens, PEM (default: a new one). */
+  readonly signingKeyPem?: string | undefined;
+  /** How long a good token is remembered (default 10 s, as kube-apiserver does). */
+  readonly tokenCacheMs?: number;
   /** Changes kept a resource for watches that resume (default 1,000). */
   readonly historyLimit?: number;
 }
@@ -50,7 +54,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const authority = await createCertificateAuthority('devcluster-ca');
   const issuer = options.serviceAccountIssuer ?? 'https://kubernetes.default.svc.cluster.local';
   const store = new Store(options.historyLimit ?? 1000);
-  const cluster = new Cluster(store, authority, await createTokens(store, issuer));
+  const { signingKeyPem, tokenCacheMs = 10_000 } = options;
+  const tokens = await createTokens(store, { issuer, signingKeyPem, cacheMs: tokenCacheMs });
+  const cluster = new Cluster(store, authority, tokens);
   seed(cluster);
   const serving = await authority.issueServer([
     { type: isIP(options.address) === 0 ? 'dns' : 'ip', value: options.address },

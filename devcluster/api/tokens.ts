@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { User } from './call.ts';
 import { dig, type Fields, type KubeObject, text } from './object.ts';
@@ -12,6 +12,11 @@ const LEEWAY_MS = 60_000;
 /** Why a token is not accepted; the text stands in TokenReview's status. */
 export class TokenRefused extends Error {}
 
+export interface Verified {
+  readonly user: User;
+  readonly audiences: string[];
+}
+
 export interface TokenSubject {
   readonly account: KubeObject;
   readonly pod?: KubeObject;
@@ -19,18 +24,31 @@ export interface TokenSubject {
   readonly secret?: KubeObject;
 }
 
+export interface TokenOptions {
+  readonly issuer: string;
+  /** P-256 private key, PEM: what kube-apiserver takes as --service-account-signing-key-file. Absent: a new one. */
+  readonly signingKeyPem?: string | undefined;
+  /** How long a token that was good stays good, whatever becomes of its pod: 10 s on a kube-apiserver. */
+  readonly cacheMs: number;
+}
+
 /** Service account tokens (KEP-1205, KEP-4193): bound to an account and, if so asked, to a pod and its node. */
 export interface Tokens {
   readonly issuer: string;
   issue(subject: TokenSubject, audiences: readonly string[], expirationSeconds: number): Promise<string>;
   /** Checks signature, time, audience and that account and pod are still there. Throws TokenRefused. */
-  verify(token: string, audiences: readonly string[]): Promise<{ user: User; audiences: string[] }>;
+  verify(token: string, audiences: readonly string[]): Promise<Verified>;
   /** RFC 7517. */
   jwks(): Promise<Fields>;
 }
 
-export async function createTokens(store: Store, issuer: string): Promise<Tokens> {
-  const keys = await generateKeyPair('ES256', { extractable: true });
+export async function createTokens(store: Store, options: TokenOptions): Promise<Tokens> {
+  const { issuer, signingKeyPem, cacheMs } = options;
+  const keys =
+    signingKeyPem === undefined
+      ? await generateKeyPair('ES256', { extractable: true })
+      : { privateKey: createPrivateKey(signingKeyPem), publicKey: createPublicKey(signingKeyPem) };
+  const good = new Map<string, { readonly until: number; readonly answer: Verified }>();
   const kid = randomUUID();
 
   async function issue(
@@ -64,10 +82,21 @@ export async function createTokens(store: Store, issuer: string): Promise<Tokens
       .sign(keys.privateKey);
   }
 
-  async function verify(
-    token: string,
-    audiences: readonly string[],
-  ): Promise<{ user: User; audiences: string[] }> {
+  async function verify(token: string, audiences: readonly string[]): Promise<Verified> {
+    const now = performance.now();
+    for (const [key, { until }] of good) {
+      if (until > now) break;
+      good.delete(key);
+    }
+    const key = JSON.stringify([token, audiences]);
+    const known = good.get(key);
+    if (known !== undefined) return known.answer;
+    const answer = await verifyNow(token, audiences);
+    good.set(key, { until: now + cacheMs, answer });
+    return answer;
+  }
+
+  async function verifyNow(token: string, audiences: readonly string[]): Promise<Verified> {
     let payload: JWTPayload;
     try {
       ({ payload } = await jwtVerify(token, keys.publicKey, { algorithms: ['ES256'], issuer }));

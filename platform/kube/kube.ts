@@ -27,6 +27,8 @@ export interface WatchOptions<T> extends ListOptions {
   onAdd?(object: T): void;
   onUpdate?(object: T, old: T): void;
   onDelete?(object: T): void;
+  /** The copy was made anew from a list, at the start or because a version had expired; after the callbacks for what changed. */
+  onListed?(objects: readonly T[]): void;
   /** Trouble that the watch recovers from by itself: for a log or a metric. */
   onTrouble?(error: unknown): void;
 }

@@ -25,6 +25,7 @@ export class WatchStore<T extends KubeObject> {
     const keys = new Set(items.map((item) => keyOf(item.metadata ?? {})));
     for (const [key, object] of [...this.#objects]) if (!keys.has(key)) this.#remove(key, object);
     for (const item of items) this.apply('ADDED', item);
+    this.#options.onListed?.(this.list());
   }
 
   apply(type: 'ADDED' | 'MODIFIED' | 'DELETED', received: T): void {

@@ -39,7 +39,7 @@ describe('who calls', () => {
     ['a pod of the same name, but another', 'caller-pod-missing', with_({ uid: 'other' }), {}],
     ['another address', 'caller-address', pod, { address: '127.70.0.8' }],
     ['a pod without an address', 'caller-address', edited((p) => void delete p.status), {}],
-    ['another node', 'caller-token', edited((p) => Object.assign(p.spec ?? {}, { nodeName: 'node-2' })), {}],
+    ['another node', 'caller-node', edited((p) => Object.assign(p.spec ?? {}, { nodeName: 'node-2' })), {}],
     ['another service account', 'caller-service-account', pod, { token: { ...token, serviceAccount: 'x' } }],
     ['an unlabelled namespace', 'caller-namespace', pod, { namespace: { metadata: { name: 'enclaves' } } }],
     ['a namespace that is gone', 'caller-namespace', pod, { namespace: {} }],
@@ -90,6 +90,21 @@ describe('who calls', () => {
     expect(judged).toMatchObject({ ok: false, code });
   });
 
+  test('a sidecar that differs by one environment value, whichever it is', () => {
+    const names = (pod.spec?.initContainers?.[0]?.env ?? []).map(({ name }) => name);
+    expect(names.length).toBeGreaterThan(10);
+    for (const name of names) {
+      const changed = edited((p) => {
+        for (const variable of p.spec?.initContainers?.[0]?.env ?? []) {
+          if (variable.name !== name) continue;
+          if (variable.valueFrom?.fieldRef) variable.valueFrom.fieldRef.fieldPath = 'metadata.name';
+          else variable.value = `${variable.value}0`;
+        }
+      });
+      expect(judgePod(changed, rules), name).toMatchObject({ ok: false, code: 'caller-sidecar' });
+    }
+  });
+
   test('an image or roots that the operator has not named', () => {
     expect(judgePod(pod, { ...rules, sidecarImages: [] })).toMatchObject({
       ok: false,
@@ -123,27 +138,26 @@ describe('tokens', () => {
     });
     const { podUid: _uid, ...unbound } = identity;
     const { nodeName: _node, ...nowhere } = identity;
-    for (const other of [
-      unbound,
-      nowhere,
-      { ...identity, nodeName: 'node-2' },
-      { ...identity, username: 'admin' },
-    ])
+    for (const other of [unbound, { ...identity, username: 'admin' }])
       expect(podOfToken(other, 'node-1')).toMatchObject({ ok: false, code: 'caller-token' });
+    for (const other of [nowhere, { ...identity, nodeName: 'node-2' }])
+      expect(podOfToken(other, 'node-1')).toMatchObject({ ok: false, code: 'caller-node' });
   });
 });
 
 describe('a pod that changes', () => {
   test('ends when it ends or when what is said of it changes, and not before', () => {
+    const judged = judgePod(pod, rules);
+    if (!judged.ok) throw new Error(judged.message);
+    const { claims } = judged.value;
     const ready = storedPod((p) => Object.assign(p.status ?? {}, { phase: 'Running' }));
-    expect(reasonToEnd(pod, ready, rules)).toBeUndefined();
+    expect(reasonToEnd(claims, ready, rules)).toBeUndefined();
     const image = `registry.internal/app@sha256:${'3'.repeat(64)}`;
     const changed = storedPod((p) => Object.assign(p.spec?.containers[0] ?? {}, { image }));
-    expect(reasonToEnd(pod, changed, rules)).toContain('changed');
+    expect(reasonToEnd(claims, changed, rules)).toContain('changed');
     const deleted = storedPod((p) =>
       Object.assign(p.metadata ?? {}, { deletionTimestamp: '2026-01-01T00:00:00Z' }),
     );
-    expect(reasonToEnd(pod, deleted, rules)).toContain('being deleted');
-    expect(reasonToEnd(deleted, deleted, rules)).toBeUndefined();
+    expect(reasonToEnd(claims, deleted, rules)).toContain('being deleted');
   });
 });

@@ -21,6 +21,8 @@ export interface Answer {
   readonly body: Uint8Array;
   /** Of a problem document. */
   readonly code?: string;
+  readonly detail?: string;
+  readonly remedy?: string;
   readonly reusedSocket: boolean;
 }
 
@@ -65,9 +67,10 @@ export class SidecarCalls {
         incoming.on('end', () => {
           const bytes = new Uint8Array(Buffer.concat(chunks));
           const isProblem = incoming.headers['content-type'] === 'application/problem+json';
-          const code = isProblem ? JSON.parse(Buffer.from(bytes).toString()).code : undefined;
+          const { code, detail, remedy } = isProblem ? JSON.parse(Buffer.from(bytes).toString()) : {};
           const { reusedSocket } = outgoing;
-          resolve({ status: incoming.statusCode ?? 0, body: bytes, reusedSocket, ...(code && { code }) });
+          const answer = { status: incoming.statusCode ?? 0, body: bytes, reusedSocket };
+          resolve(code === undefined ? answer : { ...answer, code, detail, remedy });
         });
       });
       outgoing.end(body);

@@ -30,8 +30,12 @@ export interface AgentWorld {
   readonly roots: Roots;
   readonly injection: InjectionConfig;
   readonly appImage: string;
-  /** Creates an injected enclave's pod; resolves when it has an address. */
-  enclave(name: string, edit?: (pod: Pod) => Pod): Promise<{ pod: Pod; address: string }>;
+  /** Folder with the issuers' keys, `<issuer>.key.pem`. */
+  readonly authorityFolder: string;
+  /** Creates an injected enclave's pod. */
+  create(name: string, edit?: (pod: Pod) => void): Promise<Pod>;
+  /** The same; resolves when it has an address. */
+  enclave(name: string, edit?: (pod: Pod) => void): Promise<{ pod: Pod; address: string }>;
   /** A token as the kubelet projects it. */
   token(pod: Pod, audience?: string): Promise<string>;
   /** Log of `agent` or `certs`, lines of JSON. */
@@ -130,6 +134,14 @@ export async function startAgentWorld(): Promise<AgentWorld> {
       enclaveDomain: DEFAULT_ENCLAVE_DOMAIN,
     };
     const appImage = imageReference(catalogue, 'demo-app');
+    const create: AgentWorld['create'] = async (name, edit) => {
+      const launch = { enclave: name, ownerKeySha256: 'ab'.repeat(32), namespace: ENCLAVES };
+      const injected = injectedPod(launchedPod({ image: appImage, upstream: 'pod:8080' }, launch), injection);
+      if (!injected.ok) throw new Error(injected.message);
+      const pod = injected.value as Pod;
+      edit?.(pod);
+      return kube.create(PODS, pod);
+    };
     return {
       cluster,
       kube,
@@ -139,16 +151,12 @@ export async function startAgentWorld(): Promise<AgentWorld> {
       roots: roots.value,
       injection,
       appImage,
-      enclave: async (name, edit = (pod) => pod) => {
-        const launch = { enclave: name, ownerKeySha256: 'ab'.repeat(32), namespace: ENCLAVES };
-        const injected = injectedPod(
-          launchedPod({ image: appImage, upstream: 'pod:8080' }, launch),
-          injection,
-        );
-        if (!injected.ok) throw new Error(injected.message);
-        await kube.create(PODS, edit(injected.value as Pod));
+      authorityFolder: join(directory, 'state', 'authority'),
+      create,
+      enclave: async (name, edit) => {
+        const { metadata } = await create(name, edit);
         const pod = await until(`${name} has an address`, async () => {
-          const found = await kube.get(PODS, { name, namespace: ENCLAVES });
+          const found = await kube.get(PODS, { name, namespace: metadata?.namespace ?? ENCLAVES });
           return found?.status?.podIP ? found : undefined;
         });
         return { pod, address: pod.status?.podIP ?? '' };

@@ -27,7 +27,7 @@ async function takeReal(file: string): Promise<ApiServerUnderTest> {
 
 async function startOwn(): Promise<ApiServerUnderTest> {
   const directory = mkdtempSync(join(tmpdir(), 'api-'));
-  const server = await startApiServer({ address: '127.0.0.1', port: 0 });
+  const server = await startApiServer({ address: '127.0.0.1', port: 0, tokenCacheMs: 300 });
   const file = join(directory, 'admin.kubeconfig');
   writeFileSync(file, server.adminKubeconfig(), { mode: 0o600 });
   return {

@@ -3,8 +3,10 @@
  * for it and its nodes join them, so that a suite runs on either and does not care.
  */
 import { spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startKubernetes } from '../../tools/kubernetes/kubernetes.ts';
 
@@ -14,6 +16,8 @@ export interface Cluster {
   readonly nodes: readonly { readonly name: string; readonly address: string; readonly tpm: string }[];
   /** Folder with the certificates of the TPM makers. */
   readonly ekRootsDir: string;
+  /** File with the key that signs service account tokens: P-256, PEM. */
+  readonly serviceAccountKey: string;
   readonly pid: number;
   /** The API server is a real kube-apiserver. */
   readonly real: boolean;
@@ -45,6 +49,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   if (options.tpm === false) args.push('--no-tpm');
   const bin = process.env['ENCLAVE_TEST_KUBERNETES_BIN'];
   const kubernetes = bin ? await startKubernetes(bin, join(options.directory, 'kubernetes')) : undefined;
+  const serviceAccountKey = kubernetes
+    ? join(kubernetes.clientCa, 'sa.key')
+    : await writeKey(join(options.directory, 'sa.key'));
+  if (!kubernetes) args.push('--service-account-signing-key-file', serviceAccountKey);
   if (kubernetes) args.push('--kubeconfig', kubernetes.kubeconfig, '--client-ca', kubernetes.clientCa);
   const child = spawn(process.execPath, ['devcluster/main.ts', ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -87,6 +95,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
   return {
     ...(JSON.parse(line) as Pick<Cluster, 'kubeconfig' | 'api' | 'nodes' | 'ekRootsDir'>),
+    serviceAccountKey,
     pid: child.pid ?? 0,
     real: kubernetes !== undefined,
     suspendApi: () => kubernetes?.suspend() ?? tell('suspend-api'),
@@ -96,4 +105,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     kill: () => end('SIGKILL'),
     stop,
   };
+}
+
+async function writeKey(file: string): Promise<string> {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  return file;
 }

@@ -1,0 +1,150 @@
+/**
+ * Who may call the agent: every case over TLS, to the real agent, against the devcluster's API server or, with `make test-kube`, a
+ * kube-apiserver. Each refusal names its reason and says what to do, and its counter goes up by one.
+ */
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AgentCode } from '../../agent/code.ts';
+import { ANNOTATIONS, ENABLED, INJECTION_LABEL } from '../../names/labels.ts';
+import { AGENT_PATHS } from '../../names/wire.ts';
+import { NAMESPACES, PODS, type Pod } from '../../platform/kube/resources.ts';
+import { ENCLAVES } from '../support/agent-world.ts';
+import { until } from '../support/until.ts';
+import { CALLER_CASES } from './caller-cases.ts';
+import { type Callers, ELSEWHERE, startCallers } from './callers.ts';
+import { CERTIFICATE_CASES, type Certificates, obtainCertificates } from './certificate-cases.ts';
+
+let callers: Callers;
+beforeAll(async () => {
+  callers = await startCallers();
+}, 60_000);
+afterAll(async () => callers?.stop());
+
+const nonce = (): Uint8Array => new Uint8Array(randomBytes(32));
+
+describe('who calls', () => {
+  test('an ordinary pod is let in', async () => {
+    const { call, counted, victim } = callers;
+    const before = await counted('callers_total', 'code="ok"');
+    expect((await call(victim.address, victim.token)).status).toBe(200);
+    expect(await counted('callers_total', 'code="ok"')).toBe(before + 1);
+  });
+
+  test.each(CALLER_CASES)('$name: $code', async ({ code, says, call }) => {
+    const before = await callers.counted('callers_total', `code="${code}"`);
+    const answer = await call(callers);
+    expect(answer).toMatchObject({
+      code,
+      detail: expect.stringMatching(says),
+      remedy: expect.stringMatching(/./),
+    });
+    expect([401, 403]).toContain(answer.status);
+    expect(await callers.counted('callers_total', `code="${code}"`)).toBe(before + 1);
+  });
+
+  test('a refusal ends the connection', async () => {
+    const connection = callers.from(ELSEWHERE, callers.victim.token);
+    for (const path of [AGENT_PATHS.trust, AGENT_PATHS.prove])
+      expect(await connection.call('GET', path)).toMatchObject({
+        code: 'caller-address',
+        reusedSocket: false,
+      });
+  });
+});
+
+describe('whose certificate', () => {
+  let certificates: Certificates;
+  beforeAll(async () => {
+    certificates = await obtainCertificates(callers);
+  });
+
+  test.each(CERTIFICATE_CASES)('$name: $code', async ({ code, says, show }) => {
+    const { victim, from, counted } = callers;
+    const labels = [`path="${AGENT_PATHS.quote}"`, `code="${code}"`];
+    const before = await counted('requests_total', ...labels);
+    const connection = from(victim.address, victim.token);
+    const answer = await connection.quoteAnswer(nonce(), show(certificates));
+    const detail = expect.stringMatching(says);
+    expect(answer).toMatchObject({ status: 400, code, detail, remedy: expect.stringMatching(/./) });
+    expect(await counted('requests_total', ...labels)).toBe(before + 1);
+    // What was refused leaves nothing behind that a later quote could use.
+    expect(await connection.quoteAnswer(nonce())).toMatchObject({ code: 'certificate-needed' });
+    connection.close();
+  });
+
+  test('its own is quoted, and so is another over the same key', async () => {
+    const { victim, from } = callers;
+    const { own, like } = certificates;
+    for (const chain of [own.chain, like({})]) {
+      const connection = from(victim.address, victim.token);
+      expect((await connection.quote(nonce(), { ...own, chain })).certificateChain).toEqual(chain);
+    }
+  });
+});
+
+describe('a pod loses its connections within a second of the API server’s event', () => {
+  const patch = ({ metadata }: Pod, change: object): Promise<Pod> =>
+    callers.world.kube.patch(PODS, { name: metadata?.name ?? '', namespace: ENCLAVES }, change, 'strategic');
+  const image = `registry.internal/app@sha256:${'3'.repeat(64)}`;
+
+  test.each<[string, AgentCode, (pod: Pod) => Promise<unknown>]>([
+    ['deleted-gently', 'caller-pod-ended', (pod) => callers.remove(pod, 5)],
+    ['deleted-at-once', 'caller-pod-missing', (pod) => callers.remove(pod, 0)],
+    ['image', 'caller-pod-ended', (pod) => patch(pod, { spec: { containers: [{ name: 'app', image }] } })],
+    [
+      'annotation',
+      'caller-sidecar',
+      (pod) => patch(pod, { metadata: { annotations: { [ANNOTATIONS.ownerKey]: 'cd'.repeat(32) } } }),
+    ],
+  ])('%s, then %s', async (name, code, change) => {
+    const { world, enclave, from, call, other } = callers;
+    // Held, so that a deletion is seen as it begins: the one at once is the exception.
+    const hold = (own: Pod): void => {
+      if (name === 'deleted-gently') Object.assign(own.metadata ?? {}, { finalizers: ['example.org/held'] });
+    };
+    const { pod, uid, address, token } = await enclave(name, hold);
+    const connections = [from(address, token), from(address, token)] as const;
+    await connections[0].credential();
+    const version = (await connections[1].trust(0))?.version ?? 0;
+    const closed = connections.map((connection) =>
+      connection.trust(version + 1000).then(
+        () => Number.NaN,
+        () => performance.now(),
+      ),
+    );
+    const watching = new AbortController();
+    const event = new Promise<number>((resolve) => {
+      const seen = (): void => resolve(performance.now());
+      const watch = world.kube.watch(PODS, {
+        namespace: ENCLAVES,
+        fieldSelector: `metadata.name=${name}`,
+        signal: watching.signal,
+        onUpdate: (now, old) => {
+          const said = ({ metadata, spec }: Pod): string =>
+            JSON.stringify([metadata?.deletionTimestamp, metadata?.annotations, spec]);
+          if (said(now) !== said(old)) seen();
+        },
+        onDelete: seen,
+      });
+      void watch.synced.then(() => change(pod));
+    });
+    const delays = (await Promise.all(closed)).map(async (time) => time - (await event));
+    for (const delay of await Promise.all(delays)) expect(delay).toBeLessThan(1000);
+    watching.abort();
+    expect((await call(address, token)).code).toBe(code);
+    const witness = from(other.address, other.token);
+    await until('its certificates are revoked', async () =>
+      (await witness.trust(0))?.revoked.certificates.some(({ podUid }) => podUid === uid),
+    );
+  });
+});
+
+test('a namespace that loses its label holds no enclaves', async () => {
+  const { world, call, victim } = callers;
+  const label = (value: string | null) =>
+    world.kube.patch(NAMESPACES, { name: ENCLAVES }, { metadata: { labels: { [INJECTION_LABEL]: value } } });
+  await label(null);
+  expect((await call(victim.address, victim.token)).code).toBe('caller-namespace');
+  await label(ENABLED);
+  expect((await call(victim.address, victim.token)).status).toBe(200);
+});
