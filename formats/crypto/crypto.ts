@@ -1,6 +1,9 @@
 export type HashAlgorithm = 'sha256' | 'sha384';
 
-/** Signature algorithms of certificates, requests and TPM signatures, hash included. RSA-PSS: MGF1 and salt as long as the hash. */
+/**
+ * Signature algorithms of certificates, requests and TPM signatures, hash included. RSA-PSS: MGF1 with the same hash, and a salt as long as the hash or
+ * the longest that the key allows: a TPM that does not follow FIPS 186 takes the longest (TPM 2.0 Library part 1, B.7).
+ */
 export type SignatureScheme =
   | 'rsassa-sha256'
   | 'rsassa-sha384'

@@ -46,6 +46,15 @@ function acceptedKey(spki: Uint8Array, parameters: SchemeParameters): KeyObject 
   return (details?.modulusLength ?? 0) >= MINIMUM_RSA_BITS ? key : undefined;
 }
 
+const HASH_BYTES: Readonly<Record<HashAlgorithm, number>> = { sha256: 32, sha384: 48 };
+
+/** As long as the hash, or the longest that fits (RFC 8017, 9.1.1). */
+function saltLengths(key: KeyObject, hashName: HashAlgorithm): readonly number[] {
+  const modulusBits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  const hashBytes = HASH_BYTES[hashName];
+  return [hashBytes, Math.ceil((modulusBits - 1) / 8) - hashBytes - 2];
+}
+
 /** Node's side of the seam (`formats/crypto`): OpenSSL through node:crypto. */
 export const nodeCrypto: Crypto = {
   hash(algorithm, bytes) {
@@ -58,12 +67,11 @@ export const nodeCrypto: Crypto = {
       const key = acceptedKey(spki, parameters);
       if (key === undefined) return false;
       const { padding } = parameters;
-      const options =
-        padding === undefined
-          ? { key, dsaEncoding: 'der' as const }
-          : padding === PSS
-            ? { key, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-            : { key, padding };
+      if (padding === PSS)
+        return saltLengths(key, parameters.hash).some((saltLength) =>
+          verify(parameters.hash, message, { key, padding, saltLength }, signature),
+        );
+      const options = padding === undefined ? { key, dsaEncoding: 'der' as const } : { key, padding };
       return verify(parameters.hash, message, options, signature);
     } catch {
       // A key or signature that OpenSSL cannot read is one that does not verify.

@@ -103,6 +103,7 @@ async function prepare(folder: string, caFolder: string): Promise<void> {
       '--tpm2',
       ...['--tpmstate', folder],
       ...['--config', setup],
+      ...['--pcr-banks', 'sha256,sha384'],
       '--create-ek-cert',
       '--create-platform-cert',
       '--lock-nvram',

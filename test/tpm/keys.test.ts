@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createPublicKey, randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { concat, toHex } from '../../formats/bytes/bytes.ts';
+import { toHex } from '../../formats/bytes/bytes.ts';
 import { CREATE_PRIMARY } from '../../formats/tpm/commands.ts';
 import { HANDLE_RANGES, RH } from '../../formats/tpm/handles.ts';
-import { encodePublic, objectName, publicToSpki } from '../../formats/tpm/public.ts';
+import { objectName, publicToSpki } from '../../formats/tpm/public.ts';
 import { AK_ECDSA_P256, EK_ECC_P256, EK_RSA_2048 } from '../../formats/tpm/templates.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { activateCredential } from '../../tpm/activate-credential.ts';
@@ -21,8 +21,6 @@ import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 
 const run = promisify(execFile);
 const EMPTY = new Uint8Array(0);
-const _bank = { hash: 'sha256', pcrs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 16] } as const;
-const _noScheme = { kind: 'null' } as const;
 
 let swtpm: Swtpm;
 let tpm: TpmExecutor;
@@ -96,39 +94,6 @@ describe('credential activation', () => {
     } finally {
       await flush(tpm, ek.handle);
     }
-  });
-
-  test('what tpm2_makecredential makes, we open', async () => {
-    const ak = await loadAttestationKey(tpm);
-    const ek = await loadEndorsementKey(tpm);
-    const file = (name: string): string => join(swtpm.folder, name);
-    const publicArea = encodePublic(ek.public);
-    await writeFile(
-      file('ek.pub'),
-      concat(Uint8Array.of(publicArea.length >> 8, publicArea.length & 255), publicArea),
-    );
-    await writeFile(file('secret'), 'the secret of the test');
-    await run('tpm2_makecredential', [
-      ...[
-        '-T',
-        'none',
-        '-u',
-        file('ek.pub'),
-        '-s',
-        file('secret'),
-        '-n',
-        toHex(ak.name),
-        '-o',
-        file('credential'),
-      ],
-    ]);
-    // tpm2-tools writes magic, version, then TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET.
-    const blob = new Uint8Array(await readFile(file('credential'))).subarray(8);
-    const split = 2 + (blob[0] ?? 0) * 256 + (blob[1] ?? 0);
-    const made = { idObject: blob.slice(0, split), encryptedSecret: blob.slice(split) };
-    const keys = { attestationKey: ak.handle, endorsementKey: ek.handle };
-    const secret = must(await activateCredential(tpm, keys, made));
-    expect(Buffer.from(secret).toString()).toBe('the secret of the test');
   });
 
   test('an endorsement key that we cannot serve is refused', () => {

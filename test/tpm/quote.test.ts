@@ -1,10 +1,8 @@
 import { execFile } from 'node:child_process';
-import { createPublicKey, randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { concat, equal, toHex } from '../../formats/bytes/bytes.ts';
+import { concat, equal } from '../../formats/bytes/bytes.ts';
 import { decodeAttest, encodeAttest } from '../../formats/tpm/attest.ts';
 import {
   CERTIFY,
@@ -24,7 +22,6 @@ import { publicToSpki } from '../../formats/tpm/public.ts';
 import { RC } from '../../formats/tpm/response-codes.ts';
 import { decodeSignature, encodeSignature, signatureToScheme } from '../../formats/tpm/signature.ts';
 import { AK_ECDSA_P256, EK_ECC_P256 } from '../../formats/tpm/templates.ts';
-import { tpm2ToolsPcrs } from '../../formats/tpm/tpm2-tools-pcrs.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { loadAttestationKey } from '../../tpm/attestation-key.ts';
 import { makeClockSafe } from '../../tpm/clock.ts';
@@ -36,7 +33,7 @@ import { openTransport, parseTpmAddress } from '../../tpm/transport/open-transpo
 import { TpmUnavailable } from '../../tpm/transport/transport.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 
-const run = promisify(execFile);
+const _run = promisify(execFile);
 const EMPTY = new Uint8Array(0);
 const bank = { hash: 'sha256', pcrs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 16] } as const;
 const noScheme = { kind: 'null' } as const;
@@ -59,7 +56,7 @@ function must<T>(result: { ok: true; value: T } | { ok: false; message: string }
 }
 
 describe('quote', () => {
-  test('verifies with our code and with tpm2_checkquote, PCR values included', async () => {
+  test('verifies, PCR values included', async () => {
     await tpm.execute(PCR_EXTEND, {
       pcrHandle: 16,
       digests: [{ kind: 'sha256', digest: new Uint8Array(32).fill(1) }],
@@ -82,34 +79,6 @@ describe('quote', () => {
     expect(nodeCrypto.verifySignature(spki, scheme, concat(made.attest, Uint8Array.of(0)), bytes)).toBe(
       false,
     );
-
-    const file = (name: string): string => join(swtpm.folder, name);
-    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-    await writeFile(file('ak.pem'), key.export({ type: 'spki', format: 'pem' }));
-    await writeFile(file('quote.attest'), made.attest);
-    await writeFile(file('quote.signature'), made.signature);
-    await writeFile(
-      file('pcrs'),
-      tpm2ToolsPcrs(
-        bank,
-        values.map((v) => v.digest),
-      ),
-    );
-    const check = (nonce: Uint8Array): Promise<unknown> =>
-      run('tpm2_checkquote', [
-        ...['-u', file('ak.pem'), '-m', file('quote.attest'), '-s', file('quote.signature'), '-g', 'sha256'],
-        ...['-f', file('pcrs'), '-q', toHex(nonce)],
-      ]);
-    await check(qualifyingData);
-    await expect(check(new Uint8Array(32))).rejects.toThrow();
-    await writeFile(
-      file('pcrs'),
-      tpm2ToolsPcrs(
-        bank,
-        values.map(() => new Uint8Array(32)),
-      ),
-    );
-    await expect(check(qualifyingData)).rejects.toThrow();
   });
 
   test('a bank that the TPM does not have is an error, not an empty answer', async () => {

@@ -34,6 +34,26 @@ describe('nodeCrypto', () => {
     }
   });
 
+  test('an RSA-PSS salt is as long as the hash or as long as fits, as TPMs make it; no other length passes', () => {
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const rsaKey = new Uint8Array(rsa.publicKey.export({ type: 'spki', format: 'der' }));
+    for (const [hash, length] of [
+      ['sha256', 32],
+      ['sha384', 48],
+    ] as const) {
+      const verified = (saltLength: number): boolean =>
+        nodeCrypto.verifySignature(
+          rsaKey,
+          `rsapss-${hash}`,
+          message,
+          sign(hash, message, { key: rsa.privateKey, padding: 6, saltLength }),
+        );
+      const longest = 256 - length - 2;
+      expect([length, longest].map(verified)).toEqual([true, true]);
+      expect([0, length - 1, length + 1, longest - 1].map(verified)).toEqual([false, false, false, false]);
+    }
+  });
+
   test('what is no key, a weak key or a foreign curve does not verify and does not throw', () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const curve = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
