@@ -18,7 +18,7 @@ import { refreshTrust } from '../library/trust.ts';
 import type { EnclaveRecord } from '../state/enclave-store.ts';
 import { endingOf } from './exit-code.ts';
 import { bytesOf, ownCredential, ownKey } from './own-credential.ts';
-import { refusedVerdict, verdictLines, verdictObject } from './print-verdict.ts';
+import { refusedVerdict, verdictLine, verdictLines, verdictObject } from './print-verdict.ts';
 import { enclaves, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
 
 export interface ConnectFlags {
@@ -146,10 +146,10 @@ async function attestedConnector(
     });
     if (!verdict.ok) {
       if (!begun) output.result(verdictObject(verdict), []);
-      for (const line of verdictLines(verdict)) output.note(line);
+      for (const line of verdictLines(verdict, output.width)) output.note(line);
       throw refusedVerdict(verdict);
     }
-    if (flags.quiet !== true) output.note(verdictLines(verdict).at(-1) ?? '');
+    if (flags.quiet !== true) output.note(verdictLine(verdict));
     store.remember(verdict.remember);
     enclaves(workspace).saveBundle(record.id, bundle);
     // Now it is known who answers; before the first data connection, whether it lets us in.

@@ -1,48 +1,61 @@
 import { createSpinner, type Spinner } from 'nanospinner';
 import type { Ending } from './exit-code.ts';
 import { printable, printableJson } from './printable.ts';
+import { type Line, styled } from './styled.ts';
+
+/** Where something is written: `columns` and `isTTY` as a terminal has them. */
+export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 /** Where a command writes; a test's buffers, or the process's streams. */
 export interface Streams {
-  readonly out: NodeJS.WritableStream & { readonly isTTY?: boolean };
-  readonly err: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly out: Stream;
+  readonly err: Stream;
 }
+
+/** Characters in a line where no terminal says. */
+const WIDTH = 100;
 
 /**
  * Says things: with `--json` exactly one JSON document on standard output, good or bad; otherwise lines for a person. Progress turns on a terminal and is plain lines
- * elsewhere. Whatever it says goes through `printable`: much of it comes from a server.
+ * elsewhere. Whatever it says goes through `printable`: much of it comes from a server. Colours are for terminals only.
  */
 export class Output {
   readonly json: boolean;
+  /** Characters in a line: the terminal's. */
+  readonly width: number;
+  readonly #colour: boolean;
   readonly #streams: Streams;
   #spinner: Spinner | undefined;
   #answered = false;
 
-  constructor(streams: Streams, json: boolean) {
+  /** @param colour whether a terminal may be given colours */
+  constructor(streams: Streams, json: boolean, colour = true) {
     this.#streams = streams;
     this.json = json;
+    this.#colour = colour;
+    const { isTTY, columns } = streams.out;
+    this.width = isTTY === true && columns !== undefined && columns > 0 ? columns : WIDTH;
   }
 
   /** The command's answer. */
-  result(object: object, lines: readonly string[]): void {
+  result(object: object, lines: readonly Line[]): void {
     this.#stopSpinner();
     this.#answered = true;
-    this.#streams.out.write(
-      this.json ? `${printableJson(object)}\n` : lines.map((line) => `${printable(line)}\n`).join(''),
-    );
+    if (this.json) this.#streams.out.write(`${printableJson(object)}\n`);
+    else for (const line of lines) this.#write(this.#streams.out, line);
   }
 
   /** For a person only. */
-  line(text: string): void {
+  line(line: Line): void {
     if (this.json) return;
     this.#stopSpinner();
-    this.#streams.out.write(`${printable(text)}\n`);
+    this.#write(this.#streams.out, line);
   }
 
   /** A remark that is no part of the answer. */
-  note(text: string): void {
+  note(line: Line): void {
     this.#stopSpinner();
-    this.#streams.err.write(`${printable(text)}\n`);
+    this.#write(this.#streams.err, line);
   }
 
   /** A step that has begun; the last one is done with that. */
@@ -67,6 +80,10 @@ export class Output {
       this.#streams.err.write(
         `enclavectl: ${printable(message)} (${printable(code)})\n${remedy === '' ? '' : `  ${printable(remedy)}\n`}`,
       );
+  }
+
+  #write(stream: Stream, line: Line): void {
+    stream.write(`${styled(line, this.#colour && stream.isTTY === true).trimEnd()}\n`);
   }
 
   #stopSpinner(): void {

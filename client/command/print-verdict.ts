@@ -1,36 +1,76 @@
-import { CHECKS } from '../../verify/check-names.ts';
+import { CHECKS, remedyOf } from '../../verify/check-names.ts';
 import type { Check, Verdict } from '../../verify/verdict.ts';
 import { Failure } from '../failure.ts';
 import type { Output } from './output.ts';
+import { GAP, type Line, row, type Segment, wrap } from './styled.ts';
 
-const MARKS: ReadonlyMap<Check['ok'], string> = new Map<Check['ok'], string>([
-  [true, 'ok'],
-  [false, 'NO'],
-  ['not-run', '--'],
+const OUTCOMES: ReadonlyMap<Check['ok'], Segment> = new Map<Check['ok'], Segment>([
+  [true, { text: 'ok', style: 'good' }],
+  [false, { text: 'NO', style: 'bad' }],
+  ['not-run', { text: '--', style: 'warning' }],
 ]);
-const SHORT = 72;
+const OUTCOME_WIDTH = 2;
+const NAME_WIDTH = Math.max(...Object.keys(CHECKS).map((name) => name.length));
+/** Narrower, and two columns of values would be all breaks. */
+const MIN_VALUE_WIDTH = 20;
 
-/** A verdict check by check, one line each; what was expected and found is shown in full where a check failed. */
-export function verdictLines(verdict: Verdict, explain = false): string[] {
-  const lines = verdict.checks.flatMap((check) => {
-    const mark = (MARKS.get(check.ok) ?? '??').padEnd(3);
-    const name = check.name.padEnd(22);
-    const text =
-      check.ok === true ? (check.actual === '' ? (check.detail ?? '') : check.actual) : (check.detail ?? '');
-    const line = `  ${mark} ${name} ${shorten(text)}`.trimEnd();
-    const why =
-      check.ok === false ? [`      expected ${check.expected}`, `      found    ${check.actual}`] : [];
-    return [line, ...why, ...(explain ? [`      ${CHECKS[check.name]}`] : [])];
-  });
+/** A verdict as a table: outcome, check, what was expected and what was found, each in full; then the outcome of all. */
+export function verdictLines(verdict: Verdict, width: number): Line[] {
+  const values = Math.floor((width - OUTCOME_WIDTH - NAME_WIDTH - 3 * GAP) / 2);
+  const lines =
+    values < MIN_VALUE_WIDTH
+      ? verdict.checks.flatMap((check) => stacked(check, width))
+      : [
+          ...row(
+            ['', 'CHECK', 'EXPECTED', 'FOUND'].map((text) => ({ text, style: 'title' })),
+            [OUTCOME_WIDTH, NAME_WIDTH, values, values],
+          ),
+          ...verdict.checks.flatMap((check) =>
+            row(
+              [outcome(check), check.name, check.expected, found(check)],
+              [OUTCOME_WIDTH, NAME_WIDTH, values, values],
+            ),
+          ),
+        ];
+  return [...lines, ...lastLines(verdict, width)];
+}
+
+function outcome(check: Check): Segment {
+  return OUTCOMES.get(check.ok) ?? { text: '??', style: 'bad' };
+}
+
+function found({ ok, expected, actual, detail }: Check): string {
+  const value = ok === true && actual === expected && actual !== '' ? 'the same' : actual;
+  return [value, detail ?? ''].filter((text) => text !== '').join('; ');
+}
+
+/** For a narrow terminal: one below the other. */
+function stacked(check: Check, width: number): Line[] {
+  const indent = ' '.repeat(OUTCOME_WIDTH + GAP);
+  const text = (what: string, value: string) =>
+    value === '' ? [] : wrap(`${what} ${value}`, width - indent.length).map((line) => `${indent}${line}`);
+  return [
+    [outcome(check), ' '.repeat(GAP), check.name],
+    ...text('expected', check.expected),
+    ...text('found', found(check)),
+  ];
+}
+
+function lastLines(verdict: Verdict, width: number): Line[] {
   const failed = verdict.checks.filter(({ ok }) => ok === false).length;
   const notRun = verdict.checks.filter(({ ok }) => ok === 'not-run').length;
-  const counted = `${verdict.checks.length - failed - notRun} checks held, ${notRun} had nothing to compare with or were not reached`;
-  return [
-    ...lines,
-    verdict.ok
-      ? `verdict: good (${counted})`
-      : `verdict: REFUSED, ${verdict.code} (${failed} failed; ${counted})`,
-  ];
+  const held = `${verdict.checks.length - failed - notRun} checks held`;
+  const open = notRun === 0 ? '' : `, ${notRun} had nothing to compare with or were not reached`;
+  return verdict.ok
+    ? wrap(`verdict: good (${held}${open})`, width).map((text) => [{ text, style: 'good' }])
+    : wrap(`verdict: REFUSED, ${verdict.code} (${failed} failed; ${held}${open})`, width).map((text) => [
+        { text, style: 'bad' },
+      ]);
+}
+
+/** The one line that says how a verdict ended. */
+export function verdictLine(verdict: Verdict): Line {
+  return lastLines(verdict, Number.POSITIVE_INFINITY)[0] ?? '';
 }
 
 /** What `--json` shows of a verdict. */
@@ -46,14 +86,10 @@ export function refusedVerdict(verdict: Verdict): Failure {
     'verdict',
     verdict.code ?? 'refused',
     `the evidence is refused: ${failed?.name ?? 'a check'} failed`,
-    'do not connect; ask the operator what changed',
+    failed === undefined ? 'do not connect' : remedyOf(failed.name, failed.code),
   );
 }
 
 export function printVerdict(output: Output, verdict: Verdict): void {
-  for (const line of verdictLines(verdict)) output.line(line);
-}
-
-function shorten(text: string): string {
-  return text.length > SHORT ? `${text.slice(0, SHORT - 3)}...` : text;
+  for (const line of verdictLines(verdict, output.width)) output.line(line);
 }

@@ -80,7 +80,7 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     .option('--grant <file>', "the owner's grant")
     .option('--grant-signature <file>', 'its signature');
   command<VerifyFlags>(
-    'verify <file>',
+    'verify [file]',
     'verify a bundle offline: a bundle.json, or a folder that bundle export wrote',
     verifyFile,
   )
@@ -88,7 +88,10 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     .option('--at <time>', 'judge as of this time (ISO 8601 or Unix seconds)')
     .addOption(enclave())
     .option('--owner-key <sha256>', 'the owner key that the enclave must have')
-    .option('--explain', 'say what each check means');
+    .option(
+      '--explain <check>',
+      'what a check means, why it matters, what to do when it fails; needs no bundle',
+    );
   command<ConnectFlags>(
     'connect <enclave>',
     'attest an enclave, then forward a local port or standard input and output',

@@ -22,9 +22,10 @@ export interface World {
 export async function runEnclavectl(world: World): Promise<number> {
   const { argv, environment, home, streams, stdin, signal, now } = world;
   // Known before the arguments are read, so that wrong ones are told in the form that was asked for.
-  let output = new Output(streams, argv.includes('--json'));
+  const colour = (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb';
+  let output = new Output(streams, argv.includes('--json'), colour);
   const program = createProgram((flags) => {
-    output = new Output(streams, flags.json === true);
+    output = new Output(streams, flags.json === true, colour);
     const settings = new Settings(flags, environment, xdgFolders(environment, home));
     return { settings, output, signal, stdin, stdout: streams.out, now };
   });

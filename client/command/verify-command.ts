@@ -8,6 +8,7 @@ import { attest } from '../library/attest.ts';
 import { expectedSpecs } from '../library/expected-spec.ts';
 import { keySha256 } from '../library/owner-key.ts';
 import { heldTrust } from '../library/trust.ts';
+import { explanationLines, explanationObject, readCheckName } from './explain-check.ts';
 import { refusedVerdict, verdictLines, verdictObject } from './print-verdict.ts';
 import { enclaves, trustStore, type Workspace } from './workspace.ts';
 
@@ -16,12 +17,26 @@ export interface VerifyFlags {
   readonly at?: string;
   readonly enclave?: string;
   readonly ownerKey?: string;
-  readonly explain?: boolean;
+  readonly explain?: string;
 }
 
-/** `enclavectl verify FILE|DIR`: offline, by the policy and the roots that are held. Nothing is remembered: the evidence may be old. */
+/**
+ * `enclavectl verify FILE|DIR`: offline, by the policy and the roots that are held. Nothing is remembered: the evidence may be old.
+ * `--explain CHECK` alone explains a check, beside a bundle that of this verdict too.
+ */
 export async function verifyFile(workspace: Workspace, path: string, flags: VerifyFlags): Promise<void> {
   const { settings, output } = workspace;
+  const check = flags.explain === undefined ? undefined : readCheckName(flags.explain);
+  if (path === '') {
+    if (check === undefined)
+      throw usage(
+        'bundle-missing',
+        'no bundle is given',
+        'enclavectl verify FILE, or verify --explain CHECK',
+      );
+    output.result({ ok: true, ...explanationObject(check) }, explanationLines(check, output.width));
+    return;
+  }
   const policy = settings.policy();
   const pinned = settings.pinned();
   const bundle = readBundle(path);
@@ -48,7 +63,10 @@ export async function verifyFile(workspace: Workspace, path: string, flags: Veri
     ...(flags.enclave !== undefined && { enclave: flags.enclave }),
     ...(specs?.ok && { specSha256: specs.value }),
   });
-  output.result(verdictObject(verdict), verdictLines(verdict, flags.explain));
+  output.result({ ...verdictObject(verdict), ...(check && { explanation: explanationObject(check) }) }, [
+    ...verdictLines(verdict, output.width),
+    ...(check === undefined ? [] : ['', ...explanationLines(check, output.width)]),
+  ]);
   if (!verdict.ok) throw refusedVerdict(verdict);
 }
 
