@@ -16,6 +16,8 @@ import type { ChainCode } from './verify-code.ts';
 
 export const MAX_CHAIN_CERTIFICATES = 4;
 
+const UNKNOWN_KEY = 'a key other than RSA 2048, 3072 or 4096, P-256 or P-384';
+
 export interface ChainOptions {
   /** Trust anchors by issuer; only those of `role` count. */
   readonly roots: Roots;
@@ -75,8 +77,11 @@ export function verifyChain(
   if (!leaf || !last) return no('chain-empty', 'there is no certificate');
 
   const anchors = roots.map(parseRoot).flatMap((root) => (root.ok ? [root.value] : []));
-  const named = anchors.filter((root) => equal(root.subject, last.issuer));
-  if (named.length === 0) return no('chain-untrusted', `no root of ${role} has the issuer's name`);
+  const called = anchors.filter((root) => equal(root.subject, last.issuer));
+  if (called.length === 0) return no('chain-untrusted', `no root of ${role} has the issuer's name`);
+  // Before its signature is looked at: a seam may or may not know the key.
+  const named = called.filter((root) => root.keyKind !== undefined);
+  if (named.length === 0) return no('chain-key', UNKNOWN_KEY);
   const { acceptedRoots = 'any' } = options;
   const counts = ({ der }: Certificate) =>
     acceptedRoots === 'any' || accepts(acceptedRoots, toHex(crypto.hash('sha256', der)));
@@ -110,8 +115,7 @@ function pathProblem(
     const [critical] = extensions.unknownCritical;
     if (critical !== undefined)
       return no('chain-critical-extension', `the critical extension ${critical} is unknown`);
-    if (keyKind === undefined)
-      return no('chain-key', 'a key other than RSA 2048, 3072 or 4096, P-256 or P-384');
+    if (keyKind === undefined) return no('chain-key', UNKNOWN_KEY);
     if (index === 0) continue;
     const { basicConstraints, keyUsage = [], extendedKeyUsage } = extensions;
     if (basicConstraints?.ca !== true || !keyUsage.includes('keyCertSign'))

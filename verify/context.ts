@@ -35,7 +35,7 @@ export interface HeldGrant {
 
 export interface VerifyContext extends EvidenceContext {
   readonly nonce: ExpectedNonce;
-  /** DER of the certificate that the peer presented on this connection. */
+  /** DER of the certificate that the peer presented on this connection; empty when it presented none (a resumed session). */
   readonly liveCertificate?: Uint8Array | undefined;
   /** Lower-case hex SHA-256 of the verifier's own key; without it the policy's owner keys count. */
   readonly ownerKeySha256?: string | undefined;

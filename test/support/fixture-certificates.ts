@@ -87,9 +87,15 @@ export function fixtureRoot(
   return issue(change(fields), by);
 }
 
+const madeRoots = new Map<string, Roots>();
+
 export function fixtureRoots(cluster = 'cluster'): Roots {
   const root = (issuer: Issuer) => [fixtureRoot(issuer, undefined, rootIssuer(issuer, cluster))];
-  return Object.fromEntries(ISSUERS.map((issuer) => [issuer, root(issuer)])) as unknown as Roots;
+  const made =
+    madeRoots.get(cluster) ??
+    (Object.fromEntries(ISSUERS.map((issuer) => [issuer, root(issuer)])) as unknown as Roots);
+  madeRoots.set(cluster, made);
+  return made;
 }
 
 /** What a test says of an end-entity certificate; the rest is as the certificate service does it. */

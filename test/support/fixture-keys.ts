@@ -41,6 +41,8 @@ function digest(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array {
   return new Uint8Array(hash(algorithm, bytes, 'buffer'));
 }
 
+const points = new Map<string, Uint8Array>();
+
 /** A key whose private part follows from `label`, and whose signatures are deterministic (RFC 6979). */
 export function ecKey(
   label: string,
@@ -52,7 +54,9 @@ export function ecKey(
     new Uint8Array(size - 32),
     digest('sha256', toUtf8(`enclave-licensing fixture ${label}`)),
   );
-  const point = curve.getPublicKey(secret, false);
+  const known = points.get(`${kind} ${label}`);
+  const point = known ?? curve.getPublicKey(secret, false);
+  points.set(`${kind} ${label}`, point);
   const signed = (message: Uint8Array, format: 'der' | 'compact') =>
     curve.sign(digest(algorithm, message), secret, { prehash: false, lowS: false, format });
   return {

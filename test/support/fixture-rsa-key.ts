@@ -1,4 +1,12 @@
-import { constants, createPrivateKey, createPublicKey, hash, privateEncrypt, sign } from 'node:crypto';
+import {
+  constants,
+  createPrivateKey,
+  createPublicKey,
+  hash,
+  type KeyObject,
+  privateEncrypt,
+  sign,
+} from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { concat, toUtf8 } from '../../formats/bytes/bytes.ts';
 import { Writer } from '../../formats/bytes/writer.ts';
@@ -41,6 +49,12 @@ function encodePss(
   return concat(masked, hashed, Uint8Array.of(0xbc));
 }
 
+/** One of the private keys in test/vectors/keys. */
+export function testKey(kind: RsaKind, owner: 'ak' | 'root'): KeyObject {
+  const file = new URL(`../vectors/keys/${owner}-rsa-${kind}.pem`, import.meta.url);
+  return createPrivateKey(readFileSync(file));
+}
+
 /**
  * One of the committed RSA test keys, as an attestation key or as a root's. Its signatures are the same in every run:
  * RSASSA by itself, RSAPSS because the salt is an input.
@@ -52,8 +66,7 @@ export function rsaKey(
   owner: 'ak' | 'root' = 'ak',
 ): FixtureTpmKey {
   const { bits, exponent } = KEYS[kind];
-  const file = new URL(`../vectors/keys/${owner}-rsa-${kind}.pem`, import.meta.url);
-  const privateKey = createPrivateKey(readFileSync(file));
+  const privateKey = testKey(kind, owner);
   const publicKey = createPublicKey(privateKey);
   const modulus = new Uint8Array(Buffer.from(publicKey.export({ format: 'jwk' }).n ?? '', 'base64url'));
   const salt = digest(algorithm, toUtf8('enclave-licensing fixture salt'));

@@ -11,7 +11,7 @@ import { parsePolicy } from '../../verify/policy/parse-policy.ts';
 import type { Policy } from '../../verify/policy/policy.ts';
 import type { TpmSeen } from '../../verify/verdict.ts';
 import { fixture } from './evidence.ts';
-import type { Forgery } from './tables/forgeries.ts';
+import type { Forgery } from './forgery.ts';
 
 /** A file of test/vectors/evidence: everything that goes into a verdict, and what must come out (test/vectors/README.md). */
 export interface Vector {

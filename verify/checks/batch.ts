@@ -27,5 +27,5 @@ export function checkQualifyingData(
   const expected = qualifyingData(crypto, bundle.leafCount, root);
   return equal(expected, extraData)
     ? holds(undefined, toHex(expected))
-    : fails('qualifying-data-differs', toHex(expected), toHex(extraData));
+    : fails('qualifying-data-differs', toHex(expected), toHex(extraData) || 'none');
 }

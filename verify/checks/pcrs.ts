@@ -29,7 +29,8 @@ export function checkPcrSelection(
   const expected =
     wanted.length === 0 ? 'one bank of SHA-256 or SHA-384' : [...new Set(wanted)].join(' and ');
   const banks = selectedPcrs(quote.info.pcrSelect);
-  const actual = written(banks);
+  const empty = quote.info.pcrSelect.length - banks.length;
+  const actual = [written(banks) || 'none', ...(empty > 0 ? [`a bank without PCRs`] : [])].join('+');
   const no = () => fails('pcr-selection-differs', expected, actual);
   const [bank, ...others] = banks;
   // An empty second bank would be invisible in the text: the signed list itself has exactly one entry.
@@ -42,8 +43,16 @@ export function checkPcrSelection(
   const shown = bundle.pcrValues;
   const values = shown?.values.map(({ index }) => index) ?? [];
   if (shown?.hashAlgorithm !== HASHES[hash] || values.join() !== pcrs.join())
-    return fails('pcr-selection-differs', actual, `values of ${values.join()}`);
+    return fails(
+      'pcr-selection-differs',
+      `values of ${actual}`,
+      `values of ${bankName(shown)}:${values.join()}`,
+    );
   return holds({ hash, pcrs }, expected, actual);
+}
+
+function bankName(shown: Bundle['pcrValues']): string {
+  return Object.entries(HASHES).find(([, value]) => value === shown?.hashAlgorithm)?.[0] ?? 'no bank';
 }
 
 /** The selection that a policy with PCR values implies: each of its sets names every PCR. */

@@ -2,6 +2,7 @@ import type { Crypto } from '../../formats/crypto/crypto.ts';
 import type { Bundle } from '../../formats/evidence/bundle.ts';
 import { type Attest, decodeAttest, decodeAttestHeader, type QuoteInfo } from '../../formats/tpm/attest.ts';
 import { decodeSignature, type Signature, signatureToScheme } from '../../formats/tpm/signature.ts';
+import type { PublicKeyKind } from '../../formats/x509/public-key.ts';
 import { fails, holds, type Outcome } from '../check-log.ts';
 import type { AttestationKey } from './attestation-key.ts';
 
@@ -42,6 +43,15 @@ export function readExtraData(bytes: Uint8Array, read: Outcome<ReadQuote>): Outc
   return header.ok ? holds(header.value.extraData, '') : read;
 }
 
+/** Bytes of a coordinate of the key's curve. */
+const COORDINATE: Readonly<Record<PublicKeyKind, number>> = {
+  p256: 32,
+  p384: 48,
+  'rsa-2048': 0,
+  'rsa-3072': 0,
+  'rsa-4096': 0,
+};
+
 /**
  * TPM_GENERATED_VALUE, type quote, and a signature over these bytes by the attestation key, in that key's own scheme.
  * Whether the key may sign only what its TPM made is the next check's question.
@@ -60,6 +70,9 @@ export function checkQuoteSignature(
   const encoded = signatureToScheme(signature);
   if (!encoded.ok || encoded.value.scheme !== key.scheme)
     return fails('quote-signature', expected, `a signature ${signature.kind} with ${signature.hash}`);
+  // A TPM may leave leading zeros out; one that adds them would give one signature many forms.
+  if (signature.kind === 'ecdsa' && Math.max(signature.r.length, signature.s.length) > COORDINATE[key.kind])
+    return fails('quote-signature', expected, 'a number of more bytes than the curve has');
   return crypto.verifySignature(key.spki, key.scheme, bundle.attest, encoded.value.bytes)
     ? holds({ ...read.value, signature }, expected)
     : fails('quote-signature', expected, 'a signature that does not verify');

@@ -1,0 +1,317 @@
+import { concat, toHex } from '../../../formats/bytes/bytes.ts';
+import type { CertificateFields } from '../../../formats/x509/certificate.ts';
+import type { Extensions } from '../../../formats/x509/extensions.ts';
+import {
+  OID_EKU_COMPONENT,
+  OID_EKU_ENCLAVE,
+  OID_EKU_SERVER_AUTH,
+  OID_EKU_USER,
+} from '../../../names/oids.ts';
+import type { Issuer } from '../../../names/signers.ts';
+import type { CheckName } from '../../../verify/check-names.ts';
+import type { ChainCode } from '../../../verify/verify-code.ts';
+import { type Changes, EK_SHA256 } from '../evidence.ts';
+import {
+  FIXTURE_NOW,
+  type FixtureIssuer,
+  fixtureCertificate,
+  fixtureRoot,
+  fixtureRoots,
+  type LeafFields,
+  rootIssuer,
+  USAGES,
+} from '../fixture-certificates.ts';
+import { ecKey } from '../fixture-keys.ts';
+import {
+  bad,
+  type Forgeries,
+  type Forgery,
+  good,
+  lastBitFlipped,
+  policy,
+  replaceBytes,
+  sha256,
+} from '../forgery.ts';
+
+/** One of a bundle's two chains, and how it is changed. */
+interface Side {
+  readonly prefix: 'certificate' | 'key-certificate';
+  readonly role: Issuer;
+  readonly check: CheckName;
+  leaf(part: (f: LeafFields) => Partial<LeafFields>): Changes;
+  issuer(by: FixtureIssuer): Changes;
+  chain(change: (chain: readonly Uint8Array[]) => Uint8Array[]): Changes;
+}
+export const CERTIFICATE: Side = {
+  prefix: 'certificate',
+  role: 'enclaves',
+  check: 'certificate-chain',
+  leaf: (part) => ({ certificate: (f) => ({ ...f, ...part(f) }) }),
+  issuer: (certificateIssuer) => ({ certificateIssuer }),
+  chain: (change) => ({ bundle: (b) => ({ ...b, certificateChain: change(b.certificateChain) }) }),
+};
+export const KEY_CERTIFICATE: Side = {
+  prefix: 'key-certificate',
+  role: 'attestation-keys',
+  check: 'attestation-key-chain',
+  leaf: (part) => ({ akCertificate: (f) => ({ ...f, ...part(f) }) }),
+  issuer: (akIssuer) => ({ akIssuer }),
+  chain: (change) => ({
+    bundle: (b) => ({
+      ...b,
+      attestationKeyCertificateChain: change(b.attestationKeyCertificateChain),
+    }),
+  }),
+};
+export const SIDES = [CERTIFICATE, KEY_CERTIFICATE] as const;
+
+const extensions = (side: Side, part: Extensions): Changes =>
+  side.leaf((f) => ({ extensions: { ...f.extensions, ...part } }));
+/** The verifier holds this root of the side's role instead. */
+export const holding = (side: Side, root: Uint8Array): Changes => ({
+  roots: (roots) => ({ ...roots, [side.role]: [root] }),
+});
+const changedRoot = (side: Side, change: (f: CertificateFields) => CertificateFields): Changes =>
+  holding(side, fixtureRoot(side.role, change));
+const rootSha256 = (issuer: Issuer) => fixtureRoots()[issuer].map((der) => toHex(sha256(der)));
+
+const MIDDLE = ecKey('middle');
+/** An issuer below the root, certified with these fields. */
+function middle(side: Side, change: Partial<LeafFields> = {}, by = rootIssuer(side.role)): FixtureIssuer {
+  const fields: LeafFields = {
+    spki: MIDDLE.spki,
+    subject: { commonName: 'middle' },
+    extensions: { basicConstraints: { ca: true }, keyUsage: ['keyCertSign'], subjectAltName: undefined },
+    ...change,
+  };
+  return {
+    name: { commonName: 'middle' },
+    key: MIDDLE,
+    chain: [fixtureCertificate(side.role, fields, by)],
+  };
+}
+const roomForOne = (side: Side) =>
+  changedRoot(side, (f) => ({
+    ...f,
+    extensions: { ...f.extensions, basicConstraints: { ca: true, pathLength: 1 } },
+  }));
+const middleExtensions = (part: Extensions): Partial<LeafFields> => ({
+  extensions: { basicConstraints: { ca: true }, keyUsage: ['keyCertSign'], ...part },
+});
+const swapCritical = (der: Uint8Array) => replaceBytes(der, '0603551d1e', '0603551d63');
+
+/** What can be wrong with either chain in the same way. */
+function either(side: Side): Forgeries {
+  const refused = (code: ChainCode, changes: Changes): Forgery => bad(side.check, code, changes);
+  const { prefix, role } = side;
+  const root = rootIssuer(role);
+  const forgeries: Forgeries = {
+    'under-an-intermediate': good({ ...roomForOne(side), ...side.issuer(middle(side)) }),
+    'roots-empty': refused('chain-no-roots', { roots: (roots) => ({ ...roots, [role]: [] }) }),
+    'of-another-cluster': refused('chain-untrusted', side.issuer(rootIssuer(role, 'other'))),
+    'under-another-intermediate': refused('chain-untrusted', {
+      ...roomForOne(side),
+      ...side.issuer({ ...middle(side), name: { commonName: 'somebody else' } }),
+    }),
+    'under-a-root-that-the-policy-leaves-out': refused(
+      'chain-untrusted',
+      policy({ roots: rootSha256(role === 'enclaves' ? 'attestation-keys' : 'enclaves') }),
+    ),
+    'signed-by-nobody': refused(
+      'chain-signature',
+      side.chain(([der = new Uint8Array()]) => [lastBitFlipped(der)]),
+    ),
+    'signed-by-another-with-the-root-s-name': refused(
+      'chain-signature',
+      side.issuer({ ...root, key: ecKey('attacker') }),
+    ),
+    'signed-by-another-with-the-intermediate-s-name': refused('chain-signature', {
+      ...roomForOne(side),
+      ...side.issuer({ ...middle(side), key: ecKey('attacker') }),
+    }),
+    'signature-not-der': refused(
+      'chain-signature',
+      side.issuer({ ...root, key: { ...root.key, sign: (tbs) => paddedInteger(root.key.sign(tbs)) } }),
+    ),
+    expired: refused(
+      'chain-expired',
+      side.leaf(() => ({ notAfter: FIXTURE_NOW - 1 })),
+    ),
+    'under-an-expired-root': refused(
+      'chain-expired',
+      changedRoot(side, (f) => ({ ...f, notAfter: FIXTURE_NOW - 1 })),
+    ),
+    'not-yet-valid': refused(
+      'chain-not-yet-valid',
+      side.leaf(() => ({ notBefore: FIXTURE_NOW + 1 })),
+    ),
+    'under-one-intermediate-too-many': refused('chain-not-a-ca', side.issuer(middle(side))),
+    'under-an-end-entity': refused('chain-not-a-ca', {
+      ...roomForOne(side),
+      ...side.issuer(middle(side, { extensions: {} })),
+    }),
+    'under-a-ca-that-may-not-sign': refused('chain-not-a-ca', {
+      ...roomForOne(side),
+      ...side.issuer(middle(side, middleExtensions({ keyUsage: ['cRLSign'] }))),
+    }),
+    'under-a-ca-of-another-role': refused('chain-role', {
+      ...roomForOne(side),
+      ...side.issuer(middle(side, middleExtensions({ extendedKeyUsage: USAGES.users }))),
+    }),
+    'is-a-ca': refused('chain-usage', extensions(side, { basicConstraints: { ca: true } })),
+    'that-may-sign-certificates': refused(
+      'chain-usage',
+      extensions(side, { keyUsage: ['digitalSignature', 'keyCertSign'] }),
+    ),
+    'that-may-not-sign': refused('chain-usage', extensions(side, { keyUsage: ['keyAgreement'] })),
+    'of-a-component': refused(
+      'chain-role',
+      extensions(side, { extendedKeyUsage: [OID_EKU_COMPONENT, OID_EKU_SERVER_AUTH] }),
+    ),
+    'of-two-roles': refused(
+      'chain-role',
+      extensions(side, { extendedKeyUsage: [...USAGES.enclaves, ...USAGES['attestation-keys']] }),
+    ),
+    'without-extended-key-usage': refused('chain-role', extensions(side, { extendedKeyUsage: undefined })),
+    'with-an-unknown-critical-extension': refused('chain-critical-extension', {
+      ...extensions(side, {
+        nameConstraints: {
+          permitted: { dns: ['example'], uri: [], others: 0 },
+          excluded: { dns: [], uri: [], others: 0 },
+        },
+      }),
+      ...side.issuer({ ...root, rewrite: swapCritical }),
+    }),
+    'under-constraints-of-an-unknown-kind': refused(
+      'chain-name-constraints',
+      holding(
+        side,
+        fixtureRoot(
+          role,
+          (f) => ({
+            ...f,
+            extensions: {
+              ...f.extensions,
+              nameConstraints: {
+                permitted: { dns: ['example'], uri: [], others: 0 },
+                excluded: { dns: [], uri: [], others: 0 },
+              },
+            },
+          }),
+          // dNSName [2] made rfc822Name [1].
+          { ...root, rewrite: (der) => replaceBytes(der, '82076578616d706c65', '81076578616d706c65') },
+        ),
+      ),
+    ),
+    'with-a-byte-behind-it': refused(
+      'chain-malformed',
+      side.chain(([der = new Uint8Array()]) => [concat(der, Uint8Array.of(0))]),
+    ),
+    'with-a-length-not-der': refused(
+      'chain-malformed',
+      side.chain(([der = new Uint8Array()]) => [concat(Uint8Array.of(0x30, 0x83, 0), der.slice(2))]),
+    ),
+    'cut-off': refused(
+      'chain-malformed',
+      side.chain(([der = new Uint8Array()]) => [der.slice(0, -1)]),
+    ),
+  };
+  return Object.fromEntries(
+    Object.entries(forgeries).map(([name, forgery]) => [
+      `${forgery.code === undefined ? 'good-' : ''}${prefix}-${name}`,
+      forgery,
+    ]),
+  );
+}
+
+/** An Ecdsa-Sig-Value whose first INTEGER has a zero byte too many: the same numbers, but not DER. */
+function paddedInteger(der: Uint8Array): Uint8Array {
+  const [, length = 0, , first = 0] = der;
+  return concat(Uint8Array.of(0x30, length + 1, 0x02, first + 1, 0), der.slice(4));
+}
+
+/** The chains of enclave and attestation key: roots, dates, usages, names, bindings. */
+export const FORGED_CHAINS: Forgeries = {
+  ...either(CERTIFICATE),
+  ...either(KEY_CERTIFICATE),
+
+  'certificate-of-a-user': bad(
+    'certificate-chain',
+    'chain-role',
+    extensions(CERTIFICATE, { extendedKeyUsage: [OID_EKU_USER, OID_EKU_SERVER_AUTH] }),
+  ),
+  'certificate-without-server-usage': bad(
+    'certificate-chain',
+    'chain-usage',
+    extensions(CERTIFICATE, { extendedKeyUsage: [OID_EKU_ENCLAVE] }),
+  ),
+  'certificate-without-binding': bad(
+    'certificate-chain',
+    'chain-binding',
+    extensions(CERTIFICATE, { enclaveBinding: undefined }),
+  ),
+  'certificate-with-the-binding-of-a-key': bad(
+    'certificate-chain',
+    'chain-binding',
+    extensions(CERTIFICATE, { tpmTrust: { ekSha256: EK_SHA256, how: 'vendor-root' } }),
+  ),
+  'certificate-without-spiffe-id': bad(
+    'certificate-chain',
+    'chain-binding',
+    CERTIFICATE.leaf((f) => ({
+      extensions: {
+        ...f.extensions,
+        subjectAltName: { dns: f.extensions?.subjectAltName?.dns ?? [], uri: [] },
+      },
+    })),
+  ),
+  'certificate-of-a-foreign-domain': bad('certificate-chain', 'chain-name-constraints', {
+    ...extensions(CERTIFICATE, {
+      subjectAltName: {
+        dns: ['victim.example.com'],
+        uri: ['spiffe://enclave-licensing.internal/ns/team/sa/default'],
+      },
+    }),
+    bundle: (b) => ({ ...b, serverName: 'victim.example.com' }),
+  }),
+  'certificate-of-a-foreign-trust-domain': bad(
+    'certificate-chain',
+    'chain-name-constraints',
+    CERTIFICATE.leaf((f) => ({
+      extensions: {
+        ...f.extensions,
+        subjectAltName: {
+          dns: f.extensions?.subjectAltName?.dns ?? [],
+          uri: ['spiffe://elsewhere.example/ns/team/sa/default'],
+        },
+      },
+    })),
+  ),
+  'server-name-of-another': bad('certificate-chain', 'chain-name', {
+    bundle: (b) => ({ ...b, serverName: 'eother.enclaves.enclave-licensing.internal' }),
+  }),
+
+  'key-certificate-without-tpm-trust': bad(
+    'attestation-key-chain',
+    'chain-binding',
+    extensions(KEY_CERTIFICATE, { tpmTrust: undefined }),
+  ),
+  'key-certificate-without-node': bad(
+    'attestation-key-chain',
+    'chain-binding',
+    KEY_CERTIFICATE.leaf(() => ({ subject: {} })),
+  ),
+  'key-certificate-of-another-key': bad(
+    'attestation-key-chain',
+    'attestation-key-certificate',
+    KEY_CERTIFICATE.leaf(() => ({ spki: ecKey('another attestation key').spki })),
+  ),
+  'software-key-with-plausible-attributes': bad('attestation-key-chain', 'attestation-key-certificate', {
+    ak: ecKey('software key'),
+    akCertificate: (f) => ({ ...f, spki: ecKey('ak').spki }),
+  }),
+  'software-key-certified-by-its-maker': bad('attestation-key-chain', 'chain-signature', {
+    ak: ecKey('software key'),
+    akIssuer: { ...rootIssuer('attestation-keys'), key: ecKey('attacker') },
+  }),
+};
