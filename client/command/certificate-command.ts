@@ -5,9 +5,8 @@ import { generateKey, keyPairOf } from '../../platform/identity/key-pair.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { usage } from '../failure.ts';
 import { keySha256 } from '../library/owner-key.ts';
-import { refreshTrust } from '../library/trust.ts';
 import { isoTime, ownCredential, storedGrant } from './own-credential.ts';
-import { enclaves, trustStore, type Workspace, withFront } from './workspace.ts';
+import { enclaves, newestTrust, type Workspace, withFront } from './workspace.ts';
 
 export interface CertificateFlags {
   readonly key?: string;
@@ -58,7 +57,7 @@ export async function certificate(
     return;
   }
   await withFront(workspace, async (client, pinned) => {
-    const trust = await refreshTrust(client, pinned, trustStore(workspace, pinned), workspace.signal);
+    const trust = await newestTrust(workspace, client, pinned);
     const { notAfter } = await ownCredential(workspace, { client, pinned, trust, enclave, always: true });
     const folder = store.folder(enclave);
     const files = { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') };

@@ -1,25 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import { DEFAULT_ENCLAVE_DOMAIN } from '../../names/components.ts';
 import { DEFAULT_ALPN } from '../../names/wire.ts';
 import type { Address } from '../../platform/config/option.ts';
 import { isMisfit, readValue } from '../../platform/config/value.ts';
-import { systemClock } from '../../platform/run/clock.ts';
+import type { Policy } from '../../verify/policy/policy.ts';
 import { Failure, usage } from '../failure.ts';
-import { requireAccess } from '../library/access-decision.ts';
-import { attest } from '../library/attest.ts';
 import { type AttestedConnector, createAttestedConnector } from '../library/attested-connector.ts';
-import { expectedSpecs } from '../library/expected-spec.ts';
-import { fetchEvidence } from '../library/fetch-evidence.ts';
 import { forward, join } from '../library/forward.ts';
 import type { FrontClient } from '../library/front-client.ts';
-import { keySha256 } from '../library/owner-key.ts';
 import type { PinnedRoots } from '../library/pinned-roots.ts';
-import { refreshTrust } from '../library/trust.ts';
+import { steadyClock } from '../library/steady-clock.ts';
+import type { Trust } from '../library/trust.ts';
 import type { EnclaveRecord } from '../state/enclave-store.ts';
+import { enclaveAttestation } from './enclave-attestation.ts';
 import { endingOf } from './exit-code.ts';
-import { bytesOf, ownCredential, ownKey } from './own-credential.ts';
-import { refusedVerdict, verdictLine, verdictLines, verdictObject } from './print-verdict.ts';
-import { enclaves, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
+import { ownCredential, ownKey } from './own-credential.ts';
+import { enclaves, requireSession, type Workspace, withFront } from './workspace.ts';
 
 export interface ConnectFlags {
   /** `[HOST:]PORT`; absent: standard input and output. */
@@ -27,42 +22,102 @@ export interface ConnectFlags {
   /** Where a self-deployed enclave is, which the server does not know. */
   readonly endpoint?: string;
   readonly alpn?: string;
+  /** Milliseconds. */
+  readonly renewEvidence?: number;
   readonly quiet?: boolean;
 }
 
+const DEFAULT_RENEWAL_MS = 300_000;
+const MIN_RENEWAL_MS = 1_000;
+
 /**
  * `enclavectl connect ID`: gets fresh evidence from the enclave itself, verifies it, and then forwards a local port, or standard input and output, to exactly the
- * attested key. What is said about it goes to standard error: standard output is the enclave's, or one JSON line with `--listen --json`.
+ * attested key. Each connection is attested with a nonce of its own, and evidence is renewed while one is open. What is said about it goes to standard error: standard output is
+ * the enclave's, or one JSON line with `--listen --json`.
  */
 export async function connect(workspace: Workspace, id: string, flags: ConnectFlags): Promise<void> {
-  const { output, signal } = workspace;
   const listen = flags.listen === undefined ? undefined : listenAddress(flags.listen);
+  const policy = workspace.settings.policy();
+  const renewMs = renewalInterval(flags.renewEvidence, policy);
   ownKey(workspace, id);
   await withFront(workspace, async (client, pinned) => {
     const record = await locate(workspace, client, pinned, id, flags.endpoint);
-    const connector = await attestedConnector(workspace, client, pinned, record, flags);
+    const clock = steadyClock();
+    const endpoint = endpointOf(record);
+    const credential = (trust: Trust) => ownCredential(workspace, { client, pinned, trust, enclave: id });
+    const attestation = await enclaveAttestation(workspace, {
+      ...{ client, pinned, record, endpoint, policy, clock, credential },
+      quiet: flags.quiet === true,
+    });
+    const refused = Promise.withResolvers<never>();
+    // Whoever waits for it takes the reason; nobody does while a pipe ends by it.
+    refused.promise.catch(() => undefined);
+    const connector = createAttestedConnector({
+      ...{ endpoint, clock, renewMs },
+      serverName: record.serverName,
+      alpn: (flags.alpn ?? DEFAULT_ALPN).split(','),
+      signal: workspace.signal,
+      evidenceMs: policy.maxAge * 1000,
+      roots: () => attestation.trust().roots.enclaves,
+      attest: attestation.attest,
+      credential: () => credential(attestation.trust()),
+      onRefused: refused.reject,
+      onExpired: (connections, reason) => tell(workspace, `connections cut: ${connections}`, reason),
+      onTrouble: (reason) => tell(workspace, 'evidence could not be renewed, trying again', reason),
+    });
     await connector.attest();
     if (listen === undefined) return pipe(workspace, connector);
-    const { port, ended } = await forward({
-      listen,
-      connector,
-      signal,
-      onFailure: (error) => {
-        const { code, message } = endingOf(error, false);
-        output.note(`enclavectl: a connection was not made: ${message} (${code})`);
-      },
-    });
-    output.result({ ok: true, enclave: id, listen: `${listen.host}:${port}` }, [
-      `forwarding ${listen.host}:${port} to enclave ${id}; Ctrl-C ends it`,
-    ]);
-    await ended;
+    await forwardPort(workspace, id, listen, connector, refused.promise);
   });
+}
+
+/** Forwards until Ctrl-C, or until renewed evidence is refused. */
+async function forwardPort(
+  workspace: Workspace,
+  id: string,
+  listen: Address,
+  connector: AttestedConnector,
+  refused: Promise<never>,
+): Promise<void> {
+  const end = new AbortController();
+  const { port, ended } = await forward({
+    listen,
+    connector,
+    signal: AbortSignal.any([workspace.signal, end.signal]),
+    onFailure: (error) => tell(workspace, 'a connection was not made', error),
+  });
+  workspace.output.result({ ok: true, enclave: id, listen: `${listen.host}:${port}` }, [
+    `forwarding ${listen.host}:${port} to enclave ${id}; Ctrl-C ends it`,
+  ]);
+  try {
+    await Promise.race([ended, refused]);
+  } finally {
+    end.abort();
+  }
 }
 
 async function pipe({ stdin, stdout, signal }: Workspace, connector: AttestedConnector): Promise<void> {
   const socket = await connector.connect();
   signal.addEventListener('abort', () => socket.destroy(), { once: true });
   await join(stdin, stdout, socket);
+}
+
+/** Of something that does not end the command. */
+function tell({ output, signal }: Workspace, what: string, error: unknown): void {
+  if (signal.aborted) return;
+  const { code, message } = endingOf(error, false);
+  output.note(`enclavectl: ${what}: ${message} (${code})`);
+}
+
+/** At most half of what evidence may be old, so that there is time to try again. @throws Failure */
+function renewalInterval(given: number | undefined, { maxAge }: Policy): number {
+  if (given === undefined) return Math.min(DEFAULT_RENEWAL_MS, (maxAge * 1000) / 2);
+  if (given >= MIN_RENEWAL_MS && given < maxAge * 1000) return given;
+  throw usage(
+    'renewal-invalid',
+    `--renew-evidence must be at least 1 s, and less than the policy's maxAge of ${maxAge} s`,
+    'evidence that is renewed later is too old in between; half of maxAge leaves time to try again',
+  );
 }
 
 /** Where the enclave is: as given, as kept here, or as the server says. Who it is does not depend on that: the verdict judges. */
@@ -97,84 +152,6 @@ async function locate(
   const record = { server, ...known, id, profile, endpoint, serverName };
   store.saveRecord(record);
   return record;
-}
-
-async function attestedConnector(
-  workspace: Workspace,
-  client: FrontClient,
-  pinned: PinnedRoots,
-  record: EnclaveRecord,
-  flags: ConnectFlags,
-): Promise<AttestedConnector> {
-  const { settings, output, signal } = workspace;
-  const policy = settings.policy();
-  const store = trustStore(workspace, pinned);
-  const endpoint = endpointOf(record);
-  const owner = keySha256(ownKey(workspace, record.id));
-  let trust = await refreshTrust(client, pinned, store, signal);
-  const credential = () => ownCredential(workspace, { client, pinned, trust, enclave: record.id });
-
-  /** Later verdicts are remarks: the command's one answer is given by then. */
-  let begun = false;
-  const attestNow = async (): Promise<Uint8Array> => {
-    trust = await refreshTrust(client, pinned, store, signal);
-    const nonce = new Uint8Array(randomBytes(32));
-    const { bundle, liveCertificate } = await fetchEvidence(endpoint, record.serverName, nonce, signal);
-    const specs =
-      record.profileSpec === undefined
-        ? undefined
-        : expectedSpecs(policy, {
-            enclave: record.id,
-            ownerKeySha256: owner,
-            profileSpec: JSON.parse(record.profileSpec),
-            rootsTexts: trust.rootsTexts,
-            serverName: record.serverName,
-          });
-    const verdict = attest(bundle, {
-      policy,
-      trust,
-      nonce,
-      now: workspace.now(),
-      ownerKeySha256: owner,
-      enclave: record.id,
-      liveCertificate,
-      seen: store.seen(),
-      ...(record.grant && {
-        grant: { grant: bytesOf(record.grant.grant), signature: bytesOf(record.grant.signature) },
-      }),
-      ...(specs?.ok && { specSha256: specs.value }),
-    });
-    if (!verdict.ok) {
-      if (!begun) output.result(verdictObject(verdict), []);
-      for (const line of verdictLines(verdict, output.width)) output.note(line);
-      throw refusedVerdict(verdict);
-    }
-    if (flags.quiet !== true) output.note(verdictLine(verdict));
-    store.remember(verdict.remember);
-    enclaves(workspace).saveBundle(record.id, bundle);
-    // Now it is known who answers; before the first data connection, whether it lets us in.
-    const enclave = {
-      endpoint,
-      serverName: record.serverName,
-      roots: trust.roots.enclaves,
-      certificate: liveCertificate,
-    };
-    await requireAccess(enclave, await credential(), signal);
-    begun = true;
-    return liveCertificate;
-  };
-
-  return createAttestedConnector({
-    endpoint,
-    serverName: record.serverName,
-    roots: trust.roots.enclaves,
-    alpn: (flags.alpn ?? DEFAULT_ALPN).split(','),
-    signal,
-    clock: systemClock,
-    evidenceMs: policy.maxAge * 1000,
-    attest: attestNow,
-    credential,
-  });
 }
 
 function endpointOf({ id, endpoint }: EnclaveRecord): Address {

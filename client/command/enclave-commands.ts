@@ -1,13 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import Table from 'cli-table3';
 import { type Enclave, EnclaveState } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { Failure } from '../failure.ts';
-import { attest } from '../library/attest.ts';
+import { challenge, judgeEvidence } from '../library/judge-evidence.ts';
 import { keySha256 } from '../library/owner-key.ts';
-import { refreshTrust } from '../library/trust.ts';
-import { printVerdict, refusedVerdict, verdictObject } from './print-verdict.ts';
+import { printVerdict, verdictObject } from './print-verdict.ts';
 import { printable } from './printable.ts';
-import { enclaves, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
+import { refusedEvidence } from './refused-evidence.ts';
+import { enclaves, newestTrust, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
 
 const STATES: ReadonlyMap<number, string> = new Map(
   Object.entries(EnclaveState).map(([name, value]) => [
@@ -97,8 +96,13 @@ export async function status(
   const policy = flags.verify ? settings.policy() : undefined;
   await withFront(workspace, async (client, pinned) => {
     const { token } = requireSession(workspace, pinned);
-    const nonce = policy === undefined ? new Uint8Array() : new Uint8Array(randomBytes(32));
-    const { enclave, bundle } = await client.getEnclave({ id, nonce: Buffer.from(nonce) }, { token, signal });
+    const store = trustStore(workspace, pinned);
+    const trust = policy === undefined ? undefined : await newestTrust(workspace, client, pinned);
+    const asked = policy === undefined ? undefined : challenge(store);
+    const { enclave, bundle } = await client.getEnclave(
+      { id, nonce: Buffer.from(asked?.nonce ?? []) },
+      { token, signal },
+    );
     if (enclave === undefined)
       throw new Failure('fault', 'answer-empty', 'the server sent no enclave', 'try again');
     const lines = [
@@ -107,25 +111,30 @@ export async function status(
       `state    ${stateName(enclave.state)}${enclave.reason === '' ? '' : `: ${enclave.reason}`}`,
       ...(enclave.endpoint === '' ? [] : [`endpoint ${enclave.endpoint} (${enclave.serverName})`]),
     ];
-    if (policy === undefined || bundle === undefined) {
+    if (policy === undefined || asked === undefined || trust === undefined) {
       output.result({ ok: true, enclave: shown(enclave) }, lines);
       return;
     }
-    const store = trustStore(workspace, pinned);
+    if (bundle === undefined)
+      throw new Failure(
+        'unreachable',
+        'evidence-missing',
+        `there is no evidence of the enclave ${id}, which is ${stateName(enclave.state)}`,
+        'try again when it is ready',
+      );
     const key = enclaves(workspace).key(id);
-    const verdict = attest(bundle, {
-      policy,
-      trust: await refreshTrust(client, pinned, store, signal),
-      nonce,
-      now: workspace.now(),
-      enclave: id,
-      seen: store.seen(),
-      ...(key && { ownerKeySha256: keySha256(key) }),
-    });
+    const expected = { policy, trust, now: workspace.now(), enclave: id };
+    const judged = await judgeEvidence(
+      bundle,
+      asked,
+      { ...expected, ...(key && { ownerKeySha256: keySha256(key) }) },
+      store,
+    );
+    const { verdict } = judged;
+    for (const each of judged.notices) output.notice(each);
     printVerdict(output, verdict);
     output.result({ ok: verdict.ok, enclave: shown(enclave), verdict: verdictObject(verdict) }, lines);
-    if (!verdict.ok) throw refusedVerdict(verdict);
-    store.remember(verdict.remember);
+    if (!verdict.ok) throw refusedEvidence(judged);
     enclaves(workspace).saveBundle(id, bundle);
   });
 }

@@ -4,6 +4,7 @@ import { RpcError, RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import type { StatusName } from '../../platform/rpc/status.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { Failure, type FailureKind } from '../failure.ts';
+import { isUnreachable } from '../library/is-unreachable.ts';
 
 /** What scripts rely on. 1 is a verdict that refuses, and nothing else. */
 export const EXIT = {
@@ -30,9 +31,6 @@ const BY_STATUS: Readonly<Partial<Record<StatusName, FailureKind>>> = {
   FAILED_PRECONDITION: 'not-allowed',
   ABORTED: 'not-allowed',
 };
-
-const UNREACHABLE =
-  /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE)$/;
 
 export interface Ending {
   readonly exit: number;
@@ -68,7 +66,7 @@ export function endingOf(error: unknown, interrupted: boolean): Ending {
       remedy: 'enclavectl help shows the commands',
     };
   const system = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (UNREACHABLE.test(system))
+  if (isUnreachable(error))
     return { exit: EXIT.unreachable, code: 'unreachable', message: explain(error), remedy: 'try again' };
   if (system === 'ENOENT' || system === 'EACCES' || system === 'EISDIR' || system === 'EADDRINUSE')
     return {

@@ -7,7 +7,7 @@ import { readFingerprint, readPinnedRoots } from '../library/pinned-roots.ts';
 import { readPolicyFile } from '../library/policy-file.ts';
 import { writePrivate } from '../state/private-file.ts';
 import type { StoredConfig } from './settings.ts';
-import type { Workspace } from './workspace.ts';
+import { trustStore, type Workspace } from './workspace.ts';
 
 export interface InitFlags {
   readonly fingerprint?: string;
@@ -34,26 +34,32 @@ export async function init(workspace: Workspace, flags: InitFlags): Promise<void
       : readPinnedRoots(readFileSync(file, 'utf8'), file);
   const path = join(settings.folders.config, 'roots.json');
   const kept = readIfThere(path);
-  if (kept !== undefined && flags.replace !== true) {
-    const old = readPinnedRoots(kept.toString('utf8'), 'the pinned roots');
-    if (old.sha256 !== roots.sha256)
-      throw new Failure(
-        'not-allowed',
-        'roots-differ',
-        `other roots are pinned already (${old.sha256}); these are ${roots.sha256}`,
-        'ask the operator why; --replace pins the new ones',
-      );
-  }
+  const before = kept && readPinnedRoots(kept.toString('utf8'), 'the pinned roots');
+  const replaced = before !== undefined && before.sha256 !== roots.sha256 ? before : undefined;
+  if (replaced !== undefined && flags.replace !== true)
+    throw new Failure(
+      'not-allowed',
+      'roots-differ',
+      `other roots are pinned already (${replaced.sha256}); these are ${roots.sha256}`,
+      'ask the operator why; --replace pins the new ones',
+    );
   const name = settings.serverName();
   const config: StoredConfig = {
     server,
     serverName: name,
     ...(policy !== undefined && { policy: resolve(policy) }),
   };
+  // A new CA is no reason to forget the machines of the same server.
+  if (replaced !== undefined && settings.pinnedServer() === server)
+    await trustStore(workspace, roots).takeOver(trustStore(workspace, replaced));
   writePrivate(path, roots.text);
   writePrivate(join(settings.folders.config, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
   output.result(
     { ok: true, server, serverName: name, rootsSha256: roots.sha256, config: settings.folders.config },
-    [`pinned the roots ${roots.sha256}`, `server ${server} (${name})`],
+    [
+      ...(replaced === undefined ? [] : [`no longer pinned: ${replaced.sha256}`]),
+      `pinned the roots ${roots.sha256}`,
+      `server ${server} (${name})`,
+    ],
   );
 }

@@ -2,17 +2,25 @@ import { randomBytes } from 'node:crypto';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { Phase } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { Failure, usage } from '../failure.ts';
-import { attest } from '../library/attest.ts';
 import { expectedSpecs } from '../library/expected-spec.ts';
+import { challenge, judgeEvidence } from '../library/judge-evidence.ts';
 import { launchEnclave } from '../library/launch.ts';
 import { keySha256 } from '../library/owner-key.ts';
 import { readProfileFile } from '../library/profile-file.ts';
-import { refreshTrust } from '../library/trust.ts';
 import { checkUserCertificate } from '../library/user-certificate.ts';
 import type { PendingLaunch } from '../state/launch-store.ts';
 import { EXIT, endingOf } from './exit-code.ts';
-import { printVerdict, refusedVerdict, verdictObject } from './print-verdict.ts';
-import { enclaves, launches, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
+import { printVerdict, verdictObject } from './print-verdict.ts';
+import { refusedEvidence } from './refused-evidence.ts';
+import {
+  enclaves,
+  launches,
+  newestTrust,
+  requireSession,
+  trustStore,
+  type Workspace,
+  withFront,
+} from './workspace.ts';
 
 export interface LaunchFlags {
   readonly launchId?: string;
@@ -32,14 +40,15 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
   await withFront(workspace, async (client, pinned) => {
     const { token } = requireSession(workspace, pinned);
     const pending = beginLaunch(workspace, profile, flags.launchId);
-    const nonce = new Uint8Array(randomBytes(32));
+    const store = trustStore(workspace, pinned);
+    const asked = challenge(store);
     output.progress(`launch ${pending.launchId}: asking for ${profile}`);
     const launched = await launchEnclave({
       client,
       token,
       profile,
       key: pending.key,
-      nonce,
+      nonce: asked.nonce,
       launchId: Buffer.from(pending.launchId, 'hex'),
       signal,
       timeoutMs: flags.timeout,
@@ -66,8 +75,7 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
         `the server calls the new enclave ${enclave.id}, and another key is held for that id`,
         'nothing was replaced; tell the operator',
       );
-    const store = trustStore(workspace, pinned);
-    const trust = await refreshTrust(client, pinned, store, signal);
+    const trust = await newestTrust(workspace, client, pinned);
     const spec =
       operatorProfile ?? (launched.profileSpec === undefined ? undefined : JSON.parse(launched.profileSpec));
     const specs = expectedSpecs(policy, {
@@ -77,16 +85,17 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
       rootsTexts: trust.rootsTexts,
       serverName: bundle.serverName,
     });
-    const verdict = attest(bundle, {
+    const expected = {
       policy,
       trust,
-      nonce,
       now: workspace.now(),
       ownerKeySha256: keySha256(pending.key),
       enclave: enclave.id,
-      seen: store.seen(),
       ...(specs.ok && { specSha256: specs.value }),
-    });
+    };
+    const judged = await judgeEvidence(bundle, asked, expected, store);
+    const { verdict } = judged;
+    for (const each of judged.notices) output.notice(each);
     // Kept whatever the verdict: the owner stops a refused enclave, and shows its bundle to the operator.
     kept.saveKey(enclave.id, pending.key);
     kept.saveBundle(enclave.id, bundle);
@@ -108,7 +117,6 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
         key: pending.key,
       });
       kept.saveCertificate(enclave.id, chain);
-      store.remember(verdict.remember);
     }
     const source = operatorProfile === undefined ? 'server' : 'file';
     const report = {
@@ -132,7 +140,7 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
         : [`note: the specification was not computed: ${specs.message}`]),
       `enclave ${enclave.id} at ${bundle.endpoint} (${bundle.serverName})`,
     ]);
-    if (!verdict.ok) throw refusedVerdict(verdict);
+    if (!verdict.ok) throw refusedEvidence(judged);
   });
 }
 

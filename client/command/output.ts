@@ -1,4 +1,5 @@
 import { createSpinner, type Spinner } from 'nanospinner';
+import type { Notice } from '../library/notice.ts';
 import type { Ending } from './exit-code.ts';
 import { printable, printableJson } from './printable.ts';
 import { type Line, styled } from './styled.ts';
@@ -27,6 +28,7 @@ export class Output {
   readonly #streams: Streams;
   #spinner: Spinner | undefined;
   #answered = false;
+  readonly #notices: Notice[] = [];
 
   /** @param colour whether a terminal may be given colours */
   constructor(streams: Streams, json: boolean, colour = true) {
@@ -41,7 +43,7 @@ export class Output {
   result(object: object, lines: readonly Line[]): void {
     this.#stopSpinner();
     this.#answered = true;
-    if (this.json) this.#streams.out.write(`${printableJson(object)}\n`);
+    if (this.json) this.#streams.out.write(`${printableJson(this.#withNotices(object))}\n`);
     else for (const line of lines) this.#write(this.#streams.out, line);
   }
 
@@ -56,6 +58,12 @@ export class Output {
   note(line: Line): void {
     this.#stopSpinner();
     this.#write(this.#streams.err, line);
+  }
+
+  /** What a user should know although nothing is refused: with `--json` a member of the answer, as long as there is none yet. */
+  notice(notice: Notice): void {
+    if (this.json && !this.#answered) this.#notices.push(notice);
+    else this.note(`notice: ${notice.message} (${notice.code})`);
   }
 
   /** A step that has begun; the last one is done with that. */
@@ -75,8 +83,10 @@ export class Output {
     this.#spinner?.error();
     this.#spinner = undefined;
     if (this.json && this.#answered) return;
-    if (this.json) this.#streams.out.write(`${printableJson({ ok: false, code, message, remedy })}\n`);
-    else
+    if (this.json) {
+      const answer = this.#withNotices({ ok: false, code, message, remedy });
+      this.#streams.out.write(`${printableJson(answer)}\n`);
+    } else
       this.#streams.err.write(
         `enclavectl: ${printable(message)} (${printable(code)})\n${remedy === '' ? '' : `  ${printable(remedy)}\n`}`,
       );
@@ -84,6 +94,10 @@ export class Output {
 
   #write(stream: Stream, line: Line): void {
     stream.write(`${styled(line, this.#colour && stream.isTTY === true).trimEnd()}\n`);
+  }
+
+  #withNotices(object: object): object {
+    return this.#notices.length === 0 ? object : { ...object, notices: this.#notices };
   }
 
   #stopSpinner(): void {

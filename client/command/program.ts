@@ -8,6 +8,7 @@ import { list, status, stop } from './enclave-commands.ts';
 import { type InitFlags, init } from './init-command.ts';
 import { type LaunchFlags, launch } from './launch-command.ts';
 import type { GlobalFlags } from './settings.ts';
+import { type AcceptFlags, acceptTpm, showTrust } from './trust-commands.ts';
 import { type VerifyFlags, verifyFile } from './verify-command.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -100,11 +101,32 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     .option('--listen <[host:]port>', 'local port to forward; otherwise standard input and output')
     .option('--endpoint <host:port>', 'where it is, for a self-deployed enclave')
     .option('--alpn <names>', 'protocols to offer, separated by commas (default http/1.1)')
+    .addOption(
+      new Option(
+        '--renew-evidence <duration>',
+        "how often evidence is renewed while connected (default 5m, at most half the policy's maxAge)",
+      ).argParser(duration),
+    )
     .option('--quiet', 'say nothing of good verdicts');
   command<{ keep?: boolean }>('stop <enclave>', 'end an enclave', stop).option(
     '--keep',
     'keep its key and bundle here',
   );
+  const trust = program
+    .command('trust')
+    .description('what was seen before and is held against the next time');
+  command(
+    'show',
+    'show the roots, the trust document and the nodes that were seen',
+    (w) => showTrust(w),
+    trust,
+  );
+  command<AcceptFlags>(
+    'accept <node>',
+    'accept what was refused of a node: another TPM, or one that went back',
+    acceptTpm,
+    trust,
+  ).option('--yes', 'do not ask');
   const bundle = program.command('bundle').description('the evidence that is kept here');
   command<BundleFlags>(
     'export <dir>',

@@ -80,11 +80,7 @@ export class Settings {
       return pinned;
     }
     const given = readPinnedRoots(readFileSync(file, 'utf8'), file);
-    if (
-      pinned !== undefined &&
-      given.sha256 !== pinned.sha256 &&
-      this.#stored()?.server === this.serverText()
-    )
+    if (pinned !== undefined && given.sha256 !== pinned.sha256 && this.pinnedServer() === this.serverText())
       throw new Failure(
         'not-allowed',
         'roots-differ',
@@ -104,6 +100,11 @@ export class Settings {
         'give --policy FILE (enclavectl help verify)',
       );
     return readPolicyFile(path);
+  }
+
+  /** The server whose roots are pinned. */
+  pinnedServer(): string | undefined {
+    return this.#stored()?.server;
   }
 
   policyPath(): string | undefined {

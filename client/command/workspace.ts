@@ -1,6 +1,7 @@
 import { Failure } from '../failure.ts';
 import { connectFront, type FrontClient } from '../library/front-client.ts';
 import type { PinnedRoots } from '../library/pinned-roots.ts';
+import { heldTrust, refreshTrust, type Trust } from '../library/trust.ts';
 import { EnclaveStore } from '../state/enclave-store.ts';
 import { LaunchStore } from '../state/launch-store.ts';
 import { SessionStore, type StoredSession } from '../state/session-store.ts';
@@ -35,14 +36,28 @@ export function trustStore({ settings }: Workspace, pinned: PinnedRoots): TrustS
   return new TrustStore(settings.folders.state, pinned.sha256);
 }
 
-/** Runs with a client of front, closed afterwards. */
+/** The newest trust; what is new about it is told. @throws Failure when the server shows a CA that nobody vouched for */
+export async function newestTrust(
+  workspace: Workspace,
+  client: FrontClient,
+  pinned: PinnedRoots,
+): Promise<Trust> {
+  const { output, signal } = workspace;
+  const store = trustStore(workspace, pinned);
+  const { trust, notices } = await refreshTrust(client, pinned, store, signal, workspace.now());
+  for (const each of notices) output.notice(each);
+  return trust;
+}
+
+/** Runs with a client of front, closed afterwards. It is judged by the roots that are held: the pinned ones, or newer ones that they vouched for. */
 export async function withFront<T>(
   workspace: Workspace,
   use: (client: FrontClient, pinned: PinnedRoots) => Promise<T>,
 ): Promise<T> {
   const { settings } = workspace;
   const pinned = settings.pinned();
-  const client = connectFront(settings.server(), pinned, settings.serverName());
+  const { roots } = heldTrust(pinned, trustStore(workspace, pinned));
+  const client = connectFront(settings.server(), roots.system, settings.serverName());
   try {
     return await use(client, pinned);
   } finally {

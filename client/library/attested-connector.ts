@@ -6,54 +6,61 @@ import type { Clock } from '../../platform/run/clock.ts';
 import { dialTls } from '../../platform/tls/dial.ts';
 import { peerCertificate } from '../../platform/tls/peer.ts';
 import { Failure } from '../failure.ts';
+import { type Attested, createRounds } from './attestation-rounds.ts';
+import { BoundConnections } from './bound-connections.ts';
+import { createRenewal } from './evidence-renewal.ts';
+import { isUnreachable } from './is-unreachable.ts';
 
 export interface ConnectorOptions {
   readonly endpoint: Address;
   readonly serverName: string;
-  /** Roots of enclaves, DER. */
-  readonly roots: readonly Uint8Array[];
   readonly alpn: readonly string[];
   readonly signal: AbortSignal;
+  /** `steadyClock()`. */
   readonly clock: Clock;
   /** How long evidence counts, in milliseconds: the policy's maximum age. */
   readonly evidenceMs: number;
-  /** Gets fresh evidence and verifies it; the certificate (DER) that it is about. @throws Failure when the verdict refuses */
+  /** How often it is renewed while a connection is open, in milliseconds; less than `evidenceMs`. */
+  readonly renewMs: number;
+  /** Roots of enclaves as they are trusted now, DER. */
+  roots(): readonly Uint8Array[];
+  /** Gets evidence for a nonce of its own and verifies it; the certificate (DER) that it is about. @throws Failure when the verdict refuses */
   attest(): Promise<Uint8Array>;
   /** The user's certificate, renewed when it is time. */
   credential(): Promise<Credential>;
+  /** Renewed evidence was refused: every connection was cut, and this is why. */
+  onRefused(reason: unknown): void;
+  /** Connections were cut because no new evidence of their certificate came in time. */
+  onExpired(connections: number, reason: Failure): void;
+  /** Evidence could not be renewed for now; it is tried again. */
+  onTrouble(reason: unknown): void;
 }
 
 /** Data connections to an enclave that was attested: to exactly the key in the evidence, and to no other. */
 export interface AttestedConnector {
-  /** Attests now, whatever is known. */
+  /** Attests now. */
   attest(): Promise<void>;
-  /** A connection whose live certificate is the attested one; not a byte is sent before that is known. */
+  /** Attests, and then connects to exactly what was attested; not a byte is sent before that is known. While it is open, evidence is renewed, or it is cut. */
   connect(): Promise<TLSSocket>;
 }
 
 export function createAttestedConnector(options: ConnectorOptions): AttestedConnector {
-  let attested: { certificate: Uint8Array; until: number } | undefined;
-  let attesting: Promise<void> | undefined;
-
-  const attest = (): Promise<void> => {
-    attesting ??= options
-      .attest()
-      .then((certificate) => {
-        attested = { certificate, until: options.clock.now() + options.evidenceMs };
-      })
-      .finally(() => {
-        attesting = undefined;
-      });
-    return attesting;
+  const bound = new BoundConnections();
+  const rounds = createRounds(options);
+  const next = async (): Promise<Attested> => {
+    const attested = await rounds.next();
+    bound.renew(attested);
+    return attested;
   };
+  const renewal = createRenewal({ ...options, bound, next });
 
-  const dial = async (certificate: Uint8Array): Promise<TLSSocket | 'differs'> => {
+  const dial = async ({ certificate }: Attested): Promise<TLSSocket | 'differs'> => {
     let differs = false;
     try {
       const socket = await dialTls({
         ...options.endpoint,
         serverName: options.serverName,
-        roots: options.roots,
+        roots: options.roots(),
         credential: await options.credential(),
         alpn: options.alpn,
         signal: options.signal,
@@ -74,11 +81,21 @@ export function createAttestedConnector(options: ConnectorOptions): AttestedConn
   };
 
   const connect = async (): Promise<TLSSocket> => {
-    // Twice: an enclave that renewed its certificate differs once, and is attested anew.
+    // Twice: an enclave that renewed its certificate in between differs once, and is attested anew.
     for (let turn = 0; turn < 2; turn += 1) {
-      if (attested === undefined || attested.until <= options.clock.now() || turn > 0) await attest();
-      const socket = attested === undefined ? 'differs' : await dial(attested.certificate);
-      if (socket !== 'differs') return socket;
+      const attested = await next().catch((error: unknown) => {
+        if (!isUnreachable(error)) renewal.now();
+        throw error;
+      });
+      const socket = await dial(attested);
+      if (socket === 'differs') continue;
+      // A peer that vanished without a word is noticed, also when nothing is sent.
+      socket.setKeepAlive(true, 30_000);
+      // Both directions of a pipeline listen to it several times over.
+      socket.setMaxListeners(20);
+      bound.add(socket, attested);
+      renewal.start();
+      return socket;
     }
     throw new Failure(
       'verdict',
@@ -88,5 +105,5 @@ export function createAttestedConnector(options: ConnectorOptions): AttestedConn
     );
   };
 
-  return { attest, connect };
+  return { attest: () => next().then(() => undefined), connect };
 }

@@ -4,6 +4,9 @@ import { pipeline } from 'node:stream/promises';
 import type { Address } from '../../platform/config/option.ts';
 import type { AttestedConnector } from './attested-connector.ts';
 
+/** A local program that connects without end gets no more than these at a time. */
+const MAX_CONNECTIONS = 512;
+
 export interface Forwarding {
   /** The port that was bound. */
   readonly port: number;
@@ -24,7 +27,7 @@ export interface ForwardOptions {
 export async function forward(options: ForwardOptions): Promise<Forwarding> {
   const { listen, connector, signal } = options;
   const open = new Set<Duplex>();
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (local) => {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, keepAlive: true }, (local) => {
     open.add(local);
     local.on('error', () => undefined);
     local.once('close', () => open.delete(local));
@@ -43,6 +46,7 @@ export async function forward(options: ForwardOptions): Promise<Forwarding> {
     local.destroy();
     remote.destroy();
   };
+  server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(listen.port, listen.host, () => resolve());

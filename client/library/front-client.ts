@@ -13,12 +13,19 @@ export type FrontClient = RpcClient<typeof LicensingServiceService>;
 
 export const FRONT_NAME = componentDnsName('front');
 
-/** A client of front: its certificate is a component's of the pinned `system` roots, for front's name, whatever the address. */
-export function connectFront(address: Address, pinned: PinnedRoots, serverName = FRONT_NAME): FrontClient {
+/**
+ * A client of front: its certificate is a component's of these `system` roots, for front's name, whatever the address.
+ * @param systemRoots DER; never empty
+ */
+export function connectFront(
+  address: Address,
+  systemRoots: readonly Uint8Array[],
+  serverName = FRONT_NAME,
+): FrontClient {
   return createRpcClient(LicensingServiceService, {
     address,
     serverName,
-    roots: liveValue(pinned.roots.system),
+    roots: liveValue(systemRoots),
     maxResponseBytes: MAX_RPC_RESPONSE_BYTES.licensing,
     judgeServer: mustBe('front'),
   });

@@ -1,0 +1,145 @@
+import { equal } from '../../formats/bytes/bytes.ts';
+import type { Address } from '../../platform/config/option.ts';
+import type { Clock } from '../../platform/run/clock.ts';
+import type { Policy } from '../../verify/policy/policy.ts';
+import { requireAccess } from '../library/access-decision.ts';
+import type { Expectation } from '../library/attest.ts';
+import { expectedSpecs } from '../library/expected-spec.ts';
+import { type FreshEvidence, fetchEvidence } from '../library/fetch-evidence.ts';
+import type { FrontClient } from '../library/front-client.ts';
+import { type Challenge, challenge, type Judgement, judgeEvidence } from '../library/judge-evidence.ts';
+import { keySha256 } from '../library/owner-key.ts';
+import type { PinnedRoots } from '../library/pinned-roots.ts';
+import type { Trust } from '../library/trust.ts';
+import type { EnclaveRecord } from '../state/enclave-store.ts';
+import { endingOf } from './exit-code.ts';
+import { bytesOf, type ownCredential, ownKey } from './own-credential.ts';
+import { verdictLine, verdictLines, verdictObject } from './print-verdict.ts';
+import { refusedEvidence } from './refused-evidence.ts';
+import { enclaves, newestTrust, trustStore, type Workspace } from './workspace.ts';
+
+export interface AttestationOptions {
+  readonly client: FrontClient;
+  readonly pinned: PinnedRoots;
+  readonly record: EnclaveRecord;
+  readonly endpoint: Address;
+  readonly policy: Policy;
+  /** Say nothing of good verdicts. */
+  readonly quiet: boolean;
+  readonly clock: Clock;
+  credential(trust: Trust): ReturnType<typeof ownCredential>;
+}
+
+export interface EnclaveAttestation {
+  /** What evidence is judged by now. */
+  trust(): Trust;
+  /** Evidence for a new nonce, verified; what it shows is remembered and told. @returns DER of the certificate that it is about. @throws Failure */
+  attest(): Promise<Uint8Array>;
+}
+
+/** Trust documents come each minute. */
+const TRUST_MS = 60_000;
+/** The bundle that is kept for `bundle export` need not be the last second's. */
+const KEEP_MS = 60_000;
+
+/** Attests one enclave as often as it is asked to. */
+export async function enclaveAttestation(
+  workspace: Workspace,
+  options: AttestationOptions,
+): Promise<EnclaveAttestation> {
+  const { output, signal } = workspace;
+  const { client, pinned, record, endpoint, policy, clock } = options;
+  const store = trustStore(workspace, pinned);
+  const owner = keySha256(ownKey(workspace, record.id));
+  let trust = await newestTrust(workspace, client, pinned);
+  let trustedAt = clock.now();
+  /** Later verdicts are remarks: the command's one answer is given by then. */
+  let begun = false;
+  let keptAt = Number.NEGATIVE_INFINITY;
+  let told: Uint8Array | undefined;
+  let admitted: { enclave: Uint8Array; own: Uint8Array } | undefined;
+
+  const refresh = async (): Promise<void> => {
+    trustedAt = clock.now();
+    trust = await newestTrust(workspace, client, pinned);
+  };
+  const refreshInTheBackground = (): void => {
+    if (clock.now() - trustedAt < TRUST_MS) return;
+    // What is held goes on counting meanwhile, and also when the server shows what is not to be believed.
+    refresh().catch((error: unknown) => {
+      const { message, code, remedy } = endingOf(error, false);
+      if (!signal.aborted) output.note(`enclavectl: ${message} (${code}); ${remedy}`);
+    });
+  };
+  const judge = (asked: Challenge, { bundle, liveCertificate }: FreshEvidence): Promise<Judgement> => {
+    const specs =
+      record.profileSpec === undefined
+        ? undefined
+        : expectedSpecs(policy, {
+            enclave: record.id,
+            ownerKeySha256: owner,
+            profileSpec: JSON.parse(record.profileSpec),
+            rootsTexts: trust.rootsTexts,
+            serverName: record.serverName,
+          });
+    const expected: Omit<Expectation, 'nonce' | 'seen'> = {
+      policy,
+      trust,
+      now: workspace.now(),
+      ownerKeySha256: owner,
+      enclave: record.id,
+      liveCertificate,
+      ...(record.grant && {
+        grant: { grant: bytesOf(record.grant.grant), signature: bytesOf(record.grant.signature) },
+      }),
+      ...(specs?.ok && { specSha256: specs.value }),
+    };
+    return judgeEvidence(bundle, asked, expected, store);
+  };
+  /** Now it is known who answers: whether it lets us in, asked once for each pair of certificates. */
+  const requireAdmission = async (certificate: Uint8Array): Promise<void> => {
+    const credential = await options.credential(trust);
+    const own = credential.chain[0] ?? new Uint8Array();
+    if (admitted !== undefined && equal(admitted.enclave, certificate) && equal(admitted.own, own)) return;
+    const { serverName } = record;
+    await requireAccess(
+      { endpoint, serverName, roots: trust.roots.enclaves, certificate },
+      credential,
+      signal,
+    );
+    admitted = { enclave: certificate, own };
+  };
+
+  const attest = async (): Promise<Uint8Array> => {
+    refreshInTheBackground();
+    const asked = challenge(store);
+    const evidence = await fetchEvidence(endpoint, record.serverName, asked.nonce, signal);
+    let judged = await judge(asked, evidence);
+    if (!judged.verdict.ok) {
+      // Perhaps the CA was renewed a moment ago, and we have not heard of it.
+      const { version } = trust;
+      await refresh();
+      if (trust.version !== version) judged = await judge(asked, evidence);
+    }
+    const { verdict, notices } = judged;
+    if (!verdict.ok) {
+      if (!begun) output.result(verdictObject(verdict), []);
+      for (const line of verdictLines(verdict, output.width)) output.note(line);
+      throw refusedEvidence(judged);
+    }
+    for (const each of notices) output.notice(each);
+    // Each connection has a verdict: said of each certificate once.
+    const known = told !== undefined && equal(told, evidence.liveCertificate);
+    if (!known && !options.quiet) output.note(verdictLine(verdict));
+    told = evidence.liveCertificate;
+    if (clock.now() - keptAt >= KEEP_MS) {
+      enclaves(workspace).saveBundle(record.id, evidence.bundle);
+      keptAt = clock.now();
+    }
+    await requireAdmission(evidence.liveCertificate);
+    begun = true;
+    return evidence.liveCertificate;
+  };
+
+  return { trust: () => trust, attest };
+}
