@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
 
 /** Name, entry, and what the entry starts in a thread of its own: bundles beside its main.js. */
@@ -18,6 +18,10 @@ const COMPONENTS: readonly (readonly [string, string, Readonly<Record<string, st
   ['enclavectl', 'client/command/main.ts'],
   ['demo-app', 'tools/demo/app/main.ts'],
 ];
+/** Folders that a component reads as they stand, beside its main.js under their own name: to, from. */
+const READ_AS_FILES: readonly (readonly [string, string])[] = [
+  ['dist/enclavectl/export', 'client/library/export'],
+];
 const NATIVE = ['better-sqlite3', 'pkcs11js', 'pg', 'pg-native'];
 /** Before anything is imported, so that an old Node says what to do instead of a syntax error. */
 const NODE_CHECK =
@@ -25,7 +29,7 @@ const NODE_CHECK =
 
 const sources = execFileSync(
   'git',
-  ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.json', '*.sql', 'tools/build.ts'],
+  ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.json', '*.sql', '*.sh', '*.py'],
   {
     encoding: 'utf8',
   },
@@ -59,6 +63,7 @@ if (!existsSync('dist/stamp') || readFileSync('dist/stamp', 'utf8') !== digest) 
     });
     await bundle.close();
   }
+  for (const [to, from] of READ_AS_FILES) cpSync(from, to, { recursive: true });
   writeFileSync(
     'dist/enclavectl.js',
     `#!/usr/bin/env node\n${NODE_CHECK}\nawait import('./enclavectl/main.js');\n`,

@@ -21,7 +21,7 @@ fi
 
 # command:package
 missing=()
-for pair in swtpm:swtpm swtpm_setup:swtpm-tools tpm2_checkquote:tpm2-tools openssl:openssl curl:curl; do
+for pair in swtpm:swtpm swtpm_setup:swtpm-tools tpm2_checkquote:tpm2-tools openssl:openssl curl:curl python3:python3 shellcheck:shellcheck; do
   command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then

@@ -36,7 +36,10 @@ export async function showBundle(workspace: Workspace, flags: BundleFlags): Prom
   ]);
 }
 
-/** `enclavectl bundle export DIR`: each part as a file in its standard format; the user's key and certificate too when the enclave is the user's. */
+/**
+ * `enclavectl bundle export DIR`: each part as a file in its standard format, and what verifies them without our code; the user's key and
+ * certificate too when the enclave is the user's.
+ */
 export async function exportFiles(
   workspace: Workspace,
   directory: string,
@@ -45,8 +48,11 @@ export async function exportFiles(
   const { output, settings } = workspace;
   const { bundle, enclave } = chosen(workspace, flags);
   const pinned = settings.pinned();
-  const { roots } = heldTrust(pinned, trustStore(workspace, pinned));
-  const files = exportBundle(directory, bundle, roots);
+  const files = exportBundle(directory, bundle, {
+    trust: heldTrust(pinned, trustStore(workspace, pinned)),
+    policy: settings.policyIfNamed(),
+    now: workspace.now(),
+  });
   const store = enclaves(workspace);
   const key = enclave === undefined ? undefined : store.key(enclave);
   const chain = enclave === undefined ? undefined : store.certificate(enclave);

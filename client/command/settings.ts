@@ -92,14 +92,20 @@ export class Settings {
 
   /** @throws Failure when none is named */
   policy(): Policy {
-    const path = this.#value('policy') ?? this.#stored()?.policy;
-    if (path === undefined)
+    const policy = this.policyIfNamed();
+    if (policy === undefined)
       throw usage(
         'policy-missing',
         'there is no policy to judge evidence by',
         'give --policy FILE (enclavectl help verify)',
       );
-    return readPolicyFile(path);
+    return policy;
+  }
+
+  /** The same, or undefined when none is named. */
+  policyIfNamed(): Policy | undefined {
+    const path = this.#value('policy') ?? this.#stored()?.policy;
+    return path === undefined ? undefined : readPolicyFile(path);
   }
 
   /** The server whose roots are pinned. */

@@ -1,0 +1,119 @@
+"""What evidence is judged by: roots, policy, time, nonce and what else the caller gives. Nothing of it is in the bundle."""
+
+import calendar
+import hashlib
+import json
+import os
+import re
+import time
+
+from der import Malformed
+from documents import POLICY, ROLES, SEEN, read_roots
+from files import base64_text, read_file
+from json_shape import base64url_bytes, closed, integer, list_of, one_of, read_json, text
+
+MAX_INPUT = 1 << 20
+OPTIONS = (
+    "--roots", "--roots-sha256", "--policy", "--trust", "--nonce", "--at", "--owner-key", "--grant", "--grant-signature",
+    "--live", "--seen",
+)
+SHA256 = "[0-9a-f]{64}"
+SELECTION = closed({"hash": one_of("sha256", "sha384"), "pcrs": list_of(integer(0, 23), 1, 24)})
+TRUST = closed({"rootSets": list_of(text(SHA256, 64, "a SHA-256"), 0, 64)}, {"pcrSelection": SELECTION})
+
+
+class Misused(Exception):
+    """Wrong arguments, or a file of the caller's that cannot be used."""
+
+
+def read_arguments(arguments):
+    """Options and their values in turn, each option once, then the folder."""
+    *pairs, folder = arguments
+    options, values = pairs[::2], pairs[1::2]
+    for option in options:
+        if option not in OPTIONS or options.count(option) > 1:
+            raise Misused(f"{option}: not an option, or there twice; see verify.sh --help")
+    return {"folder": folder, **dict.fromkeys(OPTIONS), **dict(zip(options, values))}
+
+
+def at_time(given):
+    if given is None:
+        return int(time.time())
+    if re.fullmatch("[0-9]{1,12}", given):
+        return int(given)
+    try:
+        return calendar.timegm(time.strptime(re.sub(r"\.[0-9]{1,9}Z$", "Z", given), "%Y-%m-%dT%H:%M:%SZ"))
+    except ValueError:
+        raise Misused(f"--at {given}: write 2026-01-31T12:00:00Z or Unix seconds") from None
+
+
+def nonce_bytes(given):
+    if given is None:
+        return None
+    if re.fullmatch("([0-9a-f]{2}){16,64}", given):
+        return bytes.fromhex(given)
+    try:
+        return base64url_bytes(16, 64)(given, "--nonce")
+    except Malformed as problem:
+        raise Misused(str(problem)) from None
+
+
+def sha256_hex(given, what):
+    if given is not None and not re.fullmatch(SHA256, given):
+        raise Misused(f"{what}: 64 lower-case hexadecimal digits are expected")
+    return given
+
+
+def roots_fingerprint(roots):
+    """SHA-256 of the one text of a set of roots (RFC 8785), whatever file it was read from."""
+    members = {role: [base64_text(der) for der in roots[role]] for role in ROLES}
+    return hashlib.sha256(json.dumps(members, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+class Inputs:
+    def __init__(self, arguments):
+        given = read_arguments(arguments)
+        self.folder = given["folder"]
+        self.now = at_time(given["--at"])
+        self.nonce = nonce_bytes(given["--nonce"])
+        self.owner_key = sha256_hex(given["--owner-key"], "--owner-key")
+        roots = self._file(given["--roots"], "roots.json")
+        self.roots = self._read(read_roots, roots, "roots")
+        self.roots_sha256 = roots_fingerprint(self.roots)
+        if sha256_hex(given["--roots-sha256"], "--roots-sha256") not in (None, self.roots_sha256):
+            raise Misused(f"the roots have the SHA-256 {self.roots_sha256}, not the one given")
+        policy = self._file(given["--policy"], "policy.json")
+        self.policy = self._read(lambda content: read_json(content, POLICY, MAX_INPUT), policy, "policy")
+        self.policy_sha256 = hashlib.sha256(policy).hexdigest()
+        self._trust(given)
+        self.live = self._file(given["--live"])
+        self.grant, self.grant_signature = self._file(given["--grant"]), self._file(given["--grant-signature"])
+        if (self.grant is None) != (self.grant_signature is None):
+            raise Misused("--grant and --grant-signature go together")
+        seen = self._file(given["--seen"])
+        self.seen = [] if seen is None else self._read(lambda content: read_json(content, SEEN, MAX_INPUT), seen, "--seen")
+
+    def _trust(self, given):
+        """The cluster's PCR selection, and the sets of roots that a sidecar may have started with: those in force and those listed."""
+        self.root_sets, self.selection = {self.roots_sha256}, None
+        content = self._file(given["--trust"], "trust.json", optional=True)
+        if content is None:
+            return
+        trust = self._read(lambda document: read_json(document, TRUST, MAX_INPUT), content, "trust")
+        self.root_sets |= set(trust["rootSets"])
+        if "pcrSelection" in trust:
+            self.selection = (trust["pcrSelection"]["hash"], trust["pcrSelection"]["pcrs"])
+
+    def _file(self, path, default=None, optional=False):
+        """A file that was given, or the one of this name in the folder."""
+        if path is None and default is not None:
+            path = os.path.join(self.folder, default)
+            if optional and not os.path.lexists(path):
+                return None
+        return None if path is None else read_file(path, MAX_INPUT)
+
+    def _read(self, read, content, what):
+        try:
+            return read(content)
+        except Malformed as problem:
+            raise Misused(f"{what}: {problem}") from None
