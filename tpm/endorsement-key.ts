@@ -1,6 +1,7 @@
 import { NV_READ, NV_READ_PUBLIC } from '../formats/tpm/commands.ts';
 import type { Public } from '../formats/tpm/public.ts';
 import { RC } from '../formats/tpm/response-codes.ts';
+import { NV_ATTRIBUTES } from '../formats/tpm/structures.ts';
 import { EK_ECC_P256, EK_RSA_2048 } from '../formats/tpm/templates.ts';
 import { isResponse, type TpmExecutor } from './executor.ts';
 import { createEndorsementPrimary, madeFrom, readObject, type TpmObject } from './objects.ts';
@@ -25,9 +26,6 @@ export interface EndorsementKey extends TpmObject {
   readonly transient: boolean;
 }
 
-/** TPMA_NV bits (part 2, 13.4). */
-const NV_AUTHREAD = 1 << 18;
-const NV_WRITTEN = 1 << 29;
 /** NV_Read takes at most TPM_PT_NV_BUFFER_MAX bytes; every TPM takes 512. */
 const NV_CHUNK = 512;
 const MAX_CERTIFICATE = 4096;
@@ -38,7 +36,8 @@ async function readNv(tpm: TpmExecutor, nvIndex: number): Promise<Uint8Array | u
   try {
     const { nvPublic } = await tpm.execute(NV_READ_PUBLIC, { nvIndex });
     const { attributes, dataSize } = nvPublic;
-    if ((attributes & NV_AUTHREAD) === 0 || (attributes & NV_WRITTEN) === 0) return undefined;
+    const { authRead, written } = NV_ATTRIBUTES;
+    if ([authRead, written].some((bit) => ((attributes >>> bit) & 1) === 0)) return undefined;
     size = dataSize;
   } catch (error) {
     if (isResponse(error, RC.handle)) return undefined;

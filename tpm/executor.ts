@@ -62,7 +62,7 @@ export class TpmExecutor {
       }
       const { responseCode, value } = decoded.value;
       if (value !== undefined) return value;
-      if (!AGAIN.includes(responseCode) || attempt === ATTEMPTS)
+      if (!AGAIN.includes(bareResponseCode(responseCode)) || attempt === ATTEMPTS)
         throw new TpmResponseError(command, responseCode);
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }

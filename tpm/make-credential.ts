@@ -9,9 +9,10 @@ import {
 import { fromBase64url } from '../formats/bytes/base64.ts';
 import { concat, toUtf8 } from '../formats/bytes/bytes.ts';
 import { type Result, refuse, success } from '../formats/bytes/result.ts';
-import { Writer } from '../formats/bytes/writer.ts';
 import { encodeEncryptedSecret, encodeIdObject } from '../formats/tpm/credential.ts';
+import { encode } from '../formats/tpm/encode.ts';
 import { type Public, publicToSpki } from '../formats/tpm/public.ts';
+import { ECC_POINT } from '../formats/tpm/structures.ts';
 import { explain } from '../platform/run/explain.ts';
 import { kdfe, protectCredential } from './credential-protection.ts';
 
@@ -76,7 +77,7 @@ function shareByRsa(spki: Uint8Array): SharedSeed {
   };
 }
 
-/** Part 1, annex C.6.4: one-pass ECDH; the secret is the ephemeral point, a TPMS_ECC_POINT. */
+/** Part 1, annex C.6.4: one-pass ECDH; the secret is the ephemeral point. */
 function shareByEcdh(spki: Uint8Array, curve: string): SharedSeed {
   const publicKey = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
   const ephemeral = generateKeyPairSync('ec', { namedCurve: curve });
@@ -84,7 +85,7 @@ function shareByEcdh(spki: Uint8Array, curve: string): SharedSeed {
   const ours = coordinates(ephemeral.publicKey.export({ format: 'jwk' }));
   const theirs = coordinates(publicKey.export({ format: 'jwk' }));
   const seed = kdfe(z, LABEL, ours.x, theirs.x, 256);
-  return { seed, secret: new Writer().sized16(ours.x).sized16(ours.y).finish() };
+  return { seed, secret: encode(ECC_POINT, ours) };
 }
 
 function coordinates(jwk: { x?: string; y?: string }): { x: Uint8Array; y: Uint8Array } {

@@ -44,10 +44,7 @@ export function decode<T>(wire: Wire<T>, bytes: Uint8Array): Result<T, TpmFormat
 
 /** Reads fields without the wrapping: handles and parameters of a response. Throws nothing; see `decode`. */
 export function decodeFields(fields: Fields, bytes: Uint8Array): Result<Value, TpmFormatCode> {
-  return decode({ shape: { kind: 'structure', name: 'parameters', section: '', fields } }, bytes) as Result<
-    Value,
-    TpmFormatCode
-  >;
+  return decode({ shape: { kind: 'structure', fields } }, bytes) as Result<Value, TpmFormatCode>;
 }
 
 function present<T>(value: T | undefined): T {

@@ -14,7 +14,7 @@ export function encode<T>(wire: Wire<T>, value: T): Uint8Array {
 
 /** Writes fields without the wrapping: handles and parameters of a command. Throws as `encode` does. */
 export function encodeFields(fields: Fields, value: Value): Uint8Array {
-  return encode({ shape: { kind: 'structure', name: 'parameters', section: '', fields } }, value);
+  return encode({ shape: { kind: 'structure', fields } }, value);
 }
 
 function writeUint(writer: Writer, width: 1 | 2 | 4, value: number): void {

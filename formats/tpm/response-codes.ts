@@ -59,10 +59,10 @@ const WARN: readonly CodeRow[] = [
   row(0x908, 'TPM_RC_YIELDED', 'the TPM yielded; send the command again'),
   row(0x909, 'TPM_RC_CANCELED', 'the command was cancelled'),
   row(0x90a, 'TPM_RC_TESTING', 'the TPM tests itself; send the command again'),
-  row(0x910, 'TPM_RC_REFERENCE_H0', 'the first handle points to nothing that is loaded'),
-  row(0x911, 'TPM_RC_REFERENCE_H1', 'the second handle points to nothing that is loaded'),
-  row(0x918, 'TPM_RC_REFERENCE_S0', 'the first session is not loaded'),
-  row(0x919, 'TPM_RC_REFERENCE_S1', 'the second session is not loaded'),
+  ...[0, 1, 2, 3, 4, 5, 6].flatMap((at) => [
+    row(0x910 + at, `TPM_RC_REFERENCE_H${at}`, `handle ${at + 1} points to nothing that is loaded`),
+    row(0x918 + at, `TPM_RC_REFERENCE_S${at}`, `session ${at + 1} is not loaded`),
+  ]),
   row(0x920, 'TPM_RC_NV_RATE', 'the TPM spares its NV memory; send the command later'),
   row(0x921, 'TPM_RC_LOCKOUT', 'locked out after wrong authorizations (dictionary attack protection)'),
   row(0x922, 'TPM_RC_RETRY', 'the TPM is busy; send the command again'),
@@ -106,7 +106,10 @@ const FMT1: readonly CodeRow[] = [
   row(0x0a7, 'TPM_RC_ECC_POINT', 'the point is not on its curve'),
 ];
 
-const byCode = new Map([...VER1, ...WARN, ...FMT1].map((entry) => [entry.code, entry]));
+/** Of TPM 1.2, with its tag: what a TPM answers that does not know the command's tag. */
+const BAD_TAG = row(0x01e, 'TPM_RC_BAD_TAG', 'the command has a tag that is not known');
+
+const byCode = new Map([BAD_TAG, ...VER1, ...WARN, ...FMT1].map((entry) => [entry.code, entry]));
 
 /** Response codes that callers act on, without the place that format one adds (see `bareResponseCode`). */
 export const RC = {
@@ -137,21 +140,44 @@ export const RC = {
   badAuth: 0x0a2,
 } as const;
 
+/** Bits of a response code (part 2, 6.6.1). */
 const FORMAT_ONE = 0x080;
+/** Of format zero: a code of the TPM's maker. */
+const VENDOR = 0x400;
+/** Of format one: about a parameter, whose number is in bits 8 to 11; else about a handle, or from 8 on about a session. */
+const PARAMETER = 0x040;
+const FIRST_SESSION = 8;
+/** The Linux kernel's resource manager answered instead of the TPM, in the TPM's codes (TSS 2.0 Overview, 3.2: layer 11). */
+const RESOURCE_MANAGER = 0xb0000;
 
-/** A response code without the number of the handle, session or parameter that it is about. */
+/** As the TPM itself would have sent it. */
+function ownCode(code: number): number {
+  return code >= RESOURCE_MANAGER && code <= RESOURCE_MANAGER + 0xfff ? code - RESOURCE_MANAGER : code;
+}
+
+/** A response code without who answered, and without the number of the handle, session or parameter that it is about. */
 export function bareResponseCode(code: number): number {
-  return (code & FORMAT_ONE) === 0 ? code : code & 0x0bf;
+  const own = ownCode(code);
+  return (own & FORMAT_ONE) === 0 || own > 0xfff ? own : own & 0x0bf;
 }
 
 /** A response code in words: name, meaning, and which handle, session or parameter (counted from 1) it is about. */
 export function explainResponseCode(code: number): string {
   const hex = `0x${code.toString(16)}`;
+  const own = ownCode(code);
   const entry = byCode.get(bareResponseCode(code));
-  if (entry === undefined) return `${hex}: no response code of TPM 2.0`;
-  if ((code & FORMAT_ONE) === 0) return `${entry.name} (${hex}): ${entry.words}`;
-  const number = (code >> 8) & 0xf;
-  const place =
-    (code & 0x040) !== 0 ? `parameter ${number}` : number >= 8 ? `session ${number - 8}` : `handle ${number}`;
-  return `${entry.name} (${hex}, ${place}): ${entry.words}`;
+  if (entry !== undefined) return `${entry.name} (${[hex, ...about(code)].join(', ')}): ${entry.words}`;
+  const isVendors = own <= 0xfff && (own & FORMAT_ONE) === 0 && (own & VENDOR) !== 0;
+  return isVendors ? `${hex}: a code of the TPM's maker` : `${hex}: no response code of TPM 2.0`;
+}
+
+/** What a response code is about, and who says so if it is not the TPM. */
+function about(code: number): string[] {
+  const own = ownCode(code);
+  const speaker = own === code ? [] : ['by the resource manager'];
+  if ((own & FORMAT_ONE) === 0) return speaker;
+  const number = own >> 8;
+  if ((own & PARAMETER) !== 0) return [`parameter ${number}`, ...speaker];
+  if (number >= FIRST_SESSION) return [`session ${number - FIRST_SESSION}`, ...speaker];
+  return [`handle ${number}`, ...speaker];
 }

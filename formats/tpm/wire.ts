@@ -8,6 +8,12 @@ export interface Wire<T> {
   readonly value?: T;
 }
 
+/** A type of the specification: what it is called, and its section in the TPM 2.0 Library part 2 (revision 1.59). */
+export interface Row<T> extends Wire<T> {
+  readonly name: string;
+  readonly section: string;
+}
+
 /** A field that follows from others and so is no part of the value: a magic number, a union's selector. */
 export interface Hidden {
   readonly shape: Shape;
@@ -15,8 +21,10 @@ export interface Hidden {
 }
 
 export type Fields = Readonly<Record<string, Wire<unknown> | Hidden>>;
-/** Arms of a union: kind, selector value, fields. */
-export type Arms = Readonly<Record<string, { readonly tag: number; readonly fields: Fields }>>;
+/** Arms of a union: kind, selector value, section of the arm's structure (of its TPMU where it has none), fields. */
+export type Arms = Readonly<
+  Record<string, { readonly tag: number; readonly section: string; readonly fields: Fields }>
+>;
 /** Names of numbers: an algorithm, a curve. */
 export type Names = Readonly<Record<string, number>>;
 
@@ -32,14 +40,8 @@ export type Shape =
   | { readonly kind: 'rest'; readonly max: number }
   | { readonly kind: 'sized'; readonly inner: Shape }
   | { readonly kind: 'list'; readonly item: Shape; readonly max: number }
-  | { readonly kind: 'structure'; readonly name: string; readonly section: string; readonly fields: Fields }
-  | {
-      readonly kind: 'union';
-      readonly name: string;
-      readonly section: string;
-      readonly width: 2 | 4;
-      readonly arms: Arms;
-    }
+  | { readonly kind: 'structure'; readonly fields: Fields }
+  | { readonly kind: 'union'; readonly width: 2 | 4; readonly arms: Arms }
   | { readonly kind: 'selector'; readonly width: 2; readonly tags: Names; readonly of: readonly string[] }
   | { readonly kind: 'arm'; readonly by: string; readonly arms: Arms };
 
@@ -102,13 +104,18 @@ export function list<T>(item: Wire<T>, max: number): Wire<readonly T[]> {
   return { shape: { kind: 'list', item: item.shape, max } };
 }
 
+/** Names a wire type by the specification. */
+export function row<T>(name: string, section: string, wire: Wire<T>): Row<T> {
+  return { name, section, shape: wire.shape };
+}
+
 /** A TPMS or TPMT: fields in order. */
 export function structure<const F extends Fields>(
   name: string,
   section: string,
   fields: F,
-): Wire<ValueOfFields<F>> {
-  return { shape: { kind: 'structure', name, section, fields } };
+): Row<ValueOfFields<F>> {
+  return row(name, section, { shape: { kind: 'structure', fields } });
 }
 
 /** A TPMT whose selector stands directly before its union. The value's `kind` is the selector. */
@@ -117,8 +124,8 @@ export function union<const A extends Arms>(
   section: string,
   arms: A,
   width: 2 | 4 = 2,
-): Wire<ValueOfArms<A>> {
-  return { shape: { kind: 'union', name, section, width, arms } };
+): Row<ValueOfArms<A>> {
+  return row(name, section, { shape: { kind: 'union', width, arms } });
 }
 
 /** The selector of unions that come later in the structure, in the fields `of`; it has a value for each arm. */

@@ -2,23 +2,17 @@ import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { equal, fromHex, toHex } from '../../../formats/bytes/bytes.ts';
-import type { Result } from '../../../formats/bytes/result.ts';
 import { type Attest, decodeAttest, encodeAttest } from '../../../formats/tpm/attest.ts';
-import { decodeIdObject, encodeIdObject } from '../../../formats/tpm/credential.ts';
-import {
-  decodePcrSelection,
-  encodePcrSelection,
-  selectedPcrs,
-  selectPcrs,
-} from '../../../formats/tpm/pcr-selection.ts';
+import { COMMANDS } from '../../../formats/tpm/commands.ts';
+import { decode } from '../../../formats/tpm/decode.ts';
+import { encode } from '../../../formats/tpm/encode.ts';
+import { encodePcrSelection, selectedPcrs, selectPcrs } from '../../../formats/tpm/pcr-selection.ts';
 import { decodePublic, encodePublic, objectName, publicToSpki } from '../../../formats/tpm/public.ts';
-import {
-  decodeSignature,
-  encodeSignature,
-  type Signature,
-  signatureToScheme,
-} from '../../../formats/tpm/signature.ts';
+import { encodeSignature, type Signature, signatureToScheme } from '../../../formats/tpm/signature.ts';
+import * as structures from '../../../formats/tpm/structures.ts';
+import type { Arms, Row, Shape, Wire } from '../../../formats/tpm/wire.ts';
 import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
+import { anyValue } from './arbitrary.ts';
 import { attests, ecPublic, rsaPublic } from './samples.ts';
 
 const signatures: readonly Signature[] = [
@@ -27,55 +21,97 @@ const signatures: readonly Signature[] = [
   { kind: 'rsapss', hash: 'sha256', signature: new Uint8Array(256) },
 ];
 
-type Codec = readonly [
-  string,
-  (bytes: Uint8Array) => Result<unknown>,
-  (value: never) => Uint8Array,
-  readonly unknown[],
-];
-const codecs: readonly Codec[] = [
-  ['Attest', decodeAttest, encodeAttest, attests],
-  ['Public', decodePublic, encodePublic, [ecPublic, rsaPublic]],
-  ['Signature', decodeSignature, encodeSignature, signatures],
-  [
-    'IdObject',
-    decodeIdObject,
-    encodeIdObject,
-    [{ integrityHmac: new Uint8Array(32), encIdentity: new Uint8Array(34) }],
-  ],
-  ['PcrSelection', decodePcrSelection, encodePcrSelection, [selectPcrs({ hash: 'sha384', pcrs: [23] })]],
-];
+const rows: readonly (readonly [string, Row<unknown>])[] = Object.entries(structures).flatMap(
+  ([name, each]) => ('shape' in each ? [[name, each as Row<unknown>] as const] : []),
+);
 
-describe.each(codecs)('%s', (_, decode, encode, values) => {
-  test('what is written is read back, to the last byte', () => {
-    for (const value of values) {
-      const bytes = encode(value as never);
-      expect(decode(bytes)).toEqual({ ok: true, value });
-      expect(decode(bytes.subarray(0, bytes.length - 1)).ok).toBe(false);
-      expect(decode(Uint8Array.of(...bytes, 0)).ok).toBe(false);
+/** Structures that are inside others as arms of a union. */
+function armsOf(shape: Shape): Arms[string][] {
+  switch (shape.kind) {
+    case 'sized':
+      return armsOf(shape.inner);
+    case 'list':
+      return armsOf(shape.item);
+    case 'structure':
+      return Object.values(shape.fields).flatMap((field) => armsOf(field.shape));
+    case 'union':
+    case 'arm':
+      return Object.values(shape.arms).flatMap((each) => [
+        each,
+        ...Object.values(each.fields).flatMap((field) => armsOf(field.shape)),
+      ]);
+    default:
+      return [];
+  }
+}
+
+describe('the tables', () => {
+  test('each row names its type and its section of part 2, arms too', () => {
+    const SECTION = /^(8|9|1[0-5])(\.[1-9][0-9]*){1,3}$/;
+    for (const [, { name, section, shape }] of rows) {
+      expect(name).toMatch(/^TPM([2AILST]|2B|)[A-Z]*_[A-Z0-9_]+$/);
+      expect(section, name).toMatch(SECTION);
+      for (const each of armsOf(shape)) expect(each.section, name).toMatch(SECTION);
     }
+    expect(new Set(rows.map(([, { name }]) => name)).size).toBe(rows.length);
+    expect(rows.length).toBeGreaterThan(35);
+    for (const { section } of COMMANDS) expect(section).toMatch(/^[1-9][0-9]?\.[1-9][0-9]?$/);
   });
+});
 
-  test('whatever the bytes, they are refused or written back the same', () => {
-    const sample = encode(values[0] as never);
-    const mutation = fc.tuple(
-      fc.nat(sample.length - 1),
-      fc.integer({ min: 1, max: 255 }),
-      fc.nat(sample.length),
-    );
-    const isTotal = (bytes: Uint8Array): boolean => {
-      const decoded = decode(bytes);
-      return decoded.ok ? equal(encode(decoded.value as never), bytes) : decoded.message !== '';
-    };
+/** What is accepted re-encodes to the same bytes; what is not is refused with a reason. */
+function isTotal(row: Wire<unknown>, bytes: Uint8Array): boolean {
+  const decoded = decode(row, bytes);
+  return decoded.ok ? equal(encode(row, decoded.value), bytes) : decoded.message !== '';
+}
+
+const parameters: readonly (readonly [string, Wire<unknown>])[] = COMMANDS.flatMap((command) => [
+  [`${command.name} parameters`, { shape: { kind: 'structure', fields: command.parameters } }],
+  [`${command.name} response`, { shape: { kind: 'structure', fields: command.response } }],
+]);
+
+describe.each([...rows, ...parameters])('%s', (_, row) => {
+  const anyBytes = anyValue(row.shape).map((value) => ({ value, bytes: encode(row, value) }));
+
+  test('any value is read back; no length but its own is accepted; a change is refused or kept', () => {
+    const changes = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 }), fc.nat());
     fc.assert(
-      fc.property(mutation, fc.boolean(), ([at, change, cut], cutting) => {
-        const bytes = sample.slice(0, cutting ? cut : undefined);
-        if (at < bytes.length) bytes[at] = (bytes[at] ?? 0) ^ change;
-        return isTotal(bytes);
+      fc.property(anyBytes, changes, ({ value, bytes }, [at, change, cut]) => {
+        expect(decode(row, bytes)).toEqual({ ok: true, value });
+        expect(decode(row, Uint8Array.of(...bytes, 0)).ok).toBe(false);
+        if (bytes.length === 0) return;
+        expect(decode(row, bytes.subarray(0, cut % bytes.length)).ok).toBe(false);
+        const changed = bytes.slice();
+        changed[at % bytes.length] = (changed[at % bytes.length] ?? 0) ^ change;
+        expect(isTotal(row, changed)).toBe(true);
       }),
-      { numRuns: 400 },
+      { numRuns: 60 },
     );
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 120 }), isTotal));
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 120 }), (bytes) => isTotal(row, bytes)));
+  });
+});
+
+const encoded: readonly (readonly [string, Wire<unknown>, Uint8Array])[] = [
+  ...attests.map(
+    (each) => [`TPMS_ATTEST ${each.attested.kind}`, structures.ATTEST, encodeAttest(each)] as const,
+  ),
+  ...[ecPublic, rsaPublic].map(
+    (each) => [`TPMT_PUBLIC ${each.parameters.kind}`, structures.PUBLIC, encodePublic(each)] as const,
+  ),
+  ...signatures.map(
+    (each) => [`TPMT_SIGNATURE ${each.kind}`, structures.SIGNATURE, encodeSignature(each)] as const,
+  ),
+];
+
+describe('every single-bit change and every length', () => {
+  test.each(encoded)('of %s is refused or kept', (_, row, bytes) => {
+    for (let bit = 0; bit < 8 * bytes.length; bit += 1) {
+      const changed = bytes.slice();
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      if (!isTotal(row, changed)) expect.fail(`bit ${bit}`);
+    }
+    for (let length = 0; length < bytes.length; length += 1)
+      if (decode(row, bytes.subarray(0, length)).ok) expect.fail(`length ${length}`);
   });
 });
 
