@@ -7,6 +7,9 @@ import { type ConnectFlags, connect } from './connect-command.ts';
 import { list, status, stop } from './enclave-commands.ts';
 import { type InitFlags, init } from './init-command.ts';
 import { type LaunchFlags, launch } from './launch-command.ts';
+import { policyCheck } from './policy-check.ts';
+import { type PolicyDiffFlags, policyDiff } from './policy-diff.ts';
+import { type PolicyInitFlags, policyInit } from './policy-init.ts';
 import type { GlobalFlags } from './settings.ts';
 import { type AcceptFlags, acceptTpm, showTrust } from './trust-commands.ts';
 import { type VerifyFlags, verifyFile } from './verify-command.ts';
@@ -47,6 +50,8 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     new Option('--password-file <file>', 'first line is the password; otherwise it is asked for');
   const enclave = () => new Option('--enclave <id>', 'which enclave, when there are several');
 
+  const at = () => new Option('--at <time>', 'judge as of this time (ISO 8601 or Unix seconds)');
+
   command<InitFlags>('init', "pin the operator's roots and remember the server", (w, _, flags) =>
     init(w, flags),
   )
@@ -86,7 +91,7 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     verifyFile,
   )
     .option('--nonce <bytes>', 'the nonce that the evidence must repeat (hex or base64url)')
-    .option('--at <time>', 'judge as of this time (ISO 8601 or Unix seconds)')
+    .addOption(at())
     .addOption(enclave())
     .option('--owner-key <sha256>', 'the owner key that the enclave must have')
     .option(
@@ -140,6 +145,26 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
   command<BundleFlags>('show', 'show what a bundle says', (w, _, flags) => showBundle(w, flags), bundle)
     .addOption(enclave())
     .option('--bundle <file>', 'this bundle instead of a kept one');
+  const policy = program.command('policy').description('what evidence is accepted, as a file');
+  command<PolicyInitFlags>(
+    'init [file]',
+    'write a policy that accepts what a bundle shows, and nothing else (default: policy.yaml)',
+    policyInit,
+    policy,
+  )
+    .requiredOption(
+      '--from <bundle>',
+      'a bundle.json, a folder that bundle export wrote, or an enclave that is kept here',
+    )
+    .addOption(at())
+    .option('--force', 'replace the file that is there');
+  command('check <file>', 'say what a policy pins, and what it lets through', policyCheck, policy);
+  command<PolicyDiffFlags>(
+    'diff <bundle>',
+    'compare what a bundle has with what the policy accepts, member by member',
+    policyDiff,
+    policy,
+  ).addOption(at());
   return strict(program);
 }
 
