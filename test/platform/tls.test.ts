@@ -1,11 +1,12 @@
 import { createServer as createHttpsServer } from 'node:https';
-import { connect, createServer, type Server, TLSSocket, type TlsOptions } from 'node:tls';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { connect, createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
+import { afterEach, describe, expect, test } from 'vitest';
 import { liveValue } from '../../platform/run/live.ts';
 import { dialTls } from '../../platform/tls/dial.ts';
 import { peerCertificate } from '../../platform/tls/peer.ts';
 import { reloadOnChange } from '../../platform/tls/reload.ts';
 import { type ServerTls, serverTlsOptions } from '../../platform/tls/server-options.ts';
+import { withForcedSession } from '../support/forced-session.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
 
 const NAME = 'e1.enclaves.enclave-licensing.internal';
@@ -15,12 +16,6 @@ const undo: (() => unknown)[] = [];
 afterEach(() => {
   for (const each of undo.splice(0).reverse()) each();
 });
-
-/** What Node's `connect` calls before the handshake begins. */
-interface Handshaking {
-  setServername(name: string): void;
-  setSession(session: Buffer): void;
-}
 
 async function serve(extra: Partial<ServerTls> = {}, tickets?: TlsOptions) {
   const settings = liveValue<ServerTls>({ credential: authority.issue({ dns: [NAME] }), ...extra });
@@ -119,20 +114,12 @@ test('a server that hands out tickets, and a client made to use one: the session
   expect(peerCertificate(raw)).toBeUndefined();
   raw.destroy();
   // dialTls offers none by itself, so it is forced upon it just before the handshake.
-  const prototype = TLSSocket.prototype as unknown as Handshaking;
-  const { setServername } = prototype;
-  const forced = vi.spyOn(prototype, 'setServername').mockImplementation(function (this: Handshaking, name) {
-    this.setSession(session);
-    setServername.call(this, name);
-  });
-  try {
+  await withForcedSession(session, async () => {
     for (const roots of [dial.roots, 'unauthenticated'] as const)
       await expect(dialTls({ ...dial, roots, judgeServer })).rejects.toMatchObject({
         code: 'ERR_TLS_SESSION_RESUMED',
       });
-  } finally {
-    forced.mockRestore();
-  }
+  });
   // Node did not even ask the judge: that is why the session's state is looked at.
   expect(judged).toHaveLength(1);
   (await dialTls({ ...dial, judgeServer })).destroy();

@@ -1,9 +1,10 @@
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type TLSSocket } from 'node:tls';
+import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { fromBase64url, toBase64url } from '../../formats/bytes/base64.ts';
 import { type Bundle, encodeBundle } from '../../formats/evidence/bundle.ts';
 import { parseCertificate } from '../../formats/x509/certificate.ts';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
+import { problemDocument } from '../../platform/http/problem.ts';
 import { createCredential } from '../../platform/identity/credential.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { serverTlsOptions } from '../../platform/tls/server-options.ts';
@@ -18,6 +19,14 @@ export interface FakeEnclave {
   readonly leaf: Uint8Array;
   /** Bytes that came over data connections. */
   readonly received: Buffer[];
+  /** Every nonce that it was asked with, base64url. */
+  readonly nonces: string[];
+  /** From now on its evidence is made with these changes. */
+  change(next: Changes): void;
+  /** From now on it hands out tickets that resume a session, as no sidecar does. */
+  offerTickets(): void;
+  /** From now on it is too busy to give evidence (503), or not any more. */
+  busy(now: boolean): void;
   bundle(nonce: Uint8Array): Bundle;
   /** A new key and certificate, as after a rotation or in a stranger's hands. */
   rotate(): void;
@@ -30,15 +39,20 @@ export interface FakeEnclave {
  * The sidecar's outside, with software keys instead of a TPM: evidence over its own certificate on the evidence protocol, and on any other an echo for the owner's key. It
  * is a peer to test the client against; the true one is in the end-to-end test.
  */
-export async function fakeEnclave(ownerKeySha256: string, changes: Changes = {}): Promise<FakeEnclave> {
+export async function fakeEnclave(ownerKeySha256: string): Promise<FakeEnclave> {
+  let changed: Changes = {};
   const now = Math.floor(Date.now() / 1000);
   const validity = { notBefore: now - 600, notAfter: now + 600 };
   let endpoint = '';
+  let current: ReturnType<typeof make>;
+  let busy = false;
+  let tickets: TlsOptions = {};
+  const nonces: string[] = [];
   const make = () => {
     const key = generateKey();
     const bundleFor = (nonce: Uint8Array): Bundle =>
       fixture({
-        ...changes,
+        ...changed,
         certificate: (fields) => ({
           ...fields,
           ...validity,
@@ -50,7 +64,7 @@ export async function fakeEnclave(ownerKeySha256: string, changes: Changes = {})
             }),
           },
         }),
-        akCertificate: (fields) => ({ ...fields, ...validity }),
+        akCertificate: (fields) => ({ ...(changed.akCertificate?.(fields) ?? fields), ...validity }),
         statement: (statement) => ({
           ...statement,
           iat: Math.floor(Date.now() / 1000),
@@ -62,7 +76,7 @@ export async function fakeEnclave(ownerKeySha256: string, changes: Changes = {})
     const leaf = bundleFor(new Uint8Array(32)).certificateChain[0] ?? new Uint8Array();
     return { bundleFor, leaf, credential: createCredential(key.privateKey, [leaf]) };
   };
-  let current = make();
+  current = make();
   const received: Buffer[] = [];
   const roots = fixtureRoots();
   const allowed = (socket: TLSSocket): boolean => {
@@ -83,16 +97,21 @@ export async function fakeEnclave(ownerKeySha256: string, changes: Changes = {})
       response.end(JSON.stringify(allow ? { allowed: true } : refusal));
       return;
     }
+    nonces.push(url.searchParams.get('nonce') ?? '');
+    if (busy) {
+      const problem = { code: 'evidence-unavailable', message: 'the agent is busy', remedy: '' };
+      return void response.writeHead(503).end(JSON.stringify(problemDocument(503, problem)));
+    }
     const nonce = fromBase64url(url.searchParams.get('nonce') ?? '') ?? new Uint8Array();
     response.end(encodeBundle(current.bundleFor(nonce)));
   });
-  const options = () => ({
-    credential: current.credential,
-    alpn: [EVIDENCE_ALPN, 'http/1.1'],
-    clientCertificates: { mode: 'requested' as const, roots: roots.users },
-  });
+  const options = (credential = current.credential): TlsOptions => {
+    const alpn = [EVIDENCE_ALPN, 'http/1.1'];
+    const clientCertificates = { mode: 'requested', roots: roots.users } as const;
+    return { ...serverTlsOptions({ credential, alpn, clientCertificates }), ...tickets };
+  };
   const sockets = new Set<TLSSocket>();
-  const server = createServer(serverTlsOptions(options()), (socket) => {
+  const server = createServer(options(), (socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined);
     if (socket.alpnProtocol === EVIDENCE_ALPN) return void http.emit('connection', socket);
@@ -110,13 +129,23 @@ export async function fakeEnclave(ownerKeySha256: string, changes: Changes = {})
       return current.leaf;
     },
     received,
+    nonces,
+    change: (next) => {
+      changed = next;
+    },
+    busy: (now) => {
+      busy = now;
+    },
     bundle: (nonce) => current.bundleFor(nonce),
     rotate: () => {
       current = make();
-      server.setSecureContext(serverTlsOptions(options()));
+      server.setSecureContext(options());
     },
-    impersonate: () =>
-      server.setSecureContext(serverTlsOptions({ ...options(), credential: make().credential })),
+    impersonate: () => server.setSecureContext(options(make().credential)),
+    offerTickets: () => {
+      tickets = { secureOptions: 0 };
+      server.setSecureContext({ ...options(), ticketKeys: Buffer.alloc(48, 7) } as TlsOptions);
+    },
     close: () =>
       new Promise((resolve) => {
         for (const socket of sockets) socket.destroy();
