@@ -39,16 +39,17 @@ const nonce = (): Uint8Array => new Uint8Array(randomBytes(32));
 
 function verdict(bundle: Bundle, expected: Uint8Array) {
   const policy = parsePolicy({
-    eks: 'any',
-    pcrs: 'any',
+    roots: ['any'],
+    eks: ['any'],
+    pcrs: { accept: 'any' },
     namespaces: [ENCLAVES],
     serviceAccounts: ['default'],
-    enclaves: 'any',
+    enclaves: ['any'],
     images: [world.appImage, world.injection.sidecarImage],
-    specSha256: 'any',
+    specSha256: ['any'],
     modes: ['tcp'],
     auth: ['mtls'],
-    upstream: 'any',
+    upstream: ['any'],
     ownerKeys: ['ab'.repeat(32)],
     maxAge: 60,
     allowEmulatedTpm: true,

@@ -1,0 +1,97 @@
+import { Socket } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { judgePod } from '../../agent/caller/judge-pod.ts';
+import { watchNodePods } from '../../agent/pods/node-pods.ts';
+import { Connections } from '../../agent/serve/connections.ts';
+import type { Pod } from '../../platform/kube/resources.ts';
+import { recordingLogger } from '../support/recording-logger.ts';
+import { type ScriptedApiServer, scriptedApiServer } from '../support/scripted-api-server.ts';
+import { until } from '../support/until.ts';
+import { rules, storedPod } from './pods.ts';
+
+const UID = storedPod().metadata?.uid ?? '';
+const EXPIRED = { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' };
+let ending: AbortController;
+let scripted: ScriptedApiServer;
+afterEach(async () => {
+  ending.abort();
+  await scripted.stop();
+});
+
+const at = (version: string, edit?: (pod: Pod) => void): Pod =>
+  storedPod((pod) => {
+    Object.assign(pod.metadata ?? {}, { resourceVersion: version });
+    edit?.(pod);
+  });
+const event = (type: string, object: object): string => `${JSON.stringify({ type, object })}\n`;
+const list = (version: string, ...items: Pod[]) => ({ items, metadata: { resourceVersion: version } });
+const going = (pod: Pod): void => {
+  Object.assign(pod.metadata ?? {}, { deletionTimestamp: '2026-01-01T00:00:00Z' });
+};
+const otherImage = (pod: Pod): void => {
+  Object.assign(pod.spec?.containers[0] ?? {}, { image: `registry.internal/app@sha256:${'3'.repeat(64)}` });
+};
+
+/** An agent whose copy of the node's pods begins as `first`, and a caller that the API server itself vouched for. */
+async function agentWith(...first: Pod[]) {
+  scripted = await scriptedApiServer();
+  ending = new AbortController();
+  const connections = new Connections();
+  const ended: string[] = [];
+  const watch = watchNodePods({
+    kube: scripted.kube,
+    log: recordingLogger().log,
+    signal: ending.signal,
+    rules,
+    connections,
+    onEnd: (uid, reason) => {
+      ended.push(`${uid}: ${reason}`);
+      connections.end(uid);
+    },
+  });
+  (await scripted.next()).answer(200, list('5', ...first));
+  await watch.synced;
+  const caller = judgePod(storedPod(), rules);
+  if (!caller.ok) throw new Error(caller.message);
+  const socket = new Socket();
+  const connection = { socket, remoteAddress: '127.70.0.7', signal: ending.signal, inFlight: 0 };
+  expect(connections.join(connection, caller.value).ok).toBe(true);
+  const { response } = await scripted.next();
+  return { socket, ended, watch: response };
+}
+
+const cut = (socket: Socket): Promise<true> => until('the connection is cut', async () => socket.destroyed);
+
+test.each<[string, Pod[], Pod[], string | undefined]>([
+  ['was deleted', [at('4')], [], 'the pod is gone'],
+  ['was deleted, and had come too', [], [], undefined],
+  ['changed', [at('4')], [at('9', otherImage)], 'what the statement says of the pod changed'],
+  ['changed, and had come too', [], [at('9', otherImage)], 'what the statement says of the pod changed'],
+])('a pod that %s while its version expired (410 inside the watch)', async (_, before, after, reason) => {
+  const { socket, ended, watch } = await agentWith(...before);
+  watch.end(event('ERROR', EXPIRED));
+  (await scripted.next()).answer(200, list('20', ...after));
+  await cut(socket);
+  expect(ended).toEqual(reason === undefined ? [] : [`${UID}: ${reason}`]);
+});
+
+test('a caller that is newer than the copy: the pod is first seen when it goes', async () => {
+  const { socket, ended, watch } = await agentWith();
+  watch.write(event('ADDED', at('6', going)));
+  await cut(socket);
+  expect(ended).toEqual([expect.stringContaining('being deleted')]);
+});
+
+test('a caller whose pod is as it was stays, whatever else the watch brings', async () => {
+  const { socket, ended, watch } = await agentWith(at('4'));
+  const running = (pod: Pod): void => {
+    Object.assign(pod.status ?? {}, { phase: 'Running' });
+  };
+  const stranger = (pod: Pod): void => {
+    Object.assign(pod.metadata ?? {}, { name: 'e2', uid: 'other' });
+  };
+  watch.write(event('MODIFIED', at('6', running)) + event('ADDED', at('7', stranger)));
+  watch.write(event('DELETED', at('8', stranger)));
+  await until('all is seen', async () => ended.length === 1);
+  expect([socket.destroyed, ended]).toEqual([false, ['other: the pod is gone']]);
+});
