@@ -55,8 +55,6 @@ export function verifyChain(
   options: ChainOptions,
 ): Result<Certificate, ChainCode> {
   const { role, now, cache } = options;
-  const parse = (der: Uint8Array) => cache?.certificate(crypto, der) ?? parseCertificate(der);
-  const parseRoot = (der: Uint8Array) => cache?.root(der) ?? parseCertificate(der);
   const signed: SignatureCheck = (certificate, issuer) =>
     cache?.signed(crypto, certificate, issuer) ??
     verifyCertificateSignature(crypto, certificate, issuer.spki);
@@ -68,7 +66,7 @@ export function verifyChain(
     return no('chain-too-long', `${chain.length} certificates, at most ${MAX_CHAIN_CERTIFICATES}`);
   const path: Certificate[] = [];
   for (const der of chain) {
-    const parsed = parse(der);
+    const parsed = cache?.certificate(der) ?? parseCertificate(der);
     if (!parsed.ok) return no('chain-malformed', parsed.message);
     path.push(parsed.value);
   }
@@ -76,32 +74,62 @@ export function verifyChain(
   const last = path[path.length - 1];
   if (!leaf || !last) return no('chain-empty', 'there is no certificate');
 
-  const anchors = roots.map(parseRoot).flatMap((root) => (root.ok ? [root.value] : []));
-  const called = anchors.filter((root) => equal(root.subject, last.issuer));
-  if (called.length === 0) return no('chain-untrusted', `no root of ${role} has the issuer's name`);
-  // Before its signature is looked at: a seam may or may not know the key.
-  const named = called.filter((root) => root.keyKind !== undefined);
-  if (named.length === 0) return no('chain-key', UNKNOWN_KEY);
-  const { acceptedRoots = 'any' } = options;
-  const counts = ({ der }: Certificate) =>
-    acceptedRoots === 'any' || accepts(acceptedRoots, toHex(crypto.hash('sha256', der)));
-  const root = named.find((each) => counts(each) && signed(last, each));
-  if (!root)
-    return named.some((each) => !counts(each) && signed(last, each))
-      ? no(
-          'chain-untrusted',
-          `the root of ${role} is held, but not listed`,
-          'list its fingerprint under roots',
-        )
-      : no('chain-signature', `no root of ${role} made the signature`);
-  path.push(root);
+  const root = rootOf(last, options, signed, crypto);
+  if (!root.ok) return root;
+  path.push(root.value);
 
   return (
-    pathProblem(signed, path, role) ??
+    soundnessProblem(path, options, signed) ??
     dateProblem(path, now) ??
-    leafProblem(leaf, path.slice(1), options) ??
+    nameProblem(leaf, options.dnsName) ??
     success(leaf)
   );
+}
+
+/** The root that signed a certificate, of those that are held and count. */
+function rootOf(
+  last: Certificate,
+  { roots, role, acceptedRoots = 'any', cache }: ChainOptions,
+  signed: SignatureCheck,
+  crypto: Crypto,
+): Result<Certificate, ChainCode> {
+  let named = 0;
+  let known = 0;
+  let unlisted = 0;
+  for (const der of roots[role]) {
+    const root = cache?.root(der) ?? parseCertificate(der);
+    if (!root.ok || !equal(root.value.subject, last.issuer)) continue;
+    named++;
+    // Before its signature is looked at: a seam may or may not know the key.
+    if (root.value.keyKind === undefined) continue;
+    known++;
+    if (!signed(last, root.value)) continue;
+    const sha256 = () => cache?.sha256(crypto, root.value) ?? crypto.hash('sha256', der);
+    if (acceptedRoots === 'any' || accepts(acceptedRoots, toHex(sha256()))) return root;
+    unlisted++;
+  }
+  if (named === 0) return no('chain-untrusted', `no root of ${role} has the issuer's name`);
+  if (known === 0) return no('chain-key', UNKNOWN_KEY);
+  return unlisted === 0
+    ? no('chain-signature', `no root of ${role} made the signature`)
+    : no(
+        'chain-untrusted',
+        `the root of ${role} is held, but not listed`,
+        'list its fingerprint under roots',
+      );
+}
+
+/** Whatever is wrong with a path at any time; what was found sound before is not looked at again. */
+function soundnessProblem(
+  path: readonly Certificate[],
+  { role, usages = [], cache }: ChainOptions,
+  signed: SignatureCheck,
+): Refusal<ChainCode> | undefined {
+  const purpose = [role, ...usages].join(' ');
+  if (cache?.sound(path, purpose)) return undefined;
+  const problem = pathProblem(signed, path, role) ?? leafProblem(path, role, usages);
+  if (!problem) cache?.keepSound(path, purpose);
+  return problem;
 }
 
 /** Each certificate is signed by the next, and every one above the leaf may sign. */
@@ -146,11 +174,12 @@ function dateProblem(path: readonly Certificate[], now: number): Refusal<ChainCo
 }
 
 function leafProblem(
-  leaf: Certificate,
-  issuers: readonly Certificate[],
-  { role, dnsName, usages = [] }: ChainOptions,
+  [leaf, ...issuers]: readonly Certificate[],
+  role: Issuer,
+  usages: readonly string[],
 ): Refusal<ChainCode> | undefined {
-  const { basicConstraints, keyUsage = [], extendedKeyUsage = [], subjectAltName } = leaf.extensions;
+  if (!leaf) return no('chain-empty', 'there is no certificate');
+  const { basicConstraints, keyUsage = [], extendedKeyUsage = [] } = leaf.extensions;
   if (basicConstraints?.ca === true) return no('chain-usage', 'the end-entity certificate is a CA');
   if (!keyUsage.includes('digitalSignature') || keyUsage.includes('keyCertSign'))
     return no('chain-usage', 'the key usage is not digitalSignature');
@@ -168,8 +197,13 @@ function leafProblem(
     const name = extensions.nameConstraints && unpermittedName(leaf, extensions.nameConstraints);
     if (name !== undefined) return no('chain-name-constraints', `its issuer may not name ${name}`);
   }
+  return undefined;
+}
+
+function nameProblem(leaf: Certificate, dnsName: string | undefined): Refusal<ChainCode> | undefined {
+  const { dns = [] } = leaf.extensions.subjectAltName ?? {};
   const wanted = dnsName?.toLowerCase();
-  if (wanted !== undefined && !subjectAltName?.dns.some((name) => name.toLowerCase() === wanted))
+  if (wanted !== undefined && !dns.some((name) => name.toLowerCase() === wanted))
     return no(
       'chain-name',
       `the certificate is not for ${dnsName}`,

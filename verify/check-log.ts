@@ -34,11 +34,13 @@ export interface Step<T> {
 }
 
 export function holds<T>(value: T, expected: string, actual: string = expected, detail?: string): Outcome<T> {
-  return { ok: true, value, expected, actual, ...(detail === undefined ? {} : { detail }) };
+  const held = { ok: true, value, expected, actual } as const;
+  return detail === undefined ? held : { ...held, detail };
 }
 
 export function fails(code: VerifyCode, expected: string, actual: string, detail?: string): Outcome<never> {
-  return { ok: false, code, expected, actual, ...(detail === undefined ? {} : { detail }) };
+  const failed = { ok: false, code, expected, actual } as const;
+  return detail === undefined ? failed : { ...failed, detail };
 }
 
 /** There is nothing to compare with, and the caller said so; what is there is shown all the same. */
@@ -59,6 +61,8 @@ export function ahead<T>(name: CheckName, outcome: Outcome<T> | undefined): Step
   return { name, result: outcome?.ok ? { value: outcome.value } : undefined };
 }
 
+const NONE: readonly Step<unknown>[] = [];
+
 /** Runs checks one after the other and keeps a line of each, also of those whose dependency failed. */
 export class CheckLog {
   readonly #checks: Check[] = [];
@@ -71,32 +75,29 @@ export class CheckLog {
     name: CheckName,
     after: readonly [...{ [K in keyof D]: Step<D[K]> }],
     run: (...values: D) => Outcome<T>,
-    also: readonly Step<unknown>[] = [],
+    also: readonly Step<unknown>[] = NONE,
   ): Step<T> {
-    const steps: readonly Step<unknown>[] = [...after, ...also];
-    const failed = steps.find((step) => step.result === undefined);
-    if (failed) {
-      this.#checks.push({
-        name,
-        ok: 'not-run',
-        expected: '',
-        actual: '',
-        detail: `not run: ${failed.name} did not hold`,
-      });
+    for (const step of after) if (step.result === undefined) return this.#blocked(name, step);
+    for (const step of also) if (step.result === undefined) return this.#blocked(name, step);
+    const values: unknown[] = [];
+    for (const step of after) values.push(step.result?.value);
+    const outcome = run(...(values as unknown as D));
+    const { ok, expected, actual, detail } = outcome;
+    if (ok === false) {
+      const { code } = outcome;
+      this.#checks.push({ name, ok, expected, actual, ...(detail === undefined ? {} : { detail }), code });
       return { name, result: undefined };
     }
-    const values = after.map((step) => step.result?.value) as unknown as D;
-    const outcome = run(...values);
-    const { ok, detail } = outcome;
-    this.#checks.push({
-      name,
-      ok,
-      expected: outcome.expected,
-      actual: outcome.actual,
-      ...(detail === undefined ? {} : { detail }),
-      ...(ok === false ? { code: outcome.code } : {}),
-    });
-    return { name, result: ok === false ? undefined : { value: outcome.value } };
+    this.#checks.push(
+      detail === undefined ? { name, ok, expected, actual } : { name, ok, expected, actual, detail },
+    );
+    return { name, result: outcome };
+  }
+
+  #blocked(name: CheckName, by: Step<unknown>): Step<never> {
+    const detail = `not run: ${by.name} did not hold`;
+    this.#checks.push({ name, ok: 'not-run', expected: '', actual: '', detail });
+    return { name, result: undefined };
   }
 
   verdict(statement: Step<Statement>, tpm: Step<TpmSeen>): Verdict {

@@ -30,7 +30,7 @@ export function readQuoteParts(bundle: Bundle, { crypto, cache }: EvidenceContex
     cache?.attestationKey(crypto, attestationKeyPublic) ?? readAttestationKey(attestationKeyPublic, crypto);
   const signed = (by: AttestationKey) => {
     const outcome = memory?.known ?? checkQuoteSignature({ attest, signature }, quote, by, crypto);
-    if (outcome.ok) memory?.keep(outcome);
+    if (outcome.ok && !memory?.known) memory?.keep(outcome);
     return outcome;
   };
   return { quote, extraData: readExtraData(attest, quote), key, signed };

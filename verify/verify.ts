@@ -2,7 +2,11 @@ import type { Bundle } from '../formats/evidence/bundle.ts';
 import { CheckLog } from './check-log.ts';
 import { checkNode, checkOwnerKey, checkPod } from './checks/bindings.ts';
 import { checkBundleShape } from './checks/bundle-shape.ts';
-import { checkCertificateChain, checkLiveCertificate } from './checks/certificate-chains.ts';
+import {
+  certificateSha256,
+  checkCertificateChain,
+  checkLiveCertificate,
+} from './checks/certificate-chains.ts';
 import { checkOwner, checkRoots } from './checks/claims.ts';
 import { checkAge, checkConfirmation, checkNonce } from './checks/statement.ts';
 import type { VerifyContext } from './context.ts';
@@ -18,7 +22,7 @@ import type { Verdict } from './verdict.ts';
  * @param context roots, time, nonce, the live certificate, the verifier's key, and what was seen before
  */
 export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): Verdict {
-  const { crypto, now } = context;
+  const { now } = context;
   const log = new CheckLog();
 
   const shape = log.check('bundle-shape', [], () => checkBundleShape(bundle, true));
@@ -34,7 +38,7 @@ export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): 
   log.check('age', [statement], (claims) => checkAge(claims, now, policy.maxAge));
 
   log.check('confirmation', [statement, certificate], (claims, leaf) =>
-    checkConfirmation(claims, 'x5t#S256', crypto.hash('sha256', leaf.der)),
+    checkConfirmation(claims, 'x5t#S256', certificateSha256(leaf, context)),
   );
   log.check('node', [certified, statement, certificate], checkNode);
   log.check('pod', [certificate, statement], checkPod);

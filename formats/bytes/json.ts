@@ -162,6 +162,33 @@ export function parseJson(input: string | Uint8Array, bounds: JsonBounds): Resul
   }
 }
 
+/** Whether nesting stays within a depth and every whole number is one that a double holds exactly. */
+function bounded(value: Json, depth: number): boolean {
+  if (typeof value === 'number') return !Number.isInteger(value) || Number.isSafeInteger(value);
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth === 0) return false;
+  for (const member of Array.isArray(value) ? value : Object.values(value))
+    if (!bounded(member, depth - 1)) return false;
+  return true;
+}
+
+/**
+ * `parseJson` for text as JSON.stringify writes it, by the platform's parser: text without escapes that comes back as
+ * it was has every member once, and no form but this one. Undefined for all other text, acceptable or not: the strict
+ * parser decides. Objects have their usual prototype here, so this is for readers of own members only.
+ */
+export function parseCompactJson(input: string | Uint8Array, bounds: JsonBounds): Json | undefined {
+  if (input.length > bounds.maxBytes) return undefined;
+  const text = typeof input === 'string' ? input : fromUtf8(input);
+  if (text === undefined || text.includes('\\')) return undefined;
+  try {
+    const value: Json = JSON.parse(text);
+    return JSON.stringify(value) === text && bounded(value, bounds.maxDepth) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether a JSON value is an object (not null, not an array). */
 export function isJsonObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -49,6 +49,17 @@ export class Writer {
     return this.u32(value.length).bytes(value);
   }
 
+  /** Begins anew, in the same memory. */
+  reset(): this {
+    this.#length = 0;
+    return this;
+  }
+
+  /** What was written, not copied: good until the next `reset`. For a hash's input. */
+  view(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
   /** A copy of what was written. */
   finish(): Uint8Array {
     return this.#buffer.slice(0, this.#length);
@@ -58,9 +69,9 @@ export class Writer {
     if (!Number.isInteger(value) || value < 0 || value >= 256 ** width)
       throw new RangeError(`${value} does not fit ${8 * width} bits`);
     this.#reserve(width);
-    for (let i = width - 1; i >= 0; i--) {
-      this.#buffer[this.#length + i] = value % 256;
-      value = Math.floor(value / 256);
+    for (let i = width - 1, rest = value; i >= 0; i--) {
+      this.#buffer[this.#length + i] = rest % 256;
+      rest = Math.floor(rest / 256);
     }
     this.#length += width;
     return this;

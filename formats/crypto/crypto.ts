@@ -17,6 +17,7 @@ export type SignatureScheme =
  * synchronous and never throw on bad input: what is no key or no signature does not verify.
  */
 export interface Crypto {
+  /** @param bytes only good during the call: their memory is used again */
   hash(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array;
   /**
    * @param spki SubjectPublicKeyInfo, DER (RFC 5280, 4.1.2.7)

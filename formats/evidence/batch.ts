@@ -7,20 +7,20 @@ export const BLINDER_BYTES = 32;
 const LEAF_LABEL = concat(Uint8Array.of(0x00), toUtf8('enclave-leaf/1'));
 const BATCH_LABEL = toUtf8('enclave-batch/1');
 
-function uint32(value: number): Uint8Array {
-  return new Writer().u32(value).finish();
-}
+const NODE_LABEL = Uint8Array.of(0x01);
+/** Inputs of hashes, built in one place in memory: a batch hashes up to 131,072 of them. */
+const input = new Writer();
 
 /**
  * `SHA-256(0x00 || "enclave-leaf/1" || len32(statement) || statement || blinder[32])`. The blinder keeps a neighbour
  * in the batch from guessing a statement from its hash.
  */
 export function leafHash(crypto: Crypto, statement: Uint8Array, blinder: Uint8Array): Uint8Array {
-  return crypto.hash('sha256', concat(LEAF_LABEL, uint32(statement.length), statement, blinder));
+  return crypto.hash('sha256', input.reset().bytes(LEAF_LABEL).sized32(statement).bytes(blinder).view());
 }
 
 function nodeHash(crypto: Crypto, left: Uint8Array, right: Uint8Array): Uint8Array {
-  return crypto.hash('sha256', concat(Uint8Array.of(0x01), left, right));
+  return crypto.hash('sha256', input.reset().bytes(NODE_LABEL).bytes(left).bytes(right).view());
 }
 
 /** A batch's root and the path of each leaf, from leaf to root. */
@@ -97,5 +97,5 @@ export function rootFromPath(
 
 /** What the TPM signs as extraData: `SHA-256("enclave-batch/1" || uint32(n) || root)`, for n = 1 as for any other. */
 export function qualifyingData(crypto: Crypto, count: number, root: Uint8Array): Uint8Array {
-  return crypto.hash('sha256', concat(BATCH_LABEL, uint32(count), root));
+  return crypto.hash('sha256', input.reset().bytes(BATCH_LABEL).u32(count).bytes(root).view());
 }

@@ -36,11 +36,13 @@ export function selectPcrs(bank: PcrBankSelection): PcrSelection {
 /** The banks with at least one PCR, in the order of the selection, each with its indices ascending. */
 export function selectedPcrs(selection: PcrSelection): PcrBankSelection[] {
   return selection
-    .map(({ hash, select }) => ({
-      hash,
-      pcrs: Array.from({ length: 8 * select.length }, (_, i) => i).filter(
-        (pcr) => ((select[pcr >> 3] ?? 0) >> (pcr & 7)) & 1,
-      ),
-    }))
+    .map(({ hash, select }) => ({ hash, pcrs: setBits(select) }))
     .filter(({ pcrs }) => pcrs.length > 0);
+}
+
+function setBits(select: Uint8Array): number[] {
+  const pcrs: number[] = [];
+  for (let pcr = 0; pcr < 8 * select.length; pcr++)
+    if (((select[pcr >> 3] ?? 0) >> (pcr & 7)) & 1) pcrs.push(pcr);
+  return pcrs;
 }

@@ -32,13 +32,21 @@ export function checkCertificateChain(
     : fails(chain.code, expected, chain.message);
 }
 
+/** SHA-256 of a certificate's DER (`x5t#S256`). */
+export function certificateSha256(
+  leaf: Certificate,
+  { crypto, cache }: Pick<EvidenceContext, 'crypto' | 'cache'>,
+): Uint8Array {
+  return cache?.sha256(crypto, leaf) ?? crypto.hash('sha256', leaf.der);
+}
+
 /** The certificate of this very connection is the one in the bundle, byte for byte. */
 export function checkLiveCertificate(
   leaf: Certificate,
   live: Uint8Array | undefined,
-  { crypto }: EvidenceContext,
+  { crypto, cache }: EvidenceContext,
 ): Outcome<undefined> {
-  const expected = toHex(crypto.hash('sha256', leaf.der));
+  const expected = toHex(certificateSha256(leaf, { crypto, cache }));
   if (live === undefined)
     return notRun(undefined, expected, 'none', 'no live certificate was given, so no connection is judged');
   if (equal(leaf.der, live)) return holds(undefined, expected);

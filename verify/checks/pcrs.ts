@@ -1,4 +1,5 @@
-import { concat, equal, toHex } from '../../formats/bytes/bytes.ts';
+import { equal, toHex } from '../../formats/bytes/bytes.ts';
+import { Writer } from '../../formats/bytes/writer.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import type { Bundle } from '../../formats/evidence/bundle.ts';
 import type { PcrSelection } from '../../formats/evidence/trust-document.ts';
@@ -10,9 +11,11 @@ import type { Quote } from './quote-signature.ts';
 
 /** PCRs from here on can be reset by software after boot (TCG PC Client Platform TPM Profile, 4.6): 16, 23 and the DRTM's. */
 const FIRST_RESETTABLE = 16;
+const ANY_SELECTION = 'one bank of SHA-256 or SHA-384';
+const input = new Writer();
 
-function written(selections: readonly { hash: string; pcrs: readonly number[] }[]): string {
-  return selections.map(({ hash, pcrs }) => `${hash}:${pcrs.join(',')}`).join('+');
+function written(hash: string, pcrs: readonly number[]): string {
+  return `${hash}:${pcrs.join(',')}`;
 }
 
 /**
@@ -22,56 +25,72 @@ function written(selections: readonly { hash: string; pcrs: readonly number[] }[
 export function checkPcrSelection(
   bundle: Bundle,
   quote: Quote,
-  policy: Policy,
+  { pcrs: policy }: Policy,
   cluster: PcrSelection | undefined,
 ): Outcome<PcrSelection> {
-  const wanted = [...(cluster ? [cluster] : []), ...policySelections(policy)].map((each) => written([each]));
-  const expected =
-    wanted.length === 0 ? 'one bank of SHA-256 or SHA-384' : [...new Set(wanted)].join(' and ');
   const banks = selectedPcrs(quote.info.pcrSelect);
   const empty = quote.info.pcrSelect.length - banks.length;
-  const actual = [written(banks) || 'none', ...(empty > 0 ? [`a bank without PCRs`] : [])].join('+');
-  const no = () => fails('pcr-selection-differs', expected, actual);
-  const [bank, ...others] = banks;
+  const named = banks.map((each) => written(each.hash, each.pcrs)).join('+') || 'none';
+  const actual = empty > 0 ? `${named}+a bank without PCRs` : named;
+  const sets = policy === 'any' ? [] : policy.sets;
+  const no = () => fails('pcr-selection-differs', wantedSelections(policy, cluster), actual);
+  const [bank] = banks;
   // An empty second bank would be invisible in the text: the signed list itself has exactly one entry.
-  if (!bank || others.length > 0 || quote.info.pcrSelect.length !== 1) return no();
+  if (!bank || quote.info.pcrSelect.length !== 1) return no();
   const { hash, pcrs } = bank;
   if (hash !== 'sha256' && hash !== 'sha384') return no();
   if (pcrs.some((pcr) => pcr >= FIRST_RESETTABLE))
     return fails('pcr-resettable', `PCRs below ${FIRST_RESETTABLE}`, actual);
-  if (wanted.some((each) => each !== actual)) return no();
+  if (cluster && (cluster.hash !== hash || !same(cluster.pcrs, pcrs))) return no();
+  if (policy !== 'any' && policy.hash !== hash) return no();
+  // Each set of a policy names every PCR of the selection.
+  if (sets.some(({ values }) => values.size !== pcrs.length || !pcrs.every((pcr) => values.has(pcr))))
+    return no();
   const shown = bundle.pcrValues;
   const values = shown?.values.map(({ index }) => index) ?? [];
-  if (shown?.hashAlgorithm !== HASHES[hash] || values.join() !== pcrs.join())
+  if (shown?.hashAlgorithm !== HASHES[hash] || !same(values, pcrs))
     return fails(
       'pcr-selection-differs',
       `values of ${actual}`,
       `values of ${bankName(shown)}:${values.join()}`,
     );
-  return holds({ hash, pcrs }, expected, actual);
+  return holds({ hash, pcrs }, cluster || policy !== 'any' ? actual : ANY_SELECTION, actual);
 }
 
 function bankName(shown: Bundle['pcrValues']): string {
   return Object.entries(HASHES).find(([, value]) => value === shown?.hashAlgorithm)?.[0] ?? 'no bank';
 }
 
-/** The selection that a policy with PCR values implies: each of its sets names every PCR. */
-function policySelections({ pcrs }: Policy): PcrSelection[] {
-  return pcrs === 'any'
-    ? []
-    : pcrs.sets.map((set) => ({ hash: pcrs.hash, pcrs: [...set.values.keys()].sort((a, b) => a - b) }));
+/** What cluster and policy ask for, for a line that says that the quote has something else. */
+function wantedSelections(policy: Policy['pcrs'], cluster: PcrSelection | undefined): string {
+  const texts = cluster ? [written(cluster.hash, cluster.pcrs)] : [];
+  if (policy !== 'any')
+    for (const { values } of policy.sets)
+      texts.push(
+        written(
+          policy.hash,
+          [...values.keys()].sort((a, b) => a - b),
+        ),
+      );
+  return [...new Set(texts)].join(' and ') || ANY_SELECTION;
+}
+
+function same(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i]);
 }
 
 /** pcrDigest is the hash (by the signature's algorithm, TPM 2.0 Library part 3, 18.4) of the values shown. */
 export function checkPcrDigest(bundle: Bundle, quote: Quote, crypto: Crypto): Outcome<undefined> {
   const { hash } = quote.signature;
   if (hash !== 'sha256' && hash !== 'sha384') return fails('pcr-digest-differs', 'SHA-256 or SHA-384', hash);
-  const values = bundle.pcrValues?.values.map(({ digest }) => digest) ?? [];
-  const shown = crypto.hash(hash, concat(...values));
+  input.reset();
+  for (const { digest } of bundle.pcrValues?.values ?? []) input.bytes(digest);
+  const shown = crypto.hash(hash, input.view());
   const { pcrDigest } = quote.info;
+  const expected = toHex(pcrDigest);
   return equal(shown, pcrDigest)
-    ? holds(undefined, toHex(pcrDigest))
-    : fails('pcr-digest-differs', toHex(pcrDigest), toHex(shown));
+    ? holds(undefined, expected)
+    : fails('pcr-digest-differs', expected, toHex(shown));
 }
 
 /** The values are those of one of the policy's sets, whole. */

@@ -11,6 +11,7 @@ import {
   sha256Hex,
   text,
   where,
+  within,
 } from '../../formats/evidence/json-shape.ts';
 import type { Accepted, Policy } from './policy.ts';
 
@@ -33,9 +34,9 @@ const anyAlone = where(
 /** The list `[any]`, or a list of items that is not empty. */
 function accepted<T>(item: Shape<T>, max = MAX_LIST): Shape<Accepted<T>> {
   const items = list(item, 1, max);
-  return (value, at) => {
-    const found = anyAlone(value, at);
-    return Array.isArray(found) && found[0] === ANY ? 'any' : items(found, at);
+  return (value) => {
+    const found = anyAlone(value);
+    return Array.isArray(found) && found[0] === ANY ? 'any' : items(found);
   };
 }
 
@@ -72,20 +73,19 @@ const ACCEPT = oneOf('any', 'listed');
 const HASH = oneOf('sha256', 'sha384');
 const pcrs: Shape<ReturnType<(typeof PCRS)['sha256']> | ReturnType<(typeof PCRS)['sha384']> | 'any'> = (
   value,
-  at,
 ) => {
   const members = isJsonObject(value) ? value : {};
-  if (!Object.hasOwn(members, 'accept')) return PCRS.sha256(value, at);
-  if (ACCEPT(members['accept'] ?? null, `${at}.accept`) === 'any') {
-    ANY_PCRS(value, at);
+  if (!Object.hasOwn(members, 'accept')) return PCRS.sha256(value);
+  if (within(ACCEPT, members['accept'] ?? null, 'accept') === 'any') {
+    ANY_PCRS(value);
     return 'any';
   }
-  return Object.hasOwn(members, 'hash') && HASH(members['hash'] ?? null, `${at}.hash`) === 'sha384'
-    ? PCRS.sha384(value, at)
-    : PCRS.sha256(value, at);
+  return Object.hasOwn(members, 'hash') && within(HASH, members['hash'] ?? null, 'hash') === 'sha384'
+    ? PCRS.sha384(value)
+    : PCRS.sha256(value);
 };
-const boolean: Shape<boolean> = (value, at) =>
-  oneOf('true', 'false')(typeof value === 'boolean' ? `${value}` : null, at) === 'true';
+const boolean: Shape<boolean> = (value) =>
+  oneOf('true', 'false')(typeof value === 'boolean' ? `${value}` : null) === 'true';
 
 const SHAPE = object(
   {

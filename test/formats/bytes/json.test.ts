@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { toUtf8 } from '../../../formats/bytes/bytes.ts';
 import { canonicalJson } from '../../../formats/bytes/canonical-json.ts';
-import { type Json, parseJson } from '../../../formats/bytes/json.ts';
+import { type Json, parseCompactJson, parseJson } from '../../../formats/bytes/json.ts';
 
 const bounds = { maxBytes: 1 << 16, maxDepth: 8 };
 
@@ -89,5 +89,58 @@ describe('canonicalJson', () => {
     );
     expect(() => canonicalJson(Number.NaN)).toThrow();
     expect(() => canonicalJson('\ud800')).toThrow();
+  });
+});
+
+describe('parseCompactJson', () => {
+  /** Texts that JSON.stringify wrote, and small changes of them. */
+  const edited = fc
+    .tuple(
+      fc.jsonValue({ maxDepth: 5 }),
+      fc.nat(),
+      fc.nat(2),
+      fc.constantFrom('', ' ', '"', '1', ',', '{}', '"a":1,', '\\n', 'e5'),
+    )
+    .map(([value, at, remove, insert]) => {
+      const text = JSON.stringify(value);
+      const where = at % (text.length + 1);
+      return text.slice(0, where) + insert + text.slice(where + remove);
+    });
+  const hostile = fc.constantFrom(
+    '{"a":1,"a":1}',
+    '{"__proto__":1}',
+    '{"__proto__":1,"__proto__":1}',
+    '9007199254740993',
+    '9007199254740992',
+    '-0',
+    '1e400',
+    '"\\ud800"',
+    '[[[[[[[[[1]]]]]]]]]',
+    `${'['.repeat(9000)}${']'.repeat(9000)}`,
+    '{"b":1,"1":2}',
+    '\ufeff1',
+    '{"toJSON":1}',
+  );
+
+  test('reads nothing that the strict parser refuses, and nothing differently', () => {
+    let read = 0;
+    fc.assert(
+      fc.property(fc.oneof({ arbitrary: edited, weight: 9 }, hostile), fc.nat(8), (text, maxDepth) => {
+        const own = { maxBytes: 1 << 16, maxDepth };
+        const compact = parseCompactJson(text, own);
+        if (compact === undefined) return;
+        read++;
+        const strict = parseJson(text, own);
+        expect(strict.ok && JSON.stringify(strict.value)).toBe(JSON.stringify(compact));
+        expect(parseCompactJson(toUtf8(text), own)).toEqual(compact);
+      }),
+      { numRuns: 3000 },
+    );
+    expect(read).toBeGreaterThan(100);
+  });
+
+  test('reads what our encoders write, and leaves bytes that are no UTF-8 to the strict parser', () => {
+    expect(parseCompactJson(toUtf8('{"a":[1,"ü"],"b":{}}'), bounds)).toEqual({ a: [1, 'ü'], b: {} });
+    expect(parseCompactJson(Uint8Array.of(0x22, 0xff, 0x22), bounds)).toBeUndefined();
   });
 });

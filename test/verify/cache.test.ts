@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest';
+import { concat } from '../../formats/bytes/bytes.ts';
+import { BytesMap } from '../../verify/bytes-map.ts';
+import type { VerifyContext } from '../../verify/context.ts';
+import { verify } from '../../verify/verify.ts';
+import { VerifyCache } from '../../verify/verify-cache.ts';
+import { fixture } from '../support/evidence.ts';
+import { publishedVectors } from '../support/published-vectors.ts';
+import { openVector } from '../support/vector.ts';
+
+const opened = [...publishedVectors()].flatMap(([name, vector]) => {
+  const { bundle, policy, context } = openVector(vector);
+  return bundle
+    ? [{ name, judge: (cache?: VerifyCache) => verify(bundle, policy, { ...context, cache }) }]
+    : [];
+});
+
+describe('what is remembered changes no verdict', () => {
+  test('of any vector: without a cache, with a cold one, and with a warm one', () => {
+    for (const { name, judge } of opened) {
+      const cache = new VerifyCache();
+      const verdict = judge();
+      expect(judge(cache), `${name}, cold`).toEqual(verdict);
+      expect(judge(cache), `${name}, warm`).toEqual(verdict);
+    }
+  });
+
+  test('of any vector, when one cache has seen them all', () => {
+    const cache = new VerifyCache();
+    for (const { judge } of opened) judge(cache);
+    for (const { name, judge } of opened.toReversed()) expect(judge(cache), name).toEqual(judge());
+  });
+
+  const made = fixture();
+  const known = () => {
+    const cache = new VerifyCache();
+    expect(verify(made.bundle, made.policy, { ...made.context, cache }).ok).toBe(true);
+    return cache;
+  };
+  const later: Record<string, [Partial<VerifyContext>, string]> = {
+    'after the certificates’ dates': [{ now: made.context.now + 10 * 86_400 }, 'chain-expired'],
+    'without its roots': [{ trust: { ...made.context.trust, enclaves: [] } }, 'chain-no-roots'],
+    'with another nonce': [{ nonce: new Uint8Array(32) }, 'nonce-differs'],
+  };
+  test.each(Object.entries(later))('a known bundle %s', (_name, [change, code]) => {
+    const context = { ...made.context, ...change, cache: known() };
+    expect(verify(made.bundle, made.policy, context).code).toBe(code);
+  });
+
+  test('bytes that change in place after they were seen, roots included', () => {
+    const bundle = { ...made.bundle, attest: concat(made.bundle.attest) };
+    const trust = { ...made.context.trust, enclaves: made.context.trust.enclaves.map((der) => concat(der)) };
+    const context = { ...made.context, trust, cache: new VerifyCache() };
+    expect(verify(bundle, made.policy, context).ok).toBe(true);
+    bundle.attest.fill(0);
+    expect(verify(bundle, made.policy, context).ok).toBe(false);
+    expect(verify(made.bundle, made.policy, context)).toEqual(
+      verify(made.bundle, made.policy, { ...context, cache: undefined }),
+    );
+    for (const der of trust.enclaves) der.fill(0);
+    expect(verify(made.bundle, made.policy, context).code).toBe('chain-untrusted');
+  });
+});
+
+describe('values by bytes', () => {
+  test('are found by the very same bytes only, however alike their ends are', () => {
+    const map = new BytesMap<string>();
+    const bytes = new Uint8Array(100).fill(7);
+    map.set(bytes, 'kept');
+    expect(map.get(concat(bytes))).toBe('kept');
+    expect(map.get(bytes.with(0, 1))).toBeUndefined();
+    expect(map.get(bytes.subarray(1))).toBeUndefined();
+  });
+
+  test('are bounded in number, and the oldest go first', () => {
+    const map = new BytesMap<number>();
+    const key = (n: number) => Uint8Array.of(n >> 8, n & 0xff);
+    for (let n = 0; n < 3000; n++) map.set(key(n), n);
+    const left = Array.from({ length: 3000 }, (_, n) => map.get(key(n))).filter((n) => n !== undefined);
+    expect(left.length).toBe(1024);
+    expect(Math.min(...left)).toBe(3000 - 1024);
+  });
+});
