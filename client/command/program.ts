@@ -9,6 +9,7 @@ import { type InitFlags, init } from './init-command.ts';
 import { type LaunchFlags, launch } from './launch-command.ts';
 import { policyCheck } from './policy-check.ts';
 import { type PolicyDiffFlags, policyDiff } from './policy-diff.ts';
+import { type PolicyDigestFlags, policyDigest } from './policy-digest.ts';
 import { type PolicyInitFlags, policyInit } from './policy-init.ts';
 import type { GlobalFlags } from './settings.ts';
 import { type AcceptFlags, acceptTpm, showTrust } from './trust-commands.ts';
@@ -165,6 +166,23 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     policyDiff,
     policy,
   ).addOption(at());
+  command<PolicyDigestFlags>(
+    'digest <profile>',
+    'compute specSha256 of the pod that a profile is launched as, offline',
+    policyDigest,
+    policy,
+  )
+    .addOption(
+      new Option('--enclave <id>', 'its id (default: the one that is kept here with this owner key)'),
+    )
+    .option(
+      '--owner-key <hex|file>',
+      'SHA-256 of its SPKI, or a PEM file (default: the one kept for the enclave)',
+    )
+    .option('--roots <file>', "the operator's roots.json (default: the pinned one)")
+    .option('--sidecar-image <image>', 'NAME@sha256:DIGEST (default: the one in the policy)')
+    .option('--enclave-domain <name>', 'what the names of enclaves end in')
+    .option('--canonical', 'the JSON that it is the hash of, for sha256sum');
   return strict(program);
 }
 
