@@ -260,3 +260,33 @@ describe('policy diff', () => {
     expect(late).toMatchObject({ exit: 1, out: expect.stringMatching(/^NO {2}maxAge +300 +3605 s$/m) });
   });
 });
+
+describe('policy digest', () => {
+  const digest = 'ab'.repeat(32);
+  const profile = file(`image: registry.example/app@sha256:${digest}\nupstream: "8080"\n`);
+  const image = ['--sidecar-image', `registry.example/enclave-sidecar@sha256:${digest}`];
+
+  test('needs the enclave, its owner key and the sidecar; a profile and its place are judged', async () => {
+    const refused: [string[], string][] = [
+      [[...image, '--owner-key', digest], 'enclave-unknown'],
+      [[...image, '--enclave', 'eother'], 'owner-key-unknown'],
+      [[...image, '--enclave', 'eother', '--owner-key', roots], 'owner-key-invalid'],
+      [['--enclave', 'eother', '--owner-key', digest], 'policy-missing'],
+      [
+        ['--enclave', 'eother', '--owner-key', digest, '--policy', policyFile(FIXTURE_POLICY)],
+        'sidecar-image-unknown',
+      ],
+    ];
+    for (const [flags, code] of refused) {
+      const said = await run('policy', 'digest', profile, ...flags, '--json');
+      expect({ exit: said.exit, ...JSON.parse(said.out) }, flags.join(' ')).toMatchObject({ exit: 2, code });
+    }
+    const flags = [...image, '--enclave', 'eother', '--owner-key', digest];
+    const wrong = await run('policy', 'digest', file('image: app:latest\nupstream: "8080"\n'), ...flags);
+    expect(wrong).toMatchObject({ exit: 2, err: expect.stringContaining('profile-invalid') });
+    expect(await run('policy', 'digest', profile, ...flags)).toMatchObject({
+      exit: 0,
+      out: expect.stringMatching(/^[0-9a-f]{64}\n$/),
+    });
+  });
+});
