@@ -39,6 +39,8 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
   const operatorProfile = flags.profileFile === undefined ? undefined : readProfileFile(flags.profileFile);
   await withFront(workspace, async (client, pinned) => {
     const { token } = requireSession(workspace, pinned);
+    // A CA that nobody vouched for is no reason to launch; what it is by the end counts.
+    await newestTrust(workspace, client, pinned);
     const pending = beginLaunch(workspace, profile, flags.launchId);
     const store = trustStore(workspace, pinned);
     const asked = challenge(store);

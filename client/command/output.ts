@@ -60,10 +60,11 @@ export class Output {
     this.#write(this.#streams.err, line);
   }
 
-  /** What a user should know although nothing is refused: with `--json` a member of the answer, as long as there is none yet. */
+  /** What a user should know although nothing is refused: said once; with `--json` a member of the answer, as long as there is none yet. */
   notice(notice: Notice): void {
-    if (this.json && !this.#answered) this.#notices.push(notice);
-    else this.note(`notice: ${notice.message} (${notice.code})`);
+    if (this.#notices.some(({ message }) => message === notice.message)) return;
+    this.#notices.push(notice);
+    if (!this.json || this.#answered) this.note(`notice: ${notice.message} (${notice.code})`);
   }
 
   /** A step that has begun; the last one is done with that. */

@@ -1,6 +1,6 @@
 import { toHex } from '../../formats/bytes/bytes.ts';
 import { rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
-import { signTrustDocument } from '../../formats/evidence/trust-document.ts';
+import { signTrustDocument, type TrustDocument } from '../../formats/evidence/trust-document.ts';
 import { parseCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { createCredential } from '../../platform/identity/credential.ts';
@@ -163,9 +163,10 @@ export async function fakeFront(): Promise<FakeFront> {
   };
 }
 
-function trustDocument() {
-  const roots = fixtureRoots();
-  const signer = issuerKey('system');
+/** A trust document of a cluster, signed by its `system` root. */
+export function trustDocument(change: Partial<TrustDocument> = {}, cluster = 'cluster') {
+  const roots = fixtureRoots(cluster);
+  const signer = issuerKey('system', cluster);
   const zero = new Uint8Array(32);
   return signTrustDocument(
     nodeCrypto,
@@ -179,6 +180,7 @@ function trustDocument() {
       pcrSelection: { hash: 'sha256', pcrs: [0, 1, 2, 3, 4, 5, 6, 7] },
       tokenKeys: { keys: [] },
       epoch: { current: zero, previous: zero, at: 0 },
+      ...change,
     },
     signer.spki,
     signer.sign,

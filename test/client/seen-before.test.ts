@@ -1,0 +1,207 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { connect as connectTcp } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
+import type { Attest } from '../../formats/tpm/attest.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import { formatPolicy } from '../../verify/policy/format-policy.ts';
+import { ENCLAVE } from '../support/client-enclave.ts';
+import { type FakeFront, fakeFront, trustDocument } from '../support/client-front.ts';
+import { type Person, person, type Ran } from '../support/enclavectl.ts';
+import { type Changes, FIXTURE_POLICY } from '../support/evidence.ts';
+import { fixtureRoots } from '../support/fixture-certificates.ts';
+import { ecKey } from '../support/fixture-keys.ts';
+
+let front: FakeFront;
+let alice: Person;
+beforeEach(async () => {
+  front = await fakeFront();
+  alice = person(front.address);
+  await alice.run('init');
+  await alice.run('login', 'alice', '--password-file', alice.file('password', 'correct horse\n'));
+  alice.file('policy.json', JSON.stringify(formatPolicy({ ...FIXTURE_POLICY, eks: 'any', maxAge: 4 })));
+});
+afterEach(async () => {
+  alice.remove();
+  await front.close();
+});
+
+const clock = (part: Partial<Attest['clockInfo']>): Changes => ({
+  attest: (a) => ({ ...a, clockInfo: { ...a.clockInfo, ...part } }),
+});
+const otherTpm: Changes = {
+  akCertificate: (fields) => ({
+    ...fields,
+    extensions: { ...fields.extensions, tpmTrust: { ekSha256: 'cd'.repeat(32), how: 'vendor-root' } },
+  }),
+};
+const notices = (ran: Ran): string[] =>
+  ((JSON.parse(ran.out) as { notices?: { code: string }[] }).notices ?? []).map(({ code }) => code);
+const status = (): Promise<Ran> => alice.run('status', ENCLAVE, '--verify', '--json');
+const pipe = async (text: string): Promise<Ran> => {
+  const connected = alice.start('connect', ENCLAVE);
+  connected.stdin.end(text);
+  return connected.ended;
+};
+
+test('a new node, a new key of the same TPM and a restart are told, each once', async () => {
+  const launched = await alice.run('launch', 'hello');
+  expect(launched.err).toMatch(/^notice: the node node-1 is seen for the first time.*\(node-new\)$/m);
+  expect(notices(await status())).toEqual([]);
+  front.enclave().change({ ak: ecKey('second ak') });
+  expect(notices(await status())).toEqual(['attestation-key-new']);
+  front.enclave().change({});
+  expect(notices(await status())).toEqual([]);
+  front.enclave().change({ ak: ecKey('second ak'), ...clock({ resetCount: 8, clock: 5n }) });
+  const restarted = await pipe('hello');
+  expect(restarted).toMatchObject({ exit: 0, out: 'hello' });
+  expect(restarted.err).toContain('from 7 to 8 (node-restarted)');
+  expect(notices(await status())).toEqual([]);
+});
+
+describe('another TPM, or one that went back', () => {
+  test.each([
+    ['node-other-tpm', otherTpm],
+    ['clock-went-back', clock({ resetCount: 6, clock: 9_000_000n })],
+  ] as const)('%s: refused until it is accepted by name', async (code, change) => {
+    await alice.run('launch', 'hello');
+    front.enclave().change(change);
+    const before = front.enclave().received.length;
+    const refused = await pipe('secret');
+    expect(refused).toMatchObject({ exit: 1, out: '' });
+    expect(refused.err).toContain(`(${code})`);
+    expect(refused.err).toContain('enclavectl trust accept node-1');
+    expect(front.enclave().received.slice(before)).toEqual([]);
+    expect((await alice.run('trust', 'show')).out).toContain(`REFUSED of the node node-1`);
+    // Nobody there to mean it.
+    expect(JSON.parse((await alice.run('trust', 'accept', 'node-1', '--json')).out)).toMatchObject({
+      code: 'not-confirmed',
+    });
+    expect(await pipe('secret')).toMatchObject({ exit: 1 });
+    const accepted = await alice.run('trust', 'accept', 'node-1', '--yes');
+    expect(accepted, accepted.err).toMatchObject({ exit: 0 });
+    expect(await pipe('open')).toMatchObject({ exit: 0, out: 'open' });
+    // What was accepted is what counts: the TPM of before is another one now; one that went forward again is no news.
+    front.enclave().change({});
+    expect((await pipe('back')).exit).toBe(code === 'node-other-tpm' ? 1 : 0);
+    expect(await alice.run('trust', 'accept', 'node-9', '--yes')).toMatchObject({ exit: 2 });
+  });
+
+  test('what is refused for another reason too is not offered to be accepted', async () => {
+    await alice.run('launch', 'hello');
+    front.enclave().change(otherTpm);
+    // The fixture's policy lists the endorsement key of before.
+    alice.file('policy.json', JSON.stringify(formatPolicy(FIXTURE_POLICY)));
+    const refused = await pipe('secret');
+    expect(refused.exit).toBe(1);
+    expect(refused.err).not.toContain('trust accept');
+    expect(JSON.parse((await alice.run('trust', 'show', '--json')).out)).toMatchObject({ refused: [] });
+  });
+
+  test('while connected: the connection is cut, and the command ends as a verdict’s', async () => {
+    await alice.run('launch', 'hello');
+    const connected = alice.start('connect', ENCLAVE, '--listen', '0', '--renew-evidence', '1s');
+    await expect.poll(() => connected.out(), { timeout: 10_000 }).toContain('forwarding');
+    const local = connectTcp(Number(/127\.0\.0\.1:(\d+)/.exec(connected.out())?.[1]), '127.0.0.1');
+    const closed = new Promise((resolve) => local.once('close', resolve));
+    local.on('error', () => undefined).write('one');
+    await new Promise((resolve) => local.once('data', resolve));
+    const asked = front.enclave().nonces.length;
+    await expect.poll(() => front.enclave().nonces.length, { timeout: 10_000 }).toBeGreaterThan(asked);
+    front.enclave().change(clock({ clock: 1n }));
+    await closed;
+    const ended = await connected.ended;
+    expect(ended).toMatchObject({ exit: 1 });
+    expect(ended.err).toContain('enclavectl trust accept node-1');
+  });
+
+  test('while connected through a pipe: an enclave that gives no evidence any more is unreachable', async () => {
+    await alice.run('launch', 'hello');
+    const connected = alice.start('connect', ENCLAVE, '--renew-evidence', '1s');
+    connected.stdin.write('still open');
+    await expect.poll(() => connected.out(), { timeout: 10_000 }).toBe('still open');
+    front.enclave().busy(true);
+    const { exit, err } = await connected.ended;
+    expect(exit).toBe(3);
+    expect(err).toContain('(evidence-not-renewed)');
+  });
+});
+
+describe('the CA', () => {
+  test('new roots that a held root vouched for are told once; a CA that none did is refused until it is pinned', async () => {
+    await alice.run('launch', 'hello');
+    const both = { ...fixtureRoots(), users: [...fixtureRoots().users, ...fixtureRoots('next').users] };
+    front.override({
+      getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 8, roots: both }) }),
+    });
+    expect(notices(await status())).toEqual(['ca-new-roots']);
+    expect(notices(await status())).toEqual([]);
+    // Somebody else's CA, with a higher version.
+    const theirs = { trustDocument: trustDocument({ version: 9 }, 'another') };
+    front.override({ getTrustDocument: async () => theirs });
+    const fingerprint = rootsSha256(nodeCrypto, rootsToJson(fixtureRoots('another')));
+    for (const argv of [
+      ['status', ENCLAVE, '--verify'],
+      ['connect', ENCLAVE],
+      ['launch', 'hello'],
+    ]) {
+      const { exit, out } = await alice.run(...argv, '--json');
+      expect({ exit, ...JSON.parse(out) }).toMatchObject({ exit: 4, code: 'ca-not-vouched' });
+      expect(JSON.parse(out).message).toContain(fingerprint);
+    }
+    const env = ['--ca', ''];
+    expect(await alice.run(...env, 'init', '--fingerprint', fingerprint)).toMatchObject({ exit: 4 });
+    const accepted = await alice.run(...env, 'init', '--replace', '--fingerprint', fingerprint);
+    expect(accepted, accepted.err).toMatchObject({ exit: 0 });
+    // A new CA, the same machines.
+    const shown = JSON.parse((await alice.run(...env, 'trust', 'show', '--json')).out);
+    expect(shown).toMatchObject({ pinnedSha256: fingerprint, nodes: [{ node: 'node-1' }] });
+  });
+
+  test('documents that are old, or older than the one held, are told', async () => {
+    await alice.run('launch', 'hello');
+    const issuedAt = Math.floor(Date.now() / 1000) - 3_600;
+    front.override({
+      getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 5, issuedAt }) }),
+    });
+    expect(notices(await status())).toEqual(['trust-document-withheld']);
+    front.override({
+      getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 9, issuedAt }) }),
+    });
+    const old = await status();
+    expect(notices(old)).toEqual(['trust-document-old']);
+    expect(old.out).toContain('60 minutes old');
+  });
+});
+
+test('a damaged memory refuses every command that would judge by it, and says which file', async () => {
+  await alice.run('launch', 'hello');
+  const hash = rootsSha256(nodeCrypto, rootsToJson(fixtureRoots())).slice(0, 32);
+  const folder = join(alice.home, '.local/state/enclavectl/trust', hash);
+  for (const name of ['nodes.json', 'trust-documents.json']) {
+    const path = join(folder, name);
+    const good = readFileSync(path);
+    writeFileSync(path, good.subarray(0, good.length / 2));
+    for (const argv of [
+      ['status', ENCLAVE, '--verify'],
+      ['connect', ENCLAVE],
+      ['trust', 'show'],
+    ]) {
+      const { exit, out } = await alice.run(...argv, '--json');
+      expect({ exit, ...JSON.parse(out) }, `${name}: ${argv}`).toMatchObject({
+        exit: 2,
+        code: 'state-damaged',
+      });
+      expect(out).toContain(path);
+    }
+    writeFileSync(path, good);
+  }
+  expect((await status()).exit).toBe(0);
+});
+
+test.each(['500ms', '4s', '1h'])('--renew-evidence %s: refused with the bounds', async (interval) => {
+  await alice.run('launch', 'hello');
+  const { exit, out } = await alice.run('connect', ENCLAVE, '--renew-evidence', interval, '--json');
+  expect({ exit, ...JSON.parse(out) }).toMatchObject({ exit: 2, code: 'renewal-invalid' });
+});
