@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { CHECKS } from '../../verify/check-names.ts';
 import { verify } from '../../verify/verify.ts';
+import { VerifyCache } from '../../verify/verify-cache.ts';
 import { publishedVectors } from '../support/published-vectors.ts';
 import { FORGERIES } from '../support/tables/forgeries.ts';
 import { makeVector, openVector } from '../support/vector.ts';
 
 const vectors = publishedVectors();
+const cache = new VerifyCache();
 
 describe('published vectors', () => {
   test('are those of the tables, made by tools/make-vectors.ts', () => {
@@ -30,6 +32,8 @@ describe('published vectors', () => {
     );
     expect(verdict.ok).toBe(vector.expected === null);
     expect(verdict.remember === undefined).toBe(vector.expected !== null);
+    // Nothing that was remembered of all the others changes it, nor what was remembered of itself.
+    for (const _ of [1, 2]) expect(verify(bundle, policy, { ...context, cache })).toEqual(verdict);
     for (const { ok, detail } of verdict.checks) if (ok === 'not-run') expect(detail).toMatch(/^not run: /);
   });
 });

@@ -37,7 +37,13 @@ export const FORGED_QUOTES: Forgeries = {
   'good-key-named-by-sha-384': good({ akPublic: (p) => ({ ...p, nameAlg: 'sha384' }) }),
 
   // What a restricted key refuses to sign, and an unrestricted one does not: bytes that only look like a quote.
-  'bytes-signed-by-an-unrestricted-key': withoutAttribute({ restricted: false }),
+  'bytes-signed-by-an-unrestricted-key': bad('attestation-key', 'attestation-key-attributes', {
+    ...attribute({ restricted: false }),
+    ...attest({
+      firmwareVersion: 2n,
+      clockInfo: { clock: 2_000_000n, resetCount: 8, restartCount: 0, safe: true },
+    }),
+  }),
   'bytes-without-the-mark-of-a-tpm': bad('quote-signature', 'quote-magic', {
     attestBytes: (bytes) => concat(Uint8Array.of(0), bytes.slice(1)),
   }),

@@ -13,7 +13,7 @@ import { CERTIFICATE, holding, KEY_CERTIFICATE, SIDES } from './forged-chains.ts
 
 type Owner = 'ak' | 'root';
 type Hash = 'sha256' | 'sha384';
-interface Kind {
+export interface KeyKind {
   readonly name: string;
   key(owner: Owner): FixtureTpmKey;
   /** The same key, made to sign by another padding or hash than its parameters say. */
@@ -23,14 +23,14 @@ interface Kind {
 const HASHES: readonly Hash[] = ['sha256', 'sha384'];
 const other = (hash: Hash): Hash => (hash === 'sha256' ? 'sha384' : 'sha256');
 
-function rsa(bits: RsaKind, scheme: 'rsassa' | 'rsapss', hash: Hash): Kind {
+function rsa(bits: RsaKind, scheme: 'rsassa' | 'rsapss', hash: Hash): KeyKind {
   return {
     name: `rsa-${bits}-${scheme}-${hash}`,
     key: (owner) => rsaKey(bits, scheme, hash, owner),
     inAnotherScheme: (owner) => rsaKey(bits, scheme === 'rsassa' ? 'rsapss' : 'rsassa', hash, owner),
   };
 }
-function ec(curve: 'p256' | 'p384', hash: Hash): Kind {
+function ec(curve: 'p256' | 'p384', hash: Hash): KeyKind {
   return {
     name: `${curve}-${hash}`,
     key: (owner) => ecKey(owner, curve, hash),
@@ -39,7 +39,7 @@ function ec(curve: 'p256' | 'p384', hash: Hash): Kind {
 }
 
 /** Every kind of attestation key and of issuer that the closed tables have. */
-export const KINDS: readonly Kind[] = HASHES.flatMap((hash) => [
+export const KINDS: readonly KeyKind[] = HASHES.flatMap((hash) => [
   ...(['2048', '3072', '4096'] as const).flatMap((bits) => [
     rsa(bits, 'rsassa', hash),
     rsa(bits, 'rsapss', hash),
@@ -47,6 +47,12 @@ export const KINDS: readonly Kind[] = HASHES.flatMap((hash) => [
   ec('p256', hash),
   ec('p384', hash),
 ]);
+
+export function keyKind(name: string): KeyKind {
+  const kind = KINDS.find((each) => each.name === name);
+  if (!kind) throw new TypeError(`there is no kind ${name}`);
+  return kind;
+}
 
 const PCRS = [0, 1, 2, 3, 4, 5, 6, 7];
 const bank = (hash: Hash): Changes => ({
@@ -71,12 +77,23 @@ const issuing = (side: (typeof SIDES)[number], key: FixtureKey): FixtureIssuer =
 });
 
 /** Each kind as issuer of one certificate, the one half a table further of the other. */
-function goodRoots({ name, key }: Kind, i: number): readonly [string, Forgery] {
+function goodRoots({ name, key }: KeyKind, i: number): readonly [string, Forgery] {
   const second = KINDS[(i + KINDS.length / 2) % KINDS.length]?.key('root') ?? key('root');
   const first = underRoot(CERTIFICATE, issuing(CERTIFICATE, key('root')));
   const next = underRoot(KEY_CERTIFICATE, issuing(KEY_CERTIFICATE, second));
   const roots: Changes['roots'] = (r) => next.roots?.(first.roots?.(r) ?? r) ?? r;
   return [`good-root-${name}`, good({ ...first, ...next, roots })];
+}
+
+/** A bundle all of one kind: attestation key, enclave key and both roots. */
+export function allOfKind({ key }: KeyKind): Changes {
+  const sides = SIDES.map((side) => underRoot(side, issuing(side, key('root'))));
+  return {
+    ...Object.assign({}, ...sides),
+    ...CERTIFICATE.leaf(() => ({ spki: key('root').spki })),
+    ak: key('ak'),
+    roots: (roots) => sides.reduce((held, { roots: change }) => change?.(held) ?? held, roots),
+  };
 }
 
 const spki = (base64: string): Uint8Array => fromBase64(base64) ?? new Uint8Array();
