@@ -6,6 +6,7 @@ const cluster = [
   'test/devcluster/node*.test.ts',
   'test/devcluster/kubectl*.test.ts',
   'test/agent/agent.test.ts',
+  'test/agent/admin-nodes.test.ts',
   'test/agent/caller-identity.test.ts',
 ];
 

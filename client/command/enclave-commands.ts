@@ -1,10 +1,9 @@
-import Table from 'cli-table3';
 import { type Enclave, EnclaveState } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { Failure } from '../failure.ts';
 import { challenge, judgeEvidence } from '../library/judge-evidence.ts';
 import { keySha256 } from '../library/owner-key.ts';
+import { plainTable } from './plain-table.ts';
 import { printVerdict, verdictObject } from './print-verdict.ts';
-import { printable } from './printable.ts';
 import { refusedEvidence } from './refused-evidence.ts';
 import { enclaves, newestTrust, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
 
@@ -41,50 +40,19 @@ export async function list(workspace: Workspace, { all }: { readonly all?: boole
     } while (pageToken !== '');
     const ended: number[] = [EnclaveState.ENCLAVE_STATE_STOPPED, EnclaveState.ENCLAVE_STATE_FAILED];
     const rows = all ? found : found.filter(({ state }) => !ended.includes(state));
-    const table = new Table({
-      head: ['ENCLAVE', 'PROFILE', 'STATE', 'ENDPOINT', 'CREATED', 'REASON'],
-      chars: Object.fromEntries(BORDERS.map((name) => [name, ''])),
-      style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
-    });
-    for (const each of rows)
-      table.push(
-        [
-          each.id,
-          each.profile,
-          stateName(each.state),
-          each.endpoint || '-',
-          each.createdAt?.toISOString() ?? '-',
-          each.reason,
-        ].map(printable),
-      );
-    const lines =
-      rows.length === 0
-        ? ['no enclaves']
-        : table
-            .toString()
-            .split('\n')
-            .map((line) => line.trimEnd());
+    const head = ['ENCLAVE', 'PROFILE', 'STATE', 'ENDPOINT', 'CREATED', 'REASON'];
+    const cells = rows.map((each) => [
+      each.id,
+      each.profile,
+      stateName(each.state),
+      each.endpoint || '-',
+      each.createdAt?.toISOString() ?? '-',
+      each.reason,
+    ]);
+    const lines = rows.length === 0 ? ['no enclaves'] : plainTable(head, cells);
     workspace.output.result({ ok: true, enclaves: rows.map(shown) }, lines);
   });
 }
-
-const BORDERS = [
-  'top',
-  'top-mid',
-  'top-left',
-  'top-right',
-  'bottom',
-  'bottom-mid',
-  'bottom-left',
-  'bottom-right',
-  'left',
-  'left-mid',
-  'mid',
-  'mid-mid',
-  'right',
-  'right-mid',
-  'middle',
-];
 
 /** `enclavectl status ID`: where it stands; with `--verify` also fresh evidence by way of the server, and its verdict. */
 export async function status(

@@ -1,6 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
 import { parseDuration } from '../../platform/config/duration.ts';
 import { login, logout, type PasswordFlags, signup } from './account-commands.ts';
+import {
+  type AdminFlags,
+  listClusterNodes,
+  releaseClusterNode,
+  rotateClusterNode,
+} from './admin-nodes-commands.ts';
 import { type BundleFlags, exportFiles, showBundle } from './bundle-commands.ts';
 import { type CertificateFlags, certificate } from './certificate-command.ts';
 import { type ConnectFlags, connect } from './connect-command.ts';
@@ -183,8 +190,26 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     .option('--sidecar-image <image>', 'NAME@sha256:DIGEST (default: the one in the policy)')
     .option('--enclave-domain <name>', 'what the names of enclaves end in')
     .option('--canonical', 'the JSON that it is the hash of, for sha256sum');
+  const nodes = program
+    .command('admin')
+    .description("for the cluster's operator, with the kubeconfig")
+    .command('nodes')
+    .description('nodes, their TPMs and attestation keys');
+  const admin = (nameAndArguments: string, description: string, run: AdminCommand): Command =>
+    command<AdminFlags>(nameAndArguments, description, run, nodes)
+      .option('--kubeconfig <file>', 'default: KUBECONFIG, else ~/.kube/config')
+      .option('--context <name>', 'context of the kubeconfig (default: the current one)')
+      .option('--namespace <name>', 'namespace of the release', DEFAULT_RELEASE_NAMESPACE);
+  admin('ls', 'list the nodes that enrolled', (w, _, flags) => listClusterNodes(w, flags));
+  admin('release <node>', "let another TPM enrol under the node's name", releaseClusterNode).option(
+    '--yes',
+    'do not ask',
+  );
+  admin('rotate <node>', 'have the agent replace the attestation key by another one', rotateClusterNode);
   return strict(program);
 }
+
+type AdminCommand = (workspace: Workspace, first: string, flags: AdminFlags) => Promise<void>;
 
 function duration(text: string): number {
   const milliseconds = parseDuration(text);

@@ -27,7 +27,7 @@ export async function runEnclavectl(world: World): Promise<number> {
   const program = createProgram((flags) => {
     output = new Output(streams, flags.json === true, colour);
     const settings = new Settings(flags, environment, xdgFolders(environment, home));
-    return { settings, output, signal, stdin, stdout: streams.out, now };
+    return { settings, output, signal, stdin, stdout: streams.out, home, now };
   });
   program.configureOutput({ writeOut: (text) => void streams.out.write(text) });
   try {

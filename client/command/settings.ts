@@ -121,6 +121,11 @@ export class Settings {
     return this.#value('ca');
   }
 
+  /** kubectl's: several files are separated by colons. */
+  kubeconfig(): string | undefined {
+    return this.#environment['KUBECONFIG'] || undefined;
+  }
+
   #value(key: 'server' | 'ca' | 'serverName' | 'policy'): string | undefined {
     const flag = this.#flags[key];
     // An empty flag takes the environment's value away.

@@ -1,10 +1,10 @@
-import { createInterface } from 'node:readline/promises';
 import { type Roots, rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
 import { ISSUERS } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { usage } from '../failure.ts';
 import { heldTrust } from '../library/trust.ts';
 import type { NodeSeen, RefusedTpm } from '../state/node-memory.ts';
+import { confirmName } from './confirm-name.ts';
 import { isoTime } from './own-credential.ts';
 import { trustStore, type Workspace } from './workspace.ts';
 
@@ -55,7 +55,11 @@ export async function acceptTpm(workspace: Workspace, node: string, flags: Accep
       'enclavectl trust show shows what was; connect shows it again',
     );
   for (const line of refusedLines(offered, nodes)) output.line(line);
-  if (flags.yes !== true) await confirm(workspace, node);
+  if (flags.yes !== true)
+    await confirmName(workspace, node, {
+      prompt: `Type the node's name to accept this: `,
+      remedy: 'give --yes when you know from the operator what was done to the node',
+    });
   if (!(await store.accept(offered, workspace.now())))
     throw usage(
       'refused-changed',
@@ -65,23 +69,6 @@ export async function acceptTpm(workspace: Workspace, node: string, flags: Accep
   output.result({ ok: true, accepted: offered }, [
     `accepted: the node ${node} is judged by this from now on`,
   ]);
-}
-
-async function confirm({ stdin, output, signal }: Workspace, node: string): Promise<void> {
-  if (stdin.isTTY !== true || output.json)
-    throw usage(
-      'not-confirmed',
-      'there is no terminal to ask whether you mean it',
-      'give --yes when you know from the operator what was done to the node',
-    );
-  const lines = createInterface({ input: stdin, output: process.stderr, terminal: true });
-  try {
-    const typed = await lines.question(`Type the node's name to accept this: `, { signal });
-    if (typed.trim() === node) return;
-  } finally {
-    lines.close();
-  }
-  throw usage('not-confirmed', 'that is not the name of the node', 'nothing was changed');
 }
 
 function fingerprints(roots: Roots, issuer: (typeof ISSUERS)[number]): string[] {

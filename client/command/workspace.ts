@@ -16,6 +16,8 @@ export interface Workspace {
   readonly signal: AbortSignal;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WritableStream;
+  /** The person's home folder. */
+  readonly home: string;
   /** Unix seconds. */
   now(): number;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Kube } from './kube.ts';
-import { SECRETS } from './resources.ts';
+import { SECRETS, type Secret } from './resources.ts';
 
 /**
  * One TPM is one node, and one node is one TPM: two Secrets in the release namespace say so, one named after either. The API server lets a name exist only
@@ -31,7 +31,33 @@ export async function readBinding(
   name: string,
 ): Promise<NodeBinding | undefined> {
   const secret = await kube.get(SECRETS, { name, namespace });
-  if (secret === undefined) return undefined;
+  return secret && bindingOf(secret);
+}
+
+export function bindingOf(secret: Secret): NodeBinding {
   const field = (key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
   return { node: field('node'), ekSha256: field('ekSha256') };
+}
+
+/**
+ * Removes what binds a node to TPMs, so that another may enrol under its name. The Secret of a TPM that is another node's by now stays. Done again it goes
+ * on where it was interrupted: the node's own Secret goes last.
+ * @param ekSha256s the TPMs that may be bound to it
+ * @returns names of the Secrets that were removed
+ */
+export async function removeBinding(
+  kube: Kube,
+  namespace: string,
+  node: string,
+  ekSha256s: readonly string[],
+): Promise<string[]> {
+  const removed: string[] = [];
+  for (const name of [...ekSha256s.map(ekSecret), nodeSecret(node)]) {
+    const secret = await kube.get(SECRETS, { name, namespace });
+    if (secret?.type !== BINDING_TYPE || bindingOf(secret).node !== node) continue;
+    const uid = secret.metadata?.uid;
+    await kube.delete(SECRETS, { name, namespace }, uid === undefined ? {} : { uid });
+    removed.push(name);
+  }
+  return removed;
 }

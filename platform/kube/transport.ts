@@ -3,8 +3,10 @@ import { Agent, request } from 'node:https';
 import { KubeError } from './kube-error.ts';
 
 export interface ApiServer {
-  /** https://host:port */
+  /** https://host:port, with a path when the API server stands behind one. */
   readonly server: string;
+  /** The DNS name in its certificate; default: the host of the URL. */
+  readonly serverName?: string;
   /** PEM; never empty: an empty set would mean every public authority to Node. Read anew for each connection. */
   ca(): string;
   /** Read anew for each request: projected tokens rotate. */
@@ -46,7 +48,7 @@ export class Transport {
 
   /** The answer as a stream of 2xx. @throws KubeError for any other status */
   async open(call: ApiRequest): Promise<IncomingMessage> {
-    const url = new URL(call.path, this.#api.server);
+    const url = new URL(this.#api.server.replace(/\/+$/, '') + call.path);
     for (const [key, value] of Object.entries(call.query ?? {}))
       if (value !== undefined) url.searchParams.set(key, value);
     const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
@@ -98,6 +100,7 @@ export class Transport {
         maxCachedSessions: 0,
         minVersion: 'TLSv1.2',
         ...(this.#api.clientCertificate ?? {}),
+        ...(this.#api.serverName === undefined ? {} : { servername: this.#api.serverName }),
         ...(this.#api.localAddress === undefined ? {} : { localAddress: this.#api.localAddress }),
       });
     }

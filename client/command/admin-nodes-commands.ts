@@ -1,0 +1,135 @@
+import { join } from 'node:path';
+import { createKube } from '../../platform/kube/create-kube.ts';
+import type { Kube } from '../../platform/kube/kube.ts';
+import { KubeError } from '../../platform/kube/kube-error.ts';
+import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
+import { explain } from '../../platform/run/explain.ts';
+import { Failure } from '../failure.ts';
+import { type ClusterNode, listNodes, readNode, releaseNode, rotateNode } from '../library/cluster-nodes.ts';
+import { confirmName } from './confirm-name.ts';
+import { plainTable } from './plain-table.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface AdminFlags {
+  /** Namespace of the release. */
+  readonly namespace: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly yes?: boolean;
+}
+
+/** `enclavectl admin nodes ls`: nodes, their TPMs and attestation keys. */
+export async function listClusterNodes(workspace: Workspace, flags: AdminFlags): Promise<void> {
+  const nodes = await withCluster(workspace, flags, (kube) => listNodes(kube, flags.namespace));
+  const rows = nodes.map((each) => [
+    each.node,
+    each.tpmTrust ?? '-',
+    (each.boundEkSha256 ?? '-').slice(0, 16),
+    ...keyColumns(each),
+    remark(each),
+  ]);
+  const head = ['NODE', 'TPM', 'EK', 'AK', 'UNTIL', ''];
+  workspace.output.result(
+    { ok: true, nodes: nodes.map(shown) },
+    rows.length === 0 ? ['no node has enrolled'] : plainTable(head, rows),
+  );
+}
+
+/** `enclavectl admin nodes release NODE`: lets another TPM enrol under the node's name. */
+export async function releaseClusterNode(
+  workspace: Workspace,
+  name: string,
+  flags: AdminFlags,
+): Promise<void> {
+  const { output } = workspace;
+  await withCluster(workspace, flags, async (kube) => {
+    const known = await readNode(kube, flags.namespace, name);
+    output.line(`node ${name} is bound to the TPM ${known.boundEkSha256 ?? known.ekSha256 ?? '-'}`);
+    output.line(
+      'Released, the next TPM that enrols under this name gets it; until then its pods get no certificates.',
+    );
+    if (flags.yes !== true)
+      await confirmName(workspace, name, {
+        prompt: `Type the node's name to release it: `,
+        remedy: 'give --yes when you know why the node has another TPM',
+      });
+    await releaseNode(kube, flags.namespace, known);
+    output.result({ ok: true, released: shown(known) }, [
+      'released: an agent that was refused tries again within seconds; restart the pod of one that keeps its TPM',
+    ]);
+  });
+}
+
+/** `enclavectl admin nodes rotate NODE`: asks for another attestation key. */
+export async function rotateClusterNode(
+  workspace: Workspace,
+  name: string,
+  flags: AdminFlags,
+): Promise<void> {
+  await withCluster(workspace, flags, async (kube) => {
+    const retired = await rotateNode(kube, await readNode(kube, flags.namespace, name));
+    workspace.output.result({ ok: true, node: name, retired }, [
+      `asked the agent of ${name} to replace the attestation key ${retired}`,
+      'both keys are listed until the certificate of the old one ends; clients are told of a new key of the same TPM',
+    ]);
+  });
+}
+
+function keyColumns({ attestationKeys }: ClusterNode): [string, string] {
+  const newest = attestationKeys.at(-1);
+  return [(newest?.spkiSha256 ?? '-').slice(0, 16), newest?.notAfter ?? '-'];
+}
+
+function remark({ boundEkSha256, ekSha256, attestationKeys, retired }: ClusterNode): string {
+  if (boundEkSha256 === undefined) return 'bound to no TPM: release it';
+  if (ekSha256 === undefined) return 'AttestedNode deleted; the binding holds';
+  if (ekSha256 !== boundEkSha256) return `AttestedNode names another TPM: release it`;
+  if (retired !== undefined && retired === attestationKeys.at(-1)?.spkiSha256) return 'key to be replaced';
+  return attestationKeys.length > 1 ? `${attestationKeys.length} keys` : '';
+}
+
+function shown(node: ClusterNode): object {
+  const { boundEkSha256 = null, ekSha256 = null, tpmTrust = null, retired = null, ...rest } = node;
+  return { ...rest, boundEkSha256, ekSha256, tpmTrust, retired };
+}
+
+/** With the operator's own credentials, as kubectl finds them. */
+async function withCluster<T>(
+  { settings, home }: Workspace,
+  { kubeconfig, context }: AdminFlags,
+  work: (kube: Kube) => Promise<T>,
+): Promise<T> {
+  const given = kubeconfig ?? settings.kubeconfig();
+  const paths = given === undefined ? [join(home, '.kube', 'config')] : given.split(':').filter(Boolean);
+  const api = apiServerFromKubeconfig(paths, context);
+  const kube = createKube(api);
+  try {
+    return await work(kube);
+  } catch (error) {
+    throw inWords(error, api.server);
+  } finally {
+    kube.close();
+  }
+}
+
+function inWords(error: unknown, server: string): unknown {
+  if (error instanceof KubeError) {
+    const remedy =
+      error.status === 403 ? 'docs/certs.md lists the rights that an operator needs' : 'check the kubeconfig';
+    const kind = error.status >= 500 ? 'fault' : 'not-allowed';
+    return new Failure(
+      kind,
+      `api-server-${error.reason.toLowerCase() || error.status}`,
+      error.message,
+      remedy,
+    );
+  }
+  // Node's own errors of connections have a code.
+  if (error instanceof Failure || !(error instanceof Error) || !('code' in error)) return error;
+  return new Failure(
+    'unreachable',
+    'api-server-unreachable',
+    `${server}: ${explain(error)}`,
+    'check the server and the certificate authority in the kubeconfig',
+  );
+}
