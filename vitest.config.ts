@@ -5,7 +5,7 @@ const cluster = [
   'test/e2e/**/*.test.ts',
   'test/devcluster/node*.test.ts',
   'test/devcluster/kubectl*.test.ts',
-  'test/agent/agent.test.ts',
+  'test/agent/agent*.test.ts',
   'test/agent/admin-nodes.test.ts',
   'test/agent/caller-identity.test.ts',
 ];

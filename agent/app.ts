@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { isPinned } from '../injection/pod-rules.ts';
 import { serviceDnsName } from '../names/components.ts';
 import { MAX_RPC_RESPONSE_BYTES } from '../names/rpc-limits.ts';
@@ -21,6 +20,7 @@ import { openTransport, parseTpmAddress } from '../tpm/transport/open-transport.
 import { measured } from './attestation/measured-transport.ts';
 import { QuoteQueue } from './attestation/quote-queue.ts';
 import { type AgentQuote, Quoter } from './attestation/quoter.ts';
+import { createRandomPool } from './attestation/random-pool.ts';
 import { TpmOwner } from './attestation/tpm-owner.ts';
 import { authenticate } from './caller/authenticate.ts';
 import type { PodRules } from './caller/judge-pod.ts';
@@ -145,7 +145,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     maxWaiting: config.maxWaiting,
     maxWaitingPerPod: config.maxWaitingPerPod,
     metrics,
-    random: (bytes) => new Uint8Array(randomBytes(bytes)),
+    random: createRandomPool(),
     seal: async (qualifyingData) => {
       try {
         const made = await owner.use((session) => {

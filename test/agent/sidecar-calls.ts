@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import {
   certifyRequest,
   certifyResponse,
@@ -36,8 +37,11 @@ export class SidecarCalls {
   constructor(world: AgentWorld, address: string, token: string | undefined) {
     this.#world = world;
     this.#token = token;
+    const tls = clientTlsOptions({ roots: world.roots.system });
     this.#agent = new Agent({
-      ...clientTlsOptions({ roots: world.roots.system }),
+      ...tls,
+      // Made once: reading the roots costs more than a handshake.
+      secureContext: createSecureContext(tls),
       keepAlive: true,
       maxSockets: 1,
       maxCachedSessions: 0,

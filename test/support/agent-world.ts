@@ -43,28 +43,35 @@ export interface AgentWorld {
   stop(): Promise<void>;
 }
 
+const AGENT: readonly string[] = [process.execPath, resolve('agent/main.ts')];
 const COMMANDS: Partial<Record<ImageName, readonly string[]>> = {
-  'enclave-agent': [process.execPath, resolve('agent/main.ts')],
   'enclave-certs': [process.execPath, resolve('certs/main.ts')],
   // Stands where a sidecar would; the test itself calls from its address.
-  'enclave-sidecar': [process.execPath, '-e', 'setInterval(() => {}, 1000)'],
-  'demo-app': [process.execPath, '-e', 'setInterval(() => {}, 1000)'],
+  'enclave-sidecar': ['sleep', 'infinity'],
+  'demo-app': ['sleep', 'infinity'],
   'enclave-webhook': [],
   'enclave-front': [],
   'enclave-launcher': [],
 };
 
-function images(): Catalogue {
-  const entries = Object.entries(COMMANDS).map(([name, command], i) => [
+function images(agent: readonly string[]): Catalogue {
+  const entries = Object.entries({ 'enclave-agent': agent, ...COMMANDS }).map(([name, command], i) => [
     `${REGISTRY}/${name}`,
     { digest: `sha256:${String(i).repeat(64)}`, command },
   ]);
   return { images: Object.fromEntries(entries) };
 }
 
-export async function startAgentWorld(): Promise<AgentWorld> {
+export interface AgentWorldOptions {
+  /** What runs as the agent, before its arguments; default: the agent. */
+  readonly agent?: readonly string[];
+  /** Asked before the agent starts, when nobody has the node's TPM yet: flags for the agent, in place of the same ones. */
+  agentArgs?(node: { readonly tpm: string }): Promise<readonly string[]>;
+}
+
+export async function startAgentWorld(options: AgentWorldOptions = {}): Promise<AgentWorld> {
   const directory = await mkdtemp(join(tmpdir(), 'ag-'));
-  const catalogue = images();
+  const catalogue = images(options.agent ?? AGENT);
   const catalogueFile = join(directory, 'catalogue.json');
   await writeFile(catalogueFile, JSON.stringify(catalogue));
   await mkdir(join(directory, 'state'));
@@ -109,8 +116,9 @@ export async function startAgentWorld(): Promise<AgentWorld> {
     // Straight to the pod: another cluster on this machine may have the same Service address.
     const agent = named('enclave-agent');
     for (const container of agent.spec?.containers ?? []) {
-      const others = (container.args ?? []).filter((arg) => !arg.startsWith('--certs='));
-      container.args = [...others, `--certs=${certs}:${PORTS.certs}`];
+      const ours = [`--certs=${certs}:${PORTS.certs}`, ...((await options.agentArgs?.(node)) ?? [])];
+      const isOurs = (arg: string): boolean => ours.some((own) => arg.split('=')[0] === own.split('=')[0]);
+      container.args = [...(container.args ?? []).filter((arg) => !isOurs(arg)), ...ours];
     }
     await kube.create(PODS, agent);
     const agentPod = { name: `enclave-agent-${node.name}`, namespace: release.namespace };
