@@ -1,11 +1,12 @@
 /**
- * One ESM bundle a component in dist/<component>/main.js, native modules external. Skipped when nothing that goes into
+ * One ESM bundle a component in dist/<component>/main.js, native modules external, and the library in dist/library. Skipped when nothing that goes into
  * a bundle is newer than the last build.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rolldown } from 'rolldown';
+import { buildLibrary } from './build-library.ts';
 
 /** Name, entry, and what the entry starts in a thread of its own: bundles beside its main.js. */
 const COMPONENTS: readonly (readonly [string, string, Readonly<Record<string, string>>?])[] = [
@@ -63,6 +64,7 @@ if (!existsSync('dist/stamp') || readFileSync('dist/stamp', 'utf8') !== digest) 
     });
     await bundle.close();
   }
+  await buildLibrary();
   for (const [to, from] of READ_AS_FILES) cpSync(from, to, { recursive: true });
   writeFileSync(
     'dist/enclavectl.js',

@@ -1,0 +1,32 @@
+/**
+ * `enclave-licensing/client`: an enclave's user as a program, for Node.js 24 or later. Pin the operator's roots (`readPinnedRoots`), keep
+ * what was seen (`TrustStore`), log in and launch at the server (`connectFront`, `launchEnclave`), ask the enclave itself for evidence
+ * over a nonce of your own (`challenge`, `fetchEvidence`), judge it (`judgeEvidence`), and speak mutual TLS to exactly the attested
+ * certificate (`createAttestedConnector`). What a person has to decide, or cannot be helped, is a `Failure` with code and remedy; an
+ * `RpcError` is the server's answer, or that there was none.
+ */
+
+export { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+export { type Credential, createCredential } from '../../platform/identity/credential.ts';
+export { generateKey, type KeyPair, keyPairOf } from '../../platform/identity/key-pair.ts';
+export { RpcError, RpcRefusal } from '../../platform/rpc/rpc-error.ts';
+export { Failure, type FailureKind } from '../failure.ts';
+export { attest, type Expectation } from '../library/attest.ts';
+export {
+  type AttestedConnector,
+  type ConnectorOptions,
+  createAttestedConnector,
+} from '../library/attested-connector.ts';
+export { exportBundle } from '../library/export-bundle.ts';
+export { type FreshEvidence, fetchEvidence } from '../library/fetch-evidence.ts';
+export { connectFront, type FrontClient } from '../library/front-client.ts';
+export { type Challenge, challenge, type Judgement, judgeEvidence } from '../library/judge-evidence.ts';
+export { type Launch, type Launched, launchEnclave } from '../library/launch.ts';
+export type { Notice, NoticeCode } from '../library/notice.ts';
+export { keySha256 } from '../library/owner-key.ts';
+export { type PinnedRoots, pinnedRoots, readPinnedRoots } from '../library/pinned-roots.ts';
+export { readPolicyFile } from '../library/policy-file.ts';
+export { steadyClock } from '../library/steady-clock.ts';
+export { heldTrust, type RefreshedTrust, refreshTrust, type Trust } from '../library/trust.ts';
+export { issueUserCertificate, type UserCertificateRequest } from '../library/user-certificate.ts';
+export { TrustStore } from '../state/trust-store.ts';
