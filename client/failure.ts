@@ -3,6 +3,7 @@
  */
 export type FailureKind = 'verdict' | 'usage' | 'unreachable' | 'not-allowed' | 'fault';
 
+/** What could not be done, as a value to show: what is wrong, why (`code`, stable), and what to do (`remedy`). */
 export class Failure extends Error {
   override readonly name = 'Failure';
   readonly kind: FailureKind;

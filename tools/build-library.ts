@@ -21,7 +21,9 @@ export async function buildLibrary(): Promise<void> {
     await bundle.close();
   }
   cpSync('client/library/export', 'dist/library/export', { recursive: true });
-  execFileSync('tsc', ['-p', 'tools/library.tsconfig.json'], { stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tools/library.tsconfig.json'], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   // tsc leaves `./x.ts` in declarations, where older compilers would look for the source.
   for (const file of globSync('dist/library/types/**/*.d.ts'))
     writeFileSync(file, readFileSync(file, 'utf8').replaceAll(SOURCE, '$1$2$3.js$2'));

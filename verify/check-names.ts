@@ -237,6 +237,7 @@ export const CHECKS = {
   },
 } as const satisfies Readonly<Record<string, Explanation>>;
 
+/** Name of a check, as verdicts have it. */
 export type CheckName = keyof typeof CHECKS;
 
 export function isCheckName(name: string): name is CheckName {

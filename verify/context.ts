@@ -33,6 +33,7 @@ export interface HeldGrant {
   readonly signature: Uint8Array;
 }
 
+/** What verifying an enclave's bundle needs besides bundle and policy. */
 export interface VerifyContext extends EvidenceContext {
   readonly nonce: ExpectedNonce;
   /** DER of the certificate that the peer presented on this connection; empty when it presented none (a resumed session). */

@@ -27,6 +27,7 @@ export interface TpmSeen {
   readonly clock: number;
 }
 
+/** The outcome of a verification, and how it came to be. */
 export interface Verdict {
   /** No check failed, so each either held or had nothing to compare with, and says so. */
   readonly ok: boolean;

@@ -6,6 +6,7 @@ import type { TpmSeen, Verdict } from '../../verify/verdict.ts';
 import { verify } from '../../verify/verify.ts';
 import type { Trust } from './trust.ts';
 
+/** What a bundle is judged by, besides what it says itself. */
 export interface Expectation {
   readonly policy: Policy;
   readonly trust: Trust;

@@ -11,6 +11,7 @@ import { BoundConnections } from './bound-connections.ts';
 import { createRenewal } from './evidence-renewal.ts';
 import { isUnreachable } from './is-unreachable.ts';
 
+/** Where the enclave is, what it is judged by, and who is told when that fails. */
 export interface ConnectorOptions {
   readonly endpoint: Address;
   readonly serverName: string;
@@ -44,6 +45,11 @@ export interface AttestedConnector {
   connect(): Promise<TLSSocket>;
 }
 
+/**
+ * Connections to one enclave. Evidence is asked for over a nonce of its own for each, the live certificate is compared inside the handshake, TLS sessions are never resumed; while a
+ * connection is open evidence is renewed, and all are cut when it is refused or runs out. `connect` and `attest` throw what `options.attest` throws, Node's errors when the
+ * enclave cannot be reached, and Failure `live-certificate-differs`.
+ */
 export function createAttestedConnector(options: ConnectorOptions): AttestedConnector {
   const bound = new BoundConnections();
   const rounds = createRounds(options);

@@ -7,6 +7,7 @@ import { peerCertificate } from '../../platform/tls/peer.ts';
 import { Failure } from '../failure.ts';
 import { getOverEvidence } from './evidence-request.ts';
 
+/** Evidence as the enclave itself gave it; nothing of it is believed yet. */
 export interface FreshEvidence {
   readonly bundle: Bundle;
   /** DER of the certificate that the peer showed on the connection that the evidence came over. */

@@ -9,6 +9,7 @@ import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licen
 import { Failure } from '../failure.ts';
 import { type PinnedRoots, pinnedRoots } from './pinned-roots.ts';
 
+/** The server's calls (proto/enclave_licensing/licensing/v1); each throws RpcRefusal or RpcError. */
 export type FrontClient = RpcClient<typeof LicensingServiceService>;
 
 export const FRONT_NAME = componentDnsName('front');

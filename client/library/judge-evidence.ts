@@ -13,6 +13,7 @@ export interface Challenge {
   readonly seen: readonly TpmSeen[];
 }
 
+/** A verdict, and what it means against what was seen before. */
 export interface Judgement {
   readonly verdict: Verdict;
   /** Of a good verdict: what is new about the node. */

@@ -8,6 +8,7 @@ import { Failure } from '../failure.ts';
 import type { FrontClient } from './front-client.ts';
 import { userRequest } from './owner-key.ts';
 
+/** What is asked of the server, and how long. */
 export interface Launch {
   readonly client: FrontClient;
   readonly token: string;
@@ -25,6 +26,7 @@ export interface Launch {
   onRetry?(reason: string): void;
 }
 
+/** An enclave that is ready: nothing of its bundle is verified yet. */
 export interface Launched {
   readonly enclave: Enclave;
   readonly bundle: Bundle;

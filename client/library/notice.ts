@@ -7,6 +7,7 @@ export type NoticeCode =
   | 'trust-document-old'
   | 'trust-document-withheld';
 
+/** Something new that a user should see and that refuses nothing. */
 export interface Notice {
   readonly code: NoticeCode;
   readonly message: string;

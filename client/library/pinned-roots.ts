@@ -18,6 +18,7 @@ export function readPinnedRoots(text: string, what: string): PinnedRoots {
   return pinnedRoots(roots.value);
 }
 
+/** Roots that are held already, with their text and fingerprint. */
 export function pinnedRoots(roots: Roots): PinnedRoots {
   const text = rootsToJson(roots);
   return { roots, text, sha256: rootsSha256(nodeCrypto, text) };

@@ -28,6 +28,7 @@ export interface Trust {
   readonly issuedAt?: number;
 }
 
+/** The trust that counts now, and what is new about it. */
 export interface RefreshedTrust {
   readonly trust: Trust;
   readonly notices: readonly Notice[];

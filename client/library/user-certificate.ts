@@ -9,6 +9,7 @@ import type { FrontClient } from './front-client.ts';
 import { userRequest } from './owner-key.ts';
 import type { Trust } from './trust.ts';
 
+/** Whose key is to be certified for which enclave; a grant when the key is not the owner's. */
 export interface UserCertificateRequest {
   readonly client: FrontClient;
   readonly token: string;

@@ -1,3 +1,4 @@
+/** FIPS 180-4: digests of 32 and 48 bytes. */
 export type HashAlgorithm = 'sha256' | 'sha384';
 
 /**

@@ -2,6 +2,7 @@ import { concat, toUtf8 } from '../bytes/bytes.ts';
 import { Writer } from '../bytes/writer.ts';
 import type { Crypto } from '../crypto/crypto.ts';
 
+/** Statements that one quote can cover; a path has at most 16 hashes. */
 export const MAX_BATCH_LEAVES = 65_536;
 export const BLINDER_BYTES = 32;
 const LEAF_LABEL = concat(Uint8Array.of(0x00), toUtf8('enclave-leaf/1'));

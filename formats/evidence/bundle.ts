@@ -8,6 +8,7 @@ import { type MessageRule, wireProblem } from './strict-wire.ts';
 
 export type { Bundle };
 
+/** Of a bundle's protobuf, event log included. */
 export const MAX_BUNDLE_BYTES = 262_144;
 /** Base64 and member names around MAX_BUNDLE_BYTES. */
 export const MAX_BUNDLE_JSON_BYTES = 393_216;

@@ -41,8 +41,10 @@ export const HASHES = {
   sha3_384: ALGORITHMS.sha3_384,
   sha3_512: ALGORITHMS.sha3_512,
 } as const;
+/** Name of a hash algorithm, as values have it: `sha256`, `sha384`, ... */
 export type TpmHash = keyof typeof HASHES;
 
 /** TPMI_ECC_CURVE (part 2, 6.4; TCG Algorithm Registry). */
 export const CURVES = { 'P-256': 0x0003, 'P-384': 0x0004, 'P-521': 0x0005 } as const;
+/** Name of a curve, as values have it. */
 export type TpmCurve = keyof typeof CURVES;

@@ -9,8 +9,10 @@ import { rest, structure, u16, u32, type ValueOf } from './wire.ts';
  * are refused. The magic TPM_GENERATED_VALUE is checked and is no part of the value.
  */
 export type Attest = ValueOf<typeof ATTEST>;
+/** TPMS_QUOTE_INFO (part 2, 10.12.4): the PCR selection and the digest over their values. */
 export type QuoteInfo = Extract<Attest['attested'], { kind: 'quote' }>;
 
+/** Reads a TPMS_ATTEST (part 2, 10.12.12) that fills `bytes` exactly. */
 export function decodeAttest(bytes: Uint8Array): Result<Attest, TpmFormatCode> {
   return decode(ATTEST, bytes);
 }
@@ -29,6 +31,10 @@ export function decodeAttestHeader(bytes: Uint8Array): Result<ValueOf<typeof ATT
   return decode(ATTEST_HEADER, bytes);
 }
 
+/**
+ * Bytes of a TPMS_ATTEST: what `decodeAttest` reads back.
+ * @throws RangeError for a value that does not fit its field
+ */
 export function encodeAttest(attest: Attest): Uint8Array {
   return encode(ATTEST, attest);
 }

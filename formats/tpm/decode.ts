@@ -2,6 +2,7 @@ import { Reader } from '../bytes/reader.ts';
 import { type Result, refuse, success } from '../bytes/result.ts';
 import type { Arms, Fields, Names, Shape, Wire } from './wire.ts';
 
+/** Why bytes are no such structure. */
 export type TpmFormatCode =
   /** The input ends inside a field. */
   | 'tpm-truncated'

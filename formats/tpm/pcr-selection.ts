@@ -14,10 +14,12 @@ export interface PcrBankSelection {
   readonly pcrs: readonly number[];
 }
 
+/** Reads a TPML_PCR_SELECTION that fills `bytes` exactly. */
 export function decodePcrSelection(bytes: Uint8Array): Result<PcrSelection, TpmFormatCode> {
   return decode(PCR_SELECTIONS, bytes);
 }
 
+/** Bytes of a TPML_PCR_SELECTION. @throws RangeError for a value that does not fit its field */
 export function encodePcrSelection(selection: PcrSelection): Uint8Array {
   return encode(PCR_SELECTIONS, selection);
 }

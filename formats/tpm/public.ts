@@ -11,12 +11,18 @@ import type { ValueOf } from './wire.ts';
 
 /** TPMT_PUBLIC (part 2, 12.2.4) of an RSA or ECC key; `parameters.kind` and `unique.kind` agree. */
 export type Public = ValueOf<typeof PUBLIC>;
+/** TPMA_OBJECT (part 2, 8.3): a boolean for each attribute. */
 export type ObjectAttributes = Public['attributes'];
 
+/** Reads a TPMT_PUBLIC (part 2, 12.2.4) that fills `bytes` exactly: without the size of a TPM2B_PUBLIC. */
 export function decodePublic(bytes: Uint8Array): Result<Public, TpmFormatCode> {
   return decode(PUBLIC, bytes);
 }
 
+/**
+ * Bytes of a TPMT_PUBLIC: what its Name is computed over.
+ * @throws RangeError for a value that does not fit its field
+ */
 export function encodePublic(value: Public): Uint8Array {
   return encode(PUBLIC, value);
 }

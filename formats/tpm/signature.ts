@@ -10,10 +10,12 @@ import type { ValueOf } from './wire.ts';
 /** TPMT_SIGNATURE (part 2, 11.3.4): `kind` is `rsassa`, `rsapss` or `ecdsa`. */
 export type Signature = ValueOf<typeof SIGNATURE>;
 
+/** Reads a TPMT_SIGNATURE (part 2, 11.3.4) that fills `bytes` exactly. */
 export function decodeSignature(bytes: Uint8Array): Result<Signature, TpmFormatCode> {
   return decode(SIGNATURE, bytes);
 }
 
+/** Bytes of a TPMT_SIGNATURE. @throws RangeError for a value that does not fit its field */
 export function encodeSignature(signature: Signature): Uint8Array {
   return encode(SIGNATURE, signature);
 }

@@ -17,6 +17,7 @@ export interface KeyPair {
   sign(message: Uint8Array): Uint8Array;
 }
 
+/** A new ECDSA key on P-256 or P-384. */
 export function generateKey(type: KeyType = 'p256'): KeyPair {
   return keyPairOf(generateKeyPairSync('ec', { namedCurve: CURVES[type].namedCurve }).privateKey);
 }

@@ -8,6 +8,7 @@ export interface PcrSet {
   readonly values: ReadonlyMap<number, Accepted<string>>;
 }
 
+/** Accepted boot states, by the hash of the bank that is quoted. */
 export interface PcrPolicy {
   readonly hash: 'sha256' | 'sha384';
   /** One of them must fit whole: several are there while firmware is being updated. */
