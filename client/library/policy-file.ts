@@ -3,7 +3,7 @@ import type { Policy } from '../../verify/policy/policy.ts';
 import { usage } from '../failure.ts';
 import { readYamlFile } from './yaml-file.ts';
 
-const MAX_POLICY_BYTES = 1024 * 1024;
+const MAX_POLICY_BYTES = 256 * 1024;
 
 /** Reads a policy, YAML or JSON. @throws Failure that names file, line, column and member */
 export function readPolicyFile(path: string): Policy {

@@ -1,6 +1,6 @@
 import { readYamlFile } from './yaml-file.ts';
 
-const MAX_PROFILE_BYTES = 1024 * 1024;
+const MAX_PROFILE_BYTES = 256 * 1024;
 
 /** `spec` of the operator's EnclaveProfile manifest, or of a file that is the spec alone; `parseProfile` judges it. @throws Failure */
 export function readProfileFile(path: string): unknown {

@@ -3,6 +3,8 @@ import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Node, parseDo
 import { explain } from '../../platform/run/explain.ts';
 import { type Failure, usage } from '../failure.ts';
 
+const MAX_DEPTH = 32;
+
 export interface YamlFile {
   /** As JSON would hold it. */
   readonly value: unknown;
@@ -28,6 +30,7 @@ export function readYamlFile(path: string, kind: 'policy' | 'profile', maxBytes:
   } catch (error) {
     throw unreadable(`${path}: ${explain(error)}`);
   }
+  if (isDeep(text)) throw unreadable(`${path}: nested deeper than ${MAX_DEPTH}, or brackets that stay open`);
   const lines = new LineCounter();
   const place = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
@@ -73,6 +76,17 @@ export function readYamlFile(path: string, kind: 'policy' | 'profile', maxBytes:
       return `${place((isName ? found?.key : found?.value) ?? 0)}: ${message}${hint}`;
     },
   };
+}
+
+/** The parser recurses, and slowly where it gives up: depth is bounded before it starts, by brackets and by what stands before a line's text. */
+function isDeep(text: string): boolean {
+  let open = 0;
+  for (const character of text) {
+    if (character === '[' || character === '{') open += 1;
+    if (character === ']' || character === '}') open = Math.max(open - 1, 0);
+    if (open > MAX_DEPTH) return true;
+  }
+  return new RegExp(`^[ \\t?:-]{${2 * MAX_DEPTH}}`, 'm').test(text);
 }
 
 function offsetOf(node: Node): number {

@@ -87,8 +87,14 @@ test.each<[string, string | Uint8Array, string]>([
   ['a list as a key', `? [a]\n: b\n${yaml}`, ': a key'],
   ['what is no YAML', 'eks: [\n', ':2:1: '],
   ['no text', Uint8Array.of(0xff, 0xfe, 0xfd), ': '],
-  ['too deep', `a: ${'['.repeat(100_000)}`, ': '],
-  ['too large', `#${' '.repeat(1024 * 1024)}\n${yaml}`, ': over '],
+  ['too deep in brackets', `a: ${'['.repeat(100_000)}`, ': nested deeper'],
+  ['too deep in lists', `${'- '.repeat(100_000)}a`, ': nested deeper'],
+  [
+    'too deep in maps',
+    Array.from({ length: 200 }, (_, i) => `${' '.repeat(i)}a:\n`).join(''),
+    ': nested deeper',
+  ],
+  ['too large', `#${' '.repeat(256 * 1024)}\n${yaml}`, ': over '],
 ])('unreadable: %s', (_what, text, place) => {
   expect(said(text)).toMatch(/^policy-unreadable policy\.yaml:/);
   expect(said(text)).toContain(place);
