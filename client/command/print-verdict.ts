@@ -27,7 +27,7 @@ export function verdictLines(verdict: Verdict, width: number): Line[] {
           ),
           ...verdict.checks.flatMap((check) =>
             row(
-              [outcome(check), check.name, check.expected, found(check)],
+              [outcome(check), check.name, dated(check.expected), found(check)],
               [OUTCOME_WIDTH, NAME_WIDTH, values, values],
             ),
           ),
@@ -39,8 +39,17 @@ function outcome(check: Check): Segment {
   return OUTCOMES.get(check.ok) ?? { text: '??', style: 'bad' };
 }
 
+/** A verdict's times are Unix seconds; a person is told the date. */
+function dated(text: string): string {
+  return text.replace(
+    /\b(valid at|valid from|valid until|it is) (\d{9,11})\b/g,
+    (_, what: string, seconds: string) =>
+      `${what} ${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}Z`,
+  );
+}
+
 function found({ ok, expected, actual, detail }: Check): string {
-  const value = ok === true && actual === expected && actual !== '' ? 'the same' : actual;
+  const value = ok === true && actual === expected && actual !== '' ? 'the same' : dated(actual);
   return [value, detail ?? ''].filter((text) => text !== '').join('; ');
 }
 
@@ -51,7 +60,7 @@ function stacked(check: Check, width: number): Line[] {
     value === '' ? [] : wrap(`${what} ${value}`, width - indent.length).map((line) => `${indent}${line}`);
   return [
     [outcome(check), ' '.repeat(GAP), check.name],
-    ...text('expected', check.expected),
+    ...text('expected', dated(check.expected)),
     ...text('found', found(check)),
   ];
 }

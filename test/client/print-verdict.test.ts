@@ -82,6 +82,12 @@ describe('the table', () => {
     expect(lines).toContainEqual(expect.stringMatching(/^-- {2}pcr-values /));
   });
 
+  test('tells times as dates', () => {
+    const text = plain(verdictOf({}), 200).join('\n');
+    expect(text).toMatch(/^ok {2}certificate-chain .*valid at 2026-11-22T00:00:00Z +valid until 2026-/m);
+    expect(text).not.toContain(`${FIXTURE_NOW}`);
+  });
+
   test('what evidence says of itself cannot pass for a line of the table', () => {
     const verdict = verdictOf({});
     const evil = '\u001b[2J\r\nok  everything '.repeat(3);
