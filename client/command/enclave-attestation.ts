@@ -63,14 +63,12 @@ export async function enclaveAttestation(
     trustedAt = clock.now();
     trust = await newestTrust(workspace, client, pinned);
   };
-  const refreshInTheBackground = (): void => {
-    if (clock.now() - trustedAt < TRUST_MS) return;
-    // What is held goes on counting meanwhile, and also when the server shows what is not to be believed.
+  /** What is held goes on counting when the server shows what is not to be believed. */
+  const tryRefresh = (): Promise<void> =>
     refresh().catch((error: unknown) => {
       const { message, code, remedy } = endingOf(error, false);
       if (!signal.aborted) output.note(`enclavectl: ${message} (${code}); ${remedy}`);
     });
-  };
   const judge = (asked: Challenge, { bundle, liveCertificate }: FreshEvidence): Promise<Judgement> => {
     const specs =
       record.profileSpec === undefined
@@ -111,14 +109,14 @@ export async function enclaveAttestation(
   };
 
   const attest = async (): Promise<Uint8Array> => {
-    refreshInTheBackground();
+    if (clock.now() - trustedAt >= TRUST_MS) void tryRefresh();
     const asked = challenge(store);
     const evidence = await fetchEvidence(endpoint, record.serverName, asked.nonce, signal);
     let judged = await judge(asked, evidence);
     if (!judged.verdict.ok) {
       // Perhaps the CA was renewed a moment ago, and we have not heard of it.
       const { version } = trust;
-      await refresh();
+      await tryRefresh();
       if (trust.version !== version) judged = await judge(asked, evidence);
     }
     const { verdict, notices } = judged;

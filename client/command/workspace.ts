@@ -1,7 +1,9 @@
+import { equalLists } from '../../formats/bytes/bytes.ts';
+import { RpcError } from '../../platform/rpc/rpc-error.ts';
 import { Failure } from '../failure.ts';
-import { connectFront, type FrontClient } from '../library/front-client.ts';
+import { connectFront, type FrontClient, fetchShownDocument } from '../library/front-client.ts';
 import type { PinnedRoots } from '../library/pinned-roots.ts';
-import { heldTrust, refreshTrust, type Trust } from '../library/trust.ts';
+import { heldTrust, refreshTrust, type Trust, takeShown } from '../library/trust.ts';
 import { EnclaveStore } from '../state/enclave-store.ts';
 import { LaunchStore } from '../state/launch-store.ts';
 import { SessionStore, type StoredSession } from '../state/session-store.ts';
@@ -62,9 +64,33 @@ export async function withFront<T>(
   const client = connectFront(settings.server(), roots.system, settings.serverName());
   try {
     return await use(client, pinned);
+  } catch (error) {
+    if (error instanceof RpcError && error.status === 'UNAVAILABLE' && !workspace.signal.aborted)
+      await explainStranger(workspace, pinned);
+    throw error;
   } finally {
     client.close();
   }
+}
+
+/**
+ * When a server is there, and only not under the roots that are held: perhaps its CA was renewed while this client was away. @throws Failure when that is so, or when nobody vouched for
+ * its CA
+ */
+async function explainStranger(workspace: Workspace, pinned: PinnedRoots): Promise<void> {
+  const { settings, signal } = workspace;
+  const store = trustStore(workspace, pinned);
+  const { roots } = heldTrust(pinned, store);
+  const shown = await fetchShownDocument(settings.server(), signal, 3_000).catch(() => undefined);
+  if (shown === undefined) return;
+  const { trust } = await takeShown(shown, pinned, store, workspace.now());
+  if (equalLists(trust.roots.system, roots.system)) return;
+  throw new Failure(
+    'unreachable',
+    'ca-renewed',
+    'the server was not under the roots that were held; its CA was renewed, and a root held here vouched for the new one',
+    'it is taken over: try again',
+  );
 }
 
 /** The session for this server. @throws Failure when there is none, it is over, or it was opened under other roots */

@@ -1,4 +1,4 @@
-import { parseTrustDocument } from '../../formats/evidence/trust-document.ts';
+import { parseTrustDocument, type SignedTrustDocument } from '../../formats/evidence/trust-document.ts';
 import { componentDnsName } from '../../names/components.ts';
 import { MAX_RPC_RESPONSE_BYTES } from '../../names/rpc-limits.ts';
 import type { Address } from '../../platform/config/option.ts';
@@ -33,15 +33,15 @@ export function connectFront(
 }
 
 /**
- * Asks a server for its roots when all that the operator gave is their fingerprint. The server is not authenticated: what it says counts only because the
- * fingerprint is of exactly these roots.
- * @throws Failure when they are others; RpcError when the server cannot be reached
+ * The trust document that a server shows to anybody. The server is not authenticated: the document counts only when a root that is held signed it, or when a fingerprint
+ * from the operator is of exactly its roots.
+ * @throws RpcError when the server cannot be reached
  */
-export async function fetchRoots(
+export async function fetchShownDocument(
   address: Address,
-  fingerprint: string,
   signal: AbortSignal,
-): Promise<PinnedRoots> {
+  timeoutMs = 30_000,
+): Promise<SignedTrustDocument | undefined> {
   const client = createRpcClient(LicensingServiceService, {
     address,
     serverName: FRONT_NAME,
@@ -49,19 +49,30 @@ export async function fetchRoots(
     maxResponseBytes: MAX_RPC_RESPONSE_BYTES.licensing,
   });
   try {
-    const { trustDocument } = await client.getTrustDocument({}, { signal });
-    const document = parseTrustDocument(trustDocument?.document ?? new Uint8Array());
-    if (!document.ok) throw new Failure('not-allowed', document.code, document.message, document.remedy);
-    const roots = pinnedRoots(document.value.roots);
-    if (roots.sha256 !== fingerprint)
-      throw new Failure(
-        'not-allowed',
-        'fingerprint-differs',
-        `the server's roots have the fingerprint ${roots.sha256}, not ${fingerprint}`,
-        'compare the fingerprint and the address with the operator; do not go on',
-      );
-    return roots;
+    return (await client.getTrustDocument({}, { signal, timeoutMs })).trustDocument;
   } finally {
     client.close();
   }
+}
+
+/**
+ * Asks a server for its roots when all that the operator gave is their fingerprint.
+ * @throws Failure when they are others; RpcError when the server cannot be reached
+ */
+export async function fetchRoots(
+  address: Address,
+  fingerprint: string,
+  signal: AbortSignal,
+): Promise<PinnedRoots> {
+  const shown = await fetchShownDocument(address, signal);
+  const document = parseTrustDocument(shown?.document ?? new Uint8Array());
+  if (!document.ok) throw new Failure('not-allowed', document.code, document.message, document.remedy);
+  const roots = pinnedRoots(document.value.roots);
+  if (roots.sha256 === fingerprint) return roots;
+  throw new Failure(
+    'not-allowed',
+    'fingerprint-differs',
+    `the server's roots have the fingerprint ${roots.sha256}, not ${fingerprint}`,
+    'compare the fingerprint and the address with the operator; do not go on',
+  );
 }

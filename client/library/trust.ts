@@ -65,7 +65,19 @@ export async function refreshTrust(
   } catch (error) {
     if (!(error instanceof RpcError) || error.status === 'CANCELLED') throw error;
   }
-  if (shown === undefined) return { trust: held, notices: ageNotices(held, now) };
+  return shown === undefined
+    ? { trust: held, notices: ageNotices(held, now) }
+    : takeShown(shown, pinned, store, now);
+}
+
+/** Takes over the document that a server shows, when a `system` root that is held signed it and it is newer. @throws Failure as `refreshTrust` */
+export async function takeShown(
+  shown: SignedTrustDocument,
+  pinned: PinnedRoots,
+  store: TrustStore,
+  now: number,
+): Promise<RefreshedTrust> {
+  const held = heldTrust(pinned, store);
   const offered = await store.offer(nodeCrypto, pinned.roots, shown);
   if (offered.ok) {
     const trust = fromDocument(offered.value, pinned);

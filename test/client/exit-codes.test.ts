@@ -57,13 +57,14 @@ test('2: an unreadable bundle, a policy with a wrong member, each named', async 
   expect(refused.err).toContain('policy.yaml');
 });
 
-test('3: nobody there, or a server that is not under the pinned roots', async () => {
+test('3: nobody there; 4: a server whose CA no pinned root vouched for', async () => {
   const password = bob.file('password', 'correct horse');
   const away = await bob.run('--server', '127.0.0.1:1', 'login', 'bob', '--password-file', password);
   expect(away).toMatchObject({ exit: 3 });
   const others = bob.file('other-roots.json', rootsToJson(fixtureRoots('another cluster')));
   const stranger = await bob.run('--ca', others, 'login', 'bob', '--password-file', password);
-  expect(stranger).toMatchObject({ exit: 3 });
+  expect(stranger).toMatchObject({ exit: 4 });
+  expect(stranger.err).toContain('(ca-not-vouched)');
   expect(stranger.err).not.toContain('correct horse');
 });
 

@@ -159,6 +159,41 @@ describe('the CA', () => {
     expect(shown).toMatchObject({ pinnedSha256: fingerprint, nodes: [{ node: 'node-1' }] });
   });
 
+  test('a server that stands under a new CA already, which a held root vouched for, is taken over', async () => {
+    await alice.run('launch', 'hello');
+    const roots = { ...fixtureRoots(), system: fixtureRoots('next').system };
+    const renewed = await fakeFront('next');
+    const { address } = renewed;
+    renewed.override({
+      getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 8, roots }) }),
+    });
+    try {
+      const first = await alice.run(
+        '--server',
+        address,
+        'login',
+        'alice',
+        '--password-file',
+        alice.file('password', 'correct horse'),
+        '--json',
+      );
+      expect(first).toMatchObject({ exit: 3 });
+      expect(JSON.parse(first.out)).toMatchObject({ code: 'ca-renewed' });
+      expect(
+        await alice.run(
+          '--server',
+          address,
+          'login',
+          'alice',
+          '--password-file',
+          alice.file('password', 'correct horse'),
+        ),
+      ).toMatchObject({ exit: 0 });
+    } finally {
+      await renewed.close();
+    }
+  });
+
   test('documents that are old, or older than the one held, are told', async () => {
     await alice.run('launch', 'hello');
     const issuedAt = Math.floor(Date.now() / 1000) - 3_600;

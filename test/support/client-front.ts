@@ -13,7 +13,7 @@ import { liveValue } from '../../platform/run/live.ts';
 import type { LaunchResponse } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
 import { ENCLAVE, type FakeEnclave, fakeEnclave, SERVER_NAME } from './client-enclave.ts';
-import { fixtureCertificate, fixtureRoots, issuerKey } from './fixture-certificates.ts';
+import { fixtureCertificate, fixtureRoots, issuerKey, rootIssuer } from './fixture-certificates.ts';
 import { recordingMetrics } from './recording-metrics.ts';
 
 export type FrontHandlers = Handlers<typeof LicensingServiceService>;
@@ -44,15 +44,16 @@ export function userCertificate(
 }
 
 /** Front's calls, answered from memory, with one enclave behind it. */
-export async function fakeFront(): Promise<FakeFront> {
+export async function fakeFront(cluster = 'cluster'): Promise<FakeFront> {
   const now = Math.floor(Date.now() / 1000);
   const key = generateKey();
-  const certificate = fixtureCertificate('system', {
+  const fields = {
     spki: key.spki,
     notBefore: now - 60,
     notAfter: now + 3600,
     extensions: { subjectAltName: { dns: ['front.enclave-licensing.internal'], uri: [] } },
-  });
+  };
+  const certificate = fixtureCertificate('system', fields, rootIssuer('system', cluster));
   const launchIds: string[] = [];
   let enclave: FakeEnclave | undefined;
   const shown = () => ({
