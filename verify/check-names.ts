@@ -171,7 +171,7 @@ export const CHECKS = {
     what: 'The node still has the TPM that you saw before.',
     why: 'Another machine under the name of a known node would otherwise go unnoticed.',
     remedy:
-      'Ask the operator, out of band, whether the node’s hardware was exchanged. Only then forget what was remembered of it.',
+      'Ask the operator, out of band, whether the node’s hardware was exchanged. Only then accept it: enclavectl trust accept.',
   },
   clock: {
     what: 'The TPM’s reset count, restart count and clock did not go backwards since you last saw it; after a power loss (safe = NO) only a fresh nonce and a higher reset count pass.',
