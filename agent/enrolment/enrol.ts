@@ -4,6 +4,7 @@ import type { Crypto } from '../../formats/crypto/crypto.ts';
 import type { Roots } from '../../formats/evidence/roots.ts';
 import { encodePublic, publicToSpki } from '../../formats/tpm/public.ts';
 import type { RpcClient } from '../../platform/rpc/rpc-client.ts';
+import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import type {
   EnrolRequest,
   EnrolResponse,
@@ -45,7 +46,7 @@ export async function enrol(
         $case: 'hello',
         value: {
           endorsementKeyPublic: encodePublic(endorsementKey.public),
-          endorsementKeyCertificateChain: endorsementKey.certificate ? [endorsementKey.certificate] : [],
+          endorsementKeyCertificateChain: [...endorsementKey.certificateChain],
           attestationKeyPublic: encodePublic(attestationKey.public),
         },
       },
@@ -70,12 +71,21 @@ export async function enrol(
       const issued = stepOf(await answers.next());
       if (issued?.$case !== 'certificate') return protocol('a certificate');
       return judge(issued.value.certificateChain, session, options);
+    } catch (error) {
+      throw withReasons(error, endorsementKey.passedOver);
     } finally {
       activation.resolve(undefined);
     }
   } finally {
     if (endorsementKey.transient) await flush(tpm, endorsementKey.handle);
   }
+}
+
+/** A TPM that is not trusted may be so because of what is in its NV memory, which the certificate service does not see. */
+function withReasons(error: unknown, passedOver: readonly string[]): unknown {
+  if (!(error instanceof RpcRefusal) || passedOver.length === 0) return error;
+  const { status, code, message, remedy, details } = error;
+  return new RpcRefusal(status, { code, message: [message, ...passedOver].join('; '), remedy }, details);
 }
 
 function stepOf(result: IteratorResult<EnrolResponse>): EnrolResponse['step'] {

@@ -5,6 +5,7 @@ import type { Roots } from '../../formats/evidence/roots.ts';
 import { encodePublic, publicToSpki } from '../../formats/tpm/public.ts';
 import { renewalTime } from '../../platform/identity/renewal-time.ts';
 import type { Logger } from '../../platform/log/logger.ts';
+import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
 import { type Clock, unixSeconds } from '../../platform/run/clock.ts';
 import { explain } from '../../platform/run/explain.ts';
@@ -164,6 +165,6 @@ async function inOneLine<T>(work: () => Promise<Result<T>>): Promise<T | string>
     const done = await work();
     return done.ok ? done.value : `${done.message}; ${done.remedy}`;
   } catch (error) {
-    return explain(error);
+    return error instanceof RpcRefusal ? `${error.message}; ${error.remedy}` : explain(error);
   }
 }

@@ -7,6 +7,7 @@ import {
   parseCertificate,
   verifyCertificateSignature,
 } from '../../formats/x509/certificate.ts';
+import { isSameKey } from '../../formats/x509/public-key.ts';
 import { OID_EKU_TCG_EK } from '../../names/oids.ts';
 import { type CertsCode, type CertsRefusal, refuseCerts } from '../code.ts';
 
@@ -27,7 +28,8 @@ export interface EndorsementContext {
   readonly now: number;
 }
 
-const MAX_CHAIN = 4;
+/** Certificates that a TPM may send: firmware TPMs have three intermediates of their own. */
+const MAX_CHAIN = 8;
 
 /**
  * How an endorsement key is trusted: its certificate chains to a vendor's root, or the operator listed it, or it is one of an emulated
@@ -64,7 +66,7 @@ function trustByCertificate(
   const [leaf, ...intermediates] = chain.map((der) => parseCertificate(der));
   if (leaf === undefined || !leaf.ok) return no('ek-untrusted', leaf?.message ?? 'none');
   const certificate = leaf.value;
-  if (!equal(certificate.spki, spki))
+  if (!isSameKey(certificate.spki, spki))
     return no('ek-certificate', 'the endorsement key certificate is for another key');
   const { basicConstraints, extendedKeyUsage, unknownCritical } = certificate.extensions;
   if (basicConstraints?.ca) return no('ek-untrusted', 'it is an authority’s');
@@ -78,7 +80,7 @@ function trustByCertificate(
     ['emulated', context.roots.emulated],
     ['vendor-root', context.roots.vendor],
   ] as const)
-    if (chainsTo(certificate, pool, anchors, context, MAX_CHAIN)) return { how };
+    if (chainsTo(certificate, pool, anchors, context)) return { how };
   return no('ek-untrusted', 'no root signed it');
 }
 
@@ -86,41 +88,38 @@ function isCurrent(certificate: Certificate, now: number): boolean {
   return certificate.notBefore <= now && now <= certificate.notAfter;
 }
 
-function mayIssue(issuer: Certificate, now: number): boolean {
+/** @param below intermediates between it and the certificate at the end */
+function mayIssue(issuer: Certificate, below: number, now: number): boolean {
   const { basicConstraints, keyUsage, unknownCritical } = issuer.extensions;
   return (
     isCurrent(issuer, now) &&
     basicConstraints?.ca === true &&
+    below <= (basicConstraints.pathLength ?? below) &&
     (keyUsage === undefined || keyUsage.includes('keyCertSign')) &&
     unknownCritical.length === 0
   );
 }
 
-/** Whether an anchor signed it, or an intermediate of the pool that chains to one. Bounded by depth and by the pool's size. */
+/**
+ * Whether an anchor signed it, or an intermediate of the pool that chains to one. Each certificate is looked at once, so the work is bounded by the pool's size
+ * times that of pool and anchors.
+ */
 function chainsTo(
   certificate: Certificate,
   pool: readonly Certificate[],
   anchors: readonly Certificate[],
-  context: EndorsementContext,
-  depth: number,
+  { crypto, now }: EndorsementContext,
 ): boolean {
-  const { crypto, now } = context;
-  if (depth === 0 || !isCurrent(certificate, now)) return false;
-  const signs = (issuer: Certificate): boolean =>
-    equal(issuer.subject, certificate.issuer) &&
-    mayIssue(issuer, now) &&
-    verifyCertificateSignature(crypto, certificate, issuer.spki);
-  if (anchors.some(signs)) return true;
-  return pool.some(
-    (issuer) =>
-      issuer !== certificate &&
-      signs(issuer) &&
-      chainsTo(
-        issuer,
-        pool.filter((each) => each !== issuer),
-        anchors,
-        context,
-        depth - 1,
-      ),
-  );
+  const seen = new Set([certificate]);
+  let level: readonly Certificate[] = isCurrent(certificate, now) ? [certificate] : [];
+  for (let below = 0; level.length > 0; below += 1) {
+    const signs = (issuer: Certificate, subject: Certificate): boolean =>
+      equal(issuer.subject, subject.issuer) &&
+      mayIssue(issuer, below, now) &&
+      verifyCertificateSignature(crypto, subject, issuer.spki);
+    if (level.some((subject) => anchors.some((anchor) => signs(anchor, subject)))) return true;
+    level = pool.filter((issuer) => !seen.has(issuer) && level.some((subject) => signs(issuer, subject)));
+    for (const each of level) seen.add(each);
+  }
+  return false;
 }

@@ -15,7 +15,7 @@ export function encodeIdObject(object: IdObject): Uint8Array {
   return encode(ID_OBJECT, object);
 }
 
-/** TPM2B_ENCRYPTED_SECRET (part 2, 11.4.33), with its size field on the wire; the value is what is inside. */
+/** TPM2B_ENCRYPTED_SECRET (part 2, 11.4.3), with its size field on the wire; the value is what is inside. */
 export function decodeEncryptedSecret(bytes: Uint8Array): Result<Uint8Array, TpmFormatCode> {
   return decode(ENCRYPTED_SECRET, bytes);
 }

@@ -246,7 +246,7 @@ export const ID_OBJECT = row(
 );
 
 /** TPMA_NV, 13.4: positions of the bits that this project looks at. */
-export const NV_ATTRIBUTES = { authRead: 18, written: 29 } as const;
+export const NV_ATTRIBUTES = { ownerRead: 17, authRead: 18, written: 29 } as const;
 export const NV_PUBLIC = structure('TPMS_NV_PUBLIC', '13.5', {
   nvIndex: u32,
   nameAlg: HASH,

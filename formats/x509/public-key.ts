@@ -1,3 +1,4 @@
+import { equal } from '../bytes/bytes.ts';
 import { DerReader } from './der-reader.ts';
 import { TAGS } from './der-tags.ts';
 
@@ -44,4 +45,25 @@ export function publicKeyKind(spki: Uint8Array): PublicKeyKind | undefined {
   info.end('key');
   outer.end('key');
   return outer.fault ? undefined : kind;
+}
+
+/** rsaEncryption, and id-RSAES-OAEP (RFC 4055, 4.1), which makers of TPMs write for some RSA endorsement keys. */
+const RSA_KEYS: readonly string[] = ['1.2.840.113549.1.1.1', '1.2.840.113549.1.1.7'];
+
+/** RSAPublicKey (RFC 8017, A.1.1) of a SubjectPublicKeyInfo, whichever of these it is for; undefined for other keys. */
+function rsaPublicKey(spki: Uint8Array): Uint8Array | undefined {
+  const outer = new DerReader(spki);
+  const info = outer.sequence('key');
+  const type = info.sequence('key algorithm').objectIdentifier('key algorithm');
+  const key = info.bitString('key');
+  info.end('key');
+  outer.end('key');
+  return outer.fault || !RSA_KEYS.includes(type) ? undefined : key;
+}
+
+/** Whether two SubjectPublicKeyInfos (DER) hold one key: the same bytes, or one RSA key for another algorithm. */
+export function isSameKey(a: Uint8Array, b: Uint8Array): boolean {
+  if (equal(a, b)) return true;
+  const [first, second] = [rsaPublicKey(a), rsaPublicKey(b)];
+  return first !== undefined && second !== undefined && equal(first, second);
 }

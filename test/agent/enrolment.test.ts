@@ -99,7 +99,7 @@ describe('enrolment', () => {
     const { client } = await certificateService({ refuse: true });
     const staying = await stay(client);
     await until('a problem is shown', async () => staying.problems[0]);
-    expect(staying.problems[0]).toContain('nobody knows this TPM');
+    expect(staying.problems[0]).toBe('nobody knows this TPM; list it');
     await staying.stop();
   });
 

@@ -1,12 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { cpSync, mkdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createPublicKey, randomBytes } from 'node:crypto';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { enrol } from '../../agent/enrolment/enrol.ts';
 import { createNodeRegistry } from '../../certs/enrolment/node-registry.ts';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
+import { publicToSpki } from '../../formats/tpm/public.ts';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { CSR_ANNOTATIONS } from '../../names/labels.ts';
+import { OID_EKU_AK, OID_EKU_TCG_AIK, OID_TPM_TRUST } from '../../names/oids.ts';
 import { SIGNERS } from '../../names/signers.ts';
 import { ENROLMENT_AUDIENCE } from '../../names/wire.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
@@ -18,7 +21,9 @@ import { NODES, PODS, type Pod, SECRETS } from '../../platform/kube/resources.ts
 import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
 import { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import { loadAttestationKey } from '../../tpm/attestation-key.ts';
+import { loadEndorsementKey } from '../../tpm/endorsement-key.ts';
 import { TpmExecutor } from '../../tpm/executor.ts';
+import { flush } from '../../tpm/objects.ts';
 import { openTransport } from '../../tpm/transport/open-transport.ts';
 import { verifyChain } from '../../verify/certificate-chain.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
@@ -112,6 +117,34 @@ describe('enrolment', () => {
     expect((await enrolAs({ name: 'agent-1' })).ok).toBe(true);
     const secrets = (await cluster.admin.list(SECRETS, { namespace: RELEASE })).items;
     expect(secrets.filter(({ type }) => type === BINDING)).toHaveLength(2);
+  });
+
+  test('the attestation key’s certificate says what it should, as openssl reads it', async () => {
+    const enrolled = await enrolAs({ name: 'agent-1' });
+    if (!enrolled.ok) throw new Error(enrolled.message);
+    const file = join(swtpm.folder, 'ak.der');
+    writeFileSync(file, enrolled.value.chain[0] ?? new Uint8Array());
+    const openssl = (...args: string[]): string =>
+      execFileSync('openssl', [...args, '-inform', 'der', '-in', file], { encoding: 'utf8' });
+    const text = openssl('x509', '-noout', '-text');
+    const [, usages = ''] = /Extended Key Usage:.*\n +(.*)\n/.exec(text) ?? [];
+    expect(usages.split(', ').sort()).toEqual([OID_EKU_AK, OID_EKU_TCG_AIK].sort());
+    expect(text).toContain('Subject: CN = node-1\n');
+    expect(text).toMatch(/Basic Constraints: critical\n +CA:FALSE\n/);
+    expect(text).toMatch(/Key Usage: critical\n +Digital Signature\n/);
+    const ek = await loadEndorsementKey(tpm);
+    if (ek.transient) await flush(tpm, ek.handle);
+    const spki = publicToSpki(ek.public);
+    if (!spki.ok) throw new Error(spki.message);
+    // TPM trust: hash of the endorsement key, and how it was trusted.
+    const extension = openssl('asn1parse').split(`:${OID_TPM_TRUST}\n`)[1]?.split('\n')[0];
+    const emulated = '0a0102';
+    expect(extension?.toLowerCase()).toContain(`30250420${sha256Hex(spki.value)}${emulated}`);
+    const spkiInside = openssl('x509', '-noout', '-pubkey');
+    const ak = publicToSpki((await loadAttestationKey(tpm)).public);
+    expect(createPublicKey(spkiInside).export({ type: 'spki', format: 'der' })).toEqual(
+      Buffer.from(ak.ok ? ak.value : []),
+    );
   });
 
   test('one node is one TPM', async () => {

@@ -92,6 +92,23 @@ describe('how an endorsement key is trusted', () => {
     expect(how(trust([leaf, sub], { list }))).toBe('vendor-root');
   });
 
+  test('a path as long as its authorities allow, whatever else is sent', () => {
+    const [lower, other] = [generateKey(), generateKey()];
+    const ca = (pathLength: number) => ({
+      extensions: { basicConstraints: { ca: true, pathLength }, keyUsage: ['keyCertSign'] as const },
+    });
+    const chain = (allowed: number) => [
+      certificate(['tpm', ek], ['lower', lower], LEAF),
+      certificate(['other', other], ['other', other]),
+      certificate(['lower', lower], ['sub', intermediate], ca(0)),
+      // Both sign each other: neither is looked at twice.
+      certificate(['sub', intermediate], ['lower', lower], ca(5)),
+      certificate(['sub', intermediate], ['vendor', vendor], ca(allowed)),
+    ];
+    expect(how(trust(chain(1)))).toBe('vendor-root');
+    expect(how(trust(chain(0)))).toBe('ek-untrusted');
+  });
+
   test('neither: refused', () => {
     const expired = certificate(['tpm', ek], ['vendor', vendor], { ...LEAF, notAfter: NOW - 1 });
     const oldSub = certificate(['sub', intermediate], ['vendor', vendor], { notAfter: NOW - 1 });
@@ -118,7 +135,7 @@ describe('how an endorsement key is trusted', () => {
       [forAnything],
       [authority],
       [new Uint8Array([0x30, 0])],
-      [leaf, sub, root, sub, sub],
+      [leaf, sub, root, sub, sub, sub, sub, sub, sub],
     ])
       expect(how(trust(chain)), `chain of ${chain.length}`).toBe('ek-untrusted');
     expect(how(trust([leaf, sub], { roots: { vendor: [], emulated: [] } }))).toBe('ek-untrusted');

@@ -42,7 +42,7 @@ export async function startFakeCertificateService(authorities: TestAuthorities, 
         throw new RpcRefusal('PERMISSION_DENIED', {
           code: 'ek-untrusted',
           message: 'nobody knows this TPM',
-          remedy: 'x',
+          remedy: 'list it',
         });
       const steps = requests[Symbol.asyncIterator]();
       const hello = (await steps.next()).value?.step;

@@ -1,25 +1,21 @@
 import { execFile } from 'node:child_process';
-import { createPublicKey, randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { toHex } from '../../formats/bytes/bytes.ts';
 import { CREATE_PRIMARY } from '../../formats/tpm/commands.ts';
 import { HANDLE_RANGES, RH } from '../../formats/tpm/handles.ts';
-import { objectName, publicToSpki } from '../../formats/tpm/public.ts';
+import { objectName } from '../../formats/tpm/public.ts';
 import { AK_ECDSA_P256, EK_ECC_P256, EK_RSA_2048 } from '../../formats/tpm/templates.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { activateCredential } from '../../tpm/activate-credential.ts';
 import { AK_HANDLE, loadAttestationKey } from '../../tpm/attestation-key.ts';
-import { loadEndorsementKey } from '../../tpm/endorsement-key.ts';
 import { TpmExecutor } from '../../tpm/executor.ts';
 import { makeCredential } from '../../tpm/make-credential.ts';
 import { createEndorsementPrimary, evict, flush, handlesFrom, startup } from '../../tpm/objects.ts';
 import { openTransport } from '../../tpm/transport/open-transport.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 
-const run = promisify(execFile);
+const _run = promisify(execFile);
 const EMPTY = new Uint8Array(0);
 
 let swtpm: Swtpm;
@@ -100,23 +96,5 @@ describe('credential activation', () => {
     const made = makeCredential({ ...EK_ECC_P256, nameAlg: 'sha384' }, EMPTY, Uint8Array.of(1));
     expect(made).toMatchObject({ ok: false, code: 'unsupported-endorsement-key' });
     expect(makeCredential(EK_ECC_P256, EMPTY, Uint8Array.of(1))).toMatchObject({ ok: false });
-  });
-});
-
-describe('endorsement key', () => {
-  test('is the one whose certificate stands in NV memory', async () => {
-    const ek = await loadEndorsementKey(tpm);
-    await writeFile(join(swtpm.folder, 'ek.der'), ek.certificate ?? EMPTY);
-    const { stdout } = await run('openssl', [
-      'x509',
-      '-inform',
-      'der',
-      '-in',
-      join(swtpm.folder, 'ek.der'),
-      '-pubkey',
-      '-noout',
-    ]);
-    const spki = createPublicKey(stdout).export({ type: 'spki', format: 'der' });
-    expect(toHex(must(publicToSpki(ek.public)))).toBe(toHex(spki));
   });
 });

@@ -98,8 +98,8 @@ describe('quotes of a real TPM implementation', () => {
 });
 
 test('the endorsement key certificate of its maker is read, and chains to the root that the maker left', async () => {
-  const { certificate } = await loadEndorsementKey(tpm);
-  const parsed = parseCertificate(certificate ?? new Uint8Array());
+  const { certificateChain } = await loadEndorsementKey(tpm);
+  const parsed = parseCertificate(certificateChain[0] ?? new Uint8Array());
   if (!parsed.ok) throw new Error(parsed.message);
   const roots = readdirSync(swtpm.caFolder)
     .filter((name) => name.endsWith('cert.pem'))

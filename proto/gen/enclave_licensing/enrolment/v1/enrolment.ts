@@ -20,7 +20,7 @@ export interface EnrolRequest {
 export interface EnrolHello {
   /** TPMT_PUBLIC of the endorsement key. At most 1 KiB. */
   endorsementKeyPublic: Uint8Array;
-  /** X.509 DER from the TPM's NV memory, its intermediates after it; empty when the TPM has none. At most 4 of 4 KiB. */
+  /** X.509 DER from the TPM's NV memory, its intermediates after it; empty when the TPM has none. At most 8, together 20 KiB. */
   endorsementKeyCertificateChain: Uint8Array[];
   /** TPMT_PUBLIC of the attestation key. At most 1 KiB. */
   attestationKeyPublic: Uint8Array;
@@ -41,7 +41,7 @@ export interface EnrolResponse {
 export interface EnrolChallenge {
   /** TPM2B_ID_OBJECT (TPM 2.0 Library part 2, 12.4.3), with its size field. */
   idObject: Uint8Array;
-  /** TPM2B_ENCRYPTED_SECRET (part 2, 11.4.33), with its size field. */
+  /** TPM2B_ENCRYPTED_SECRET (part 2, 11.4.3), with its size field. */
   encryptedSecret: Uint8Array;
 }
 
