@@ -17,6 +17,7 @@ import { TrustHolder } from '../platform/trust/trust-holder.ts';
 import { EnrolmentServiceService } from '../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import { TrustServiceService } from '../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
 import { openTransport, parseTpmAddress } from '../tpm/transport/open-transport.ts';
+import { TpmUnavailable } from '../tpm/transport/transport.ts';
 import { measured } from './attestation/measured-transport.ts';
 import { QuoteQueue } from './attestation/quote-queue.ts';
 import { type AgentQuote, Quoter } from './attestation/quoter.ts';
@@ -61,9 +62,13 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
   // The TPM first: it needs nobody else.
   const owner = new TpmOwner({
     open: async () =>
-      measured(await openTransport(config.tpm), (command, seconds) =>
-        metrics.tpmCommandSeconds.observe(seconds, { command }),
-      ),
+      measured(await openTransport(config.tpm), {
+        took: (command, seconds, hung) => {
+          metrics.tpmCommandSeconds.observe(seconds, { command });
+          if (hung && owner.session !== undefined) tpmCheck.ok();
+        },
+        hangs: (command, seconds) => tpmCheck.fail(`the TPM has been at ${command} for ${seconds} s`),
+      }),
     log,
     onUp: () => {
       tpmCheck.ok();
@@ -156,8 +161,8 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
         tpmCheck.ok();
         return made;
       } catch (error) {
-        // The TPM may be well and still not give what the cluster wants: a bank that it does not have.
-        tpmCheck.fail(explain(error));
+        // The TPM may be up and still not give what the cluster wants: a bank that it does not have.
+        if (!(error instanceof TpmUnavailable)) tpmCheck.fail(explain(error));
         throw error;
       }
     },

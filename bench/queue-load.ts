@@ -38,8 +38,11 @@ export async function startQueueLoad(address: string): Promise<QueueLoad> {
   const tpmMs: number[] = [];
   const owner = new TpmOwner({
     open: async () =>
-      measured(await openTransport(address), (command, seconds) => {
-        if (command === 'TPM2_Quote') tpmMs.push(seconds * 1000);
+      measured(await openTransport(address), {
+        took: (command, seconds) => {
+          if (command === 'TPM2_Quote') tpmMs.push(seconds * 1000);
+        },
+        hangs: () => {},
       }),
     log: recordingLogger().log,
     onUp: () => {},

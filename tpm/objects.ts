@@ -50,10 +50,11 @@ export async function flush(tpm: TpmExecutor, handle: number): Promise<void> {
 
 /**
  * Frees what an earlier owner left loaded: a TPM has as few as three slots. Only for the one owner of a TPM; behind
- * the kernel's resource manager it sees its own objects only.
+ * the kernel's resource manager it sees its own objects, and loaded sessions are its own, because the kernel saves those of others
+ * before each command. Saved ones are therefore left alone.
  */
 export async function flushAll(tpm: TpmExecutor): Promise<void> {
-  for (const range of [HANDLE_RANGES.transient, HANDLE_RANGES.loadedSession, HANDLE_RANGES.savedSession])
+  for (const range of [HANDLE_RANGES.transient, HANDLE_RANGES.loadedSession])
     for (const handle of await handlesFrom(tpm, range)) await flush(tpm, handle);
 }
 

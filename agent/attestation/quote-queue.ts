@@ -64,6 +64,7 @@ export class QuoteQueue<Q> {
   readonly #maxBatch: number;
   readonly #waiting = new FairLines<Waiting<Q>>();
   #sealing = false;
+  #sealingSince = 0;
   #sealMs = FIRST_GUESS_MS;
 
   constructor(options: QuoteQueueOptions<Q>) {
@@ -96,7 +97,9 @@ export class QuoteQueue<Q> {
     this.#options.metrics.turnedAway.inc({ code });
     // The batch that the TPM is at, and those that what waits now will be: after them there is room.
     const batches = 1 + Math.ceil(this.#waiting.size / this.#maxBatch);
-    const retryAfterMs = Math.max(1, Math.ceil(batches * this.#sealMs));
+    // A TPM that is at a batch for longer than usual is believed.
+    const sealMs = Math.max(this.#sealMs, performance.now() - this.#sealingSince);
+    const retryAfterMs = Math.max(1, Math.ceil(batches * sealMs));
     return refuseCall(code, message, `try again in ${retryAfterMs} ms`, retryAfterMs);
   }
 
@@ -117,6 +120,7 @@ export class QuoteQueue<Q> {
     const { crypto, metrics, seal } = this.#options;
     const leaves = batch.map(({ leaf }) => leaf);
     const started = performance.now();
+    this.#sealingSince = started;
     try {
       const tree = await inSlices(growBatchTree(crypto, leaves));
       const quote = await seal(qualifyingData(crypto, batch.length, tree.root));

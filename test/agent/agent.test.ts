@@ -174,6 +174,8 @@ describe('agent', () => {
     const metrics = await (await fetch(`http://${world.agentHost}:9464/metrics`)).text();
     expect(metrics).toMatch(/^enclave_agent_seals_total\{result="ok"\} [1-9]/m);
     expect(metrics).toMatch(/^enclave_agent_tpm_up 1$/m);
+    expect(metrics).toMatch(/^enclave_agent_tpm_command_seconds_count{command="TPM2_Quote"} [1-9]/m);
+    expect(metrics).toMatch(/^enclave_agent_queue_wait_seconds_count [1-9]/m);
   });
 
   test('a TPM that stops is said clearly, and serves again when it is back', async () => {
