@@ -8,6 +8,7 @@ import { encodeBundle } from '../../formats/evidence/bundle.ts';
 import { publishedVectors } from '../support/published-vectors.ts';
 import { openVector } from '../support/vector.ts';
 
+const ENTRIES = ['verify', 'evidence', 'tpm', 'client'];
 const project = mkdtempSync(join(tmpdir(), 'consumer-'));
 let shipped: string[];
 
@@ -16,7 +17,7 @@ const example = /^## Library\n\n```ts\n(.*?)^```$/ms.exec(readFileSync('README.m
 
 const consumer = `
 import { readFileSync } from 'node:fs';
-import { createAttestedConnector, fetchEvidence, launchEnclave, nodeCrypto, TrustStore } from 'enclave-licensing/client';
+import { createAttestedConnector, exportBundle, fetchEvidence, launchEnclave, nodeCrypto, TrustStore } from 'enclave-licensing/client';
 import { type Bundle, decodeBundle, leafHash, parseStatement, qualifyingData, rootFromPath } from 'enclave-licensing/evidence';
 import { decodeAttest, decodePublic, objectName } from 'enclave-licensing/tpm';
 import { CHECKS, type Check, parseRoots, rootsToJson, VerifyCache } from 'enclave-licensing/verify';
@@ -42,6 +43,7 @@ const name = objectName(nodeCrypto, key.value);
 const leaf = leafHash(nodeCrypto, bundle.statement, bundle.blinder);
 const root = rootFromPath(nodeCrypto, leaf, bundle.leafIndex, bundle.leafCount, bundle.path);
 const quoted = root && Buffer.from(qualifyingData(nodeCrypto, bundle.leafCount, root));
+const exported = exportBundle('exported', bundle, { trust: { roots: roots.value, rootSets: [], pcrSelection }, now });
 // A refusal has a message where a value has none: the compiler knows.
 // @ts-expect-error value of what may be a refusal
 void decodeBundle(bytes).value;
@@ -51,6 +53,7 @@ console.log(JSON.stringify({
   code: replayed.code,
   failed: failed.map((check) => check.name),
   checks: Object.keys(CHECKS).length === verdict.checks.length,
+  exported: ['verify.sh', 'attest.bin'].map((file) => exported.includes(file)),
   kind: attest.value.attested.kind,
   name: name.ok && name.value.length,
   quoted: quoted?.equals(attest.value.extraData),
@@ -108,7 +111,7 @@ afterAll(() => rmSync(project, { recursive: true, force: true }));
 test('ships the library and enclavectl, and nothing else', () => {
   const others = shipped.filter((path) => !/^dist\/(library\/|enclavectl\/|enclavectl\.js$)/.test(path));
   expect(others.toSorted()).toEqual(['README.md', 'package.json']);
-  for (const entry of ['verify', 'evidence', 'tpm', 'client'])
+  for (const entry of ENTRIES)
     expect(shipped).toEqual(
       expect.arrayContaining([`dist/library/${entry}.js`, `dist/library/types/client/exports/${entry}.d.ts`]),
     );
@@ -125,6 +128,7 @@ test('verifies, reads a quote, opens a bundle, and has the client', () => {
     code: 'nonce-differs',
     failed: ['nonce'],
     checks: true,
+    exported: [true, true],
     kind: 'quote',
     name: 34,
     quoted: true,
@@ -134,17 +138,17 @@ test('verifies, reads a quote, opens a bundle, and has the client', () => {
   });
 });
 
-test('needs nothing beside it to run', () => {
+test('needs nothing beside it to run, nor does enclavectl', () => {
   const alone = mkdtempSync(join(tmpdir(), 'alone-'));
   try {
-    cpSync(join(project, 'node_modules/enclave-licensing'), join(alone, 'node_modules/enclave-licensing'), {
-      recursive: true,
-    });
-    const entries = ['verify', 'evidence', 'tpm', 'client'].map(
-      (entry) => `await import('enclave-licensing/${entry}');`,
-    );
-    writeFileSync(join(alone, 'main.mjs'), entries.join('\n'));
+    const home = join(alone, 'node_modules/enclave-licensing');
+    cpSync(join(project, 'node_modules/enclave-licensing'), home, { recursive: true });
+    const imports = ENTRIES.map((entry) => `await import('enclave-licensing/${entry}');`);
+    writeFileSync(join(alone, 'main.mjs'), imports.join('\n'));
     execFileSync(process.execPath, ['main.mjs'], { cwd: alone, stdio: 'pipe' });
+    const { bin } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
+    const help = execFileSync(process.execPath, [join(home, bin.enclavectl), '--help'], { cwd: alone });
+    expect(help.toString()).toContain('Usage: enclavectl');
   } finally {
     rmSync(alone, { recursive: true, force: true });
   }
