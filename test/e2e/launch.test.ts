@@ -1,11 +1,12 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
 import { command, mustRun } from '../../tools/cluster/command.ts';
 import { request } from '../../tools/demo/data-connection.ts';
 import type { Person } from '../../tools/demo/people.ts';
+import { runVerifySh } from '../support/verify-sh.ts';
 import {
   type LaunchOutcome,
   launch,
@@ -40,6 +41,28 @@ beforeAll(async () => {
 afterAll(() => world?.stop());
 
 describe('one launch, checked from outside', () => {
+  test('all of it: the export verifies itself with Debian packages alone, and not with one byte changed in any file', async () => {
+    const [, command = ''] = /^ {2}sh verify\.sh (.*)$/m.exec(text('README.txt')) ?? [];
+    const verified = await runVerifySh(folder, command.split(' '));
+    expect(verified.exit, verified.text).toBe(0);
+    // Whoever reads an export has no connection, asked with no nonce and remembers no TPM.
+    const notRun = [...verified.outcomes].filter(([, ok]) => ok === 'not-run').map(([name]) => name);
+    expect(notRun).toEqual(['live-certificate', 'nonce', 'known-tpm']);
+    const files = readdirSync(folder).filter((name) => !/^(verif|user-)/.test(name));
+    expect(files.length).toBeGreaterThan(20);
+    for (const name of files) {
+      const content = readFileSync(file(name));
+      const middle = content.length >> 1;
+      const changed = Buffer.from(content);
+      changed[middle] = (content[middle] ?? 0) ^ 1;
+      writeFileSync(file(name), changed);
+      const { exit, outcomes, text } = await runVerifySh(folder, command.split(' '));
+      // What the exporter judges by may be unreadable now: then nothing is judged.
+      expect(exit === 1 || (exit === 2 && outcomes.size === 0), `${name}\n${text}`).toBe(true);
+      writeFileSync(file(name), content);
+    }
+  });
+
   test('the quote: tpm2_checkquote', async () => {
     const args = (data: string): string[] => [
       ...['-u', file('attestation-key.pem'), '-m', file('attest.bin'), '-s', file('signature.bin')],
