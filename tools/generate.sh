@@ -22,4 +22,4 @@ buf generate "$reflection" --path "$reflection/grpc/reflection/v1/reflection.pro
   printf "export const DESCRIPTOR_SET_BASE64 =\n  '%s';\n" \
     "$(buf build proto --exclude-source-info --as-file-descriptor-set -o -#format=binpb | base64 -w0)"
 } >"$out/proto/gen/descriptor_set.ts"
-[ "$out" != . ] || node tools/make-policy-resource.ts
+[ "$out" != . ] || { node tools/make-policy-resource.ts; node tools/make-evidence-example.ts; }

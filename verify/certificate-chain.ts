@@ -44,7 +44,7 @@ function no(
 }
 
 /**
- * Validates a chain to a root of one role (RFC 5280, 6.1, in the profile of docs/formats.md) and returns its leaf.
+ * Validates a chain to a root of one role (RFC 5280, 6.1, in the profile of docs/evidence-format.md) and returns its leaf.
  * Signatures, dates, CA bits and path lengths, usages, names, name constraints, keys, critical extensions and the
  * role's binding are all checked; revocation is the trust document's business. No exception for any input.
  * @param chain DER, leaf first, without the root

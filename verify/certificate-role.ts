@@ -15,7 +15,7 @@ export const ROLE_USAGE: Readonly<Record<Issuer, string>> = {
 const BINDINGS = { enclaveBinding: 'enclaves', userBinding: 'users', tpmTrust: 'attestation-keys' } as const;
 
 /**
- * What an end-entity certificate of a role must have besides its usages (docs/formats.md, Certificates): its own
+ * What an end-entity certificate of a role must have besides its usages (docs/evidence-format.md, Certificates): its own
  * binding and no other, and names of its kind. Undefined when it has.
  */
 export function roleProblem(certificate: Certificate, role: Issuer): string | undefined {

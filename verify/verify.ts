@@ -16,8 +16,8 @@ import type { Verdict } from './verdict.ts';
 
 /**
  * Verifies an enclave's bundle as its user: certificate, quote, statement, bindings, boot state and claims, each a
- * line of the verdict (SECURITY.md, docs/formats.md). Synchronous and pure; no bundle makes it throw, and its work is
- * bounded (`WORK_BOUND`).
+ * line of the verdict (SECURITY.md, docs/evidence-format.md). Synchronous and pure; no bundle makes it throw, and its
+ * work is bounded (`WORK_BOUND`).
  * @param policy reference values, from `parsePolicy`
  * @param context roots, time, nonce, the live certificate, the verifier's key, and what was seen before
  */

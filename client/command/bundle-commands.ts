@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
-import { type Bundle, bundleToJson } from '../../formats/evidence/bundle.ts';
+import type { Bundle } from '../../formats/evidence/bundle.ts';
 import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
 import { usage } from '../failure.ts';
+import { describeBundle } from '../library/describe-bundle.ts';
 import { exportBundle, exportCredential } from '../library/export-bundle.ts';
 import { heldTrust } from '../library/trust.ts';
+import { bundleLines } from './print-bundle.ts';
 import { readBundle } from './verify-command.ts';
 import { enclaves, trustStore, type Workspace } from './workspace.ts';
 
@@ -15,25 +17,8 @@ export interface BundleFlags {
 
 /** `enclavectl bundle show`: what a bundle says, unverified. */
 export async function showBundle(workspace: Workspace, flags: BundleFlags): Promise<void> {
-  const { bundle } = chosen(workspace, flags);
-  const statement = Buffer.from(bundle.statement).toString('utf8');
-  const { output } = workspace;
-  if (output.json) {
-    output.result(JSON.parse(bundleToJson(bundle)) as object, []);
-    return;
-  }
-  const pcrs = bundle.pcrValues?.values ?? [];
-  output.result({}, [
-    `endpoint      ${bundle.endpoint} (${bundle.serverName})`,
-    `leaf          ${bundle.leafIndex} of ${bundle.leafCount}`,
-    ...pcrs.map(
-      ({ index, digest }) => `PCR ${String(index).padEnd(2)}        ${Buffer.from(digest).toString('hex')}`,
-    ),
-    'statement (not verified here: enclavectl verify does)',
-    ...prettyJson(statement)
-      .split('\n')
-      .map((line) => `  ${line}`),
-  ]);
+  const described = describeBundle(chosen(workspace, flags).bundle);
+  workspace.output.result(described, bundleLines(described));
 }
 
 /**
@@ -95,12 +80,4 @@ function chosen(workspace: Workspace, flags: BundleFlags): { bundle: Bundle; enc
       'enclavectl status ID --verify fetches one',
     );
   return { bundle, enclave };
-}
-
-function prettyJson(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
 }

@@ -11,7 +11,7 @@ export const GRANT_VERSION = 'enclave-grant/1';
 export const GRANT_REVOCATION_VERSION = 'enclave-grant-revoke/1';
 export type GrantVersion = typeof GRANT_VERSION | typeof GRANT_REVOCATION_VERSION;
 
-/** The owner lets another key connect, or takes that back (docs/formats.md). */
+/** The owner lets another key connect, or takes that back (docs/evidence-format.md). */
 export interface Grant {
   readonly v: GrantVersion;
   readonly enclave: string;

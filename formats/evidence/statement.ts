@@ -52,7 +52,7 @@ export interface StatementAccess {
 /** SHA-256 of the certificate's DER (RFC 8705, 3.1), or of the key's SPKI before there is a certificate; base64url. */
 export type StatementConfirmation = { readonly 'x5t#S256': string } | { readonly 'spki#S256': string };
 
-/** The claims that a quote covers: an EAT profile (RFC 9711) in JSON (docs/formats.md). */
+/** The claims that a quote covers: an EAT profile (RFC 9711) in JSON (docs/evidence-format.md). */
 export interface Statement {
   readonly eat_profile: typeof STATEMENT_PROFILE;
   /** base64url of 16 to 64 bytes. */

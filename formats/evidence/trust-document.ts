@@ -44,7 +44,7 @@ export interface PcrSelection {
   readonly pcrs: readonly number[];
 }
 
-/** What everybody in the cluster trusts at the moment (docs/formats.md). Times are Unix seconds, hashes lower-case hex. */
+/** What everybody in the cluster trusts at the moment (docs/evidence-format.md). Times are Unix seconds, hashes lower-case hex. */
 export interface TrustDocument {
   readonly v: typeof TRUST_DOCUMENT_VERSION;
   /** Grows with every change. */

@@ -79,7 +79,7 @@ interface ExtensionCodec<T> {
 }
 type Codecs = { readonly [K in keyof ExtensionValues]: ExtensionCodec<ExtensionValues[K]> };
 
-/** One row an extension: identifier, whether we write it critical, codec (RFC 5280, 4.2.1, and docs/formats.md). */
+/** One row an extension: identifier, whether we write it critical, codec (RFC 5280, 4.2.1, and docs/evidence-format.md). */
 const CODECS: Codecs = {
   basicConstraints: {
     oid: '2.5.29.19',

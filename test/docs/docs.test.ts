@@ -38,7 +38,7 @@ test('every path of code that a page names exists', () => {
 });
 
 test('the page of formats gives the object identifiers that the code uses', () => {
-  const page = textOf('docs/formats.md');
+  const page = textOf('docs/evidence-format.md');
   expect(page).toContain(`\`${oids.ENCLAVE_LICENSING_ARC}\``);
   for (const [name, oid, words] of [
     ['OID_EVIDENCE_CONTENT', oids.OID_EVIDENCE_CONTENT, 'evidence content'],

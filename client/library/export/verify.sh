@@ -37,6 +37,7 @@ need python3 python3
 need openssl openssl
 need tpm2_checkquote tpm2-tools
 need sha256sum coreutils
+need sha384sum coreutils
 [ -z "$missing" ] || exit 2
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 2
@@ -55,29 +56,37 @@ reader() {
 tool() { timeout 20 "$@" >"$work/output" 2>&1; }
 sha256() { openssl dgst -sha256 -binary; }
 
-# A file holds one line that verifier/ wrote: hexadecimal digits or a word of a closed table.
-line_of() {
-  IFS= read -r line <"$work/$1" || line=''
-  printf '%s' "$line"
-}
+# line_of FILE: the one line that verifier/ wrote into it (hexadecimal digits, a word of a closed table, a text), in $line.
+line_of() { IFS= read -r line <"$work/$1" || line=''; }
 
-# signed_by CERTIFICATE ISSUER: names, dates, usages and names' constraints are judged beside it (OpenSSL would refuse the last second of a
-# certificate's life, which RFC 5280 counts in).
+# signed_by CERTIFICATE ISSUER (the first without .pem): names, dates, usages and name constraints are judged beside it. (OpenSSL would refuse
+# the last second of a certificate's life, which RFC 5280 counts in.)
 signed_by() {
-  tool openssl verify -no_check_time -ignore_critical -partial_chain -no-CApath -no-CAstore -CAfile "$2" "$1"
+  tool openssl verify -no_check_time -ignore_critical -partial_chain -no-CApath -no-CAstore -CAfile "$2" "$1.pem" && return
+  # It gives up on a certificate whose own key is no point of its curve. Whether that key signed the quote is another check's question.
+  grep -q 'unable to get certs public key' "$work/output" || return
+  line_of "${1#"$work/"}.algorithm"
+  signer=$work/issuer.pem
+  tool openssl x509 -in "$2" -noout -pubkey -out "$signer" || return
+  set -- "$1"
+  [ "${line#* }" != pss ] || set -- "$1" -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest
+  certificate=$1
+  shift
+  tool openssl dgst "-${line%% *}" -verify "$signer" "$@" -signature "$certificate.signature" "$certificate.tbs"
 }
 
 # chain ROLE: each certificate is signed by the next, the last by a root of the role; what is wrong with the chain to that root is known.
 chain() {
   at=0
   while [ -e "$work/$1/$((at + 1)).pem" ]; do
-    signed_by "$work/$1/$at.pem" "$work/$1/$((at + 1)).pem" || { why='a signature in the chain is wrong'; return 1; }
+    signed_by "$work/$1/$at" "$work/$1/$((at + 1)).pem" || { why='a signature in the chain is wrong'; return 1; }
     at=$((at + 1))
   done
   for root in "$work/$1"/root.*.pem; do
     [ -e "$root" ] || continue
-    signed_by "$work/$1/$at.pem" "$root" || continue
-    why=$(line_of "$1/$(basename "$root" .pem).problem")
+    signed_by "$work/$1/$at" "$root" || continue
+    line_of "$1/${root##*/}.problem"
+    why=$line
     [ -z "$why" ]
     return
   done
@@ -105,29 +114,45 @@ batch_root() {
 qualifying_data() {
   sum=$({ printf 'enclave-batch/1' && cat "$work/leaf-count" "$work/root"; } | sha256sum)
   why="the batch has ${sum%% *}"
-  [ "${sum%% *}" = "$(line_of extra-data)" ]
+  line_of extra-data
+  [ "${sum%% *}" = "$line" ]
 }
 
-# checkquote [OPTION...]: tpm2_checkquote also compares the extraData, which is a check of its own here.
+# checkquote [OPTION...]: tpm2_checkquote also compares the extraData, which is a check of its own here. It knows no RSA-PSS before version
+# 5.6 (Debian 12 has 5.4), and is not asked for it.
 checkquote() {
-  extra=$(line_of extra-data)
-  [ -z "$extra" ] || set -- "$@" -q "$extra"
+  [ "$scheme" != rsapss ] || return 0
+  line_of extra-data
+  [ -z "$line" ] || set -- "$@" -q "$line"
   why='tpm2_checkquote refuses it'
-  tool tpm2_checkquote -u "$work/key.pem" -m "$work/attest" -s "$work/signature.tpmt" -g "$(line_of hash)" "$@"
+  tool tpm2_checkquote -u "$work/key.pem" -m "$work/attest" -s "$work/signature.tpmt" -g "$hash" "$@"
 }
 
-# tpm2_checkquote tries every padding of RSA; openssl is told the one that the signature names.
+# signed_with [OPTION...]: the scheme is the key's own, where tpm2_checkquote would take another padding too.
+signed_with() {
+  why='openssl refuses the signature'
+  tool openssl dgst "-$hash" -verify "$work/key.pem" "$@" -signature "$work/signature" "$work/attest"
+}
+
 quote_signature() {
   checkquote || return 1
-  case $(line_of scheme) in
-    rsapss) set -- -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest ;;
-    *) set -- ;;
+  case $scheme in
+    rsapss)
+      # A salt as long as the hash, or the longest that fits, as TPMs take it that do not follow FIPS 186.
+      signed_with -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest ||
+        signed_with -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:max
+      ;;
+    *) signed_with ;;
   esac
-  why='openssl refuses the signature'
-  tool openssl dgst "-$(line_of hash)" -verify "$work/key.pem" "$@" -signature "$work/signature" "$work/attest"
 }
 
-pcr_digest() { checkquote -f "$work/pcr-values"; }
+pcr_digest() {
+  checkquote -f "$work/pcr-values" || return 1
+  sum=$("${hash}sum" <"$work/pcr-digests")
+  line_of pcr-digest
+  why="the values shown have ${sum%% *}"
+  [ "${sum%% *}" = "$line" ]
+}
 
 grant_signature() {
   [ -e "$work/grant.message" ] || return 0
@@ -165,7 +190,15 @@ check() {
 }
 
 reader read "$@" || { [ $? = 2 ] || echo 'verify.sh: the bundle could not be read' >&2; exit 2; }
-printf 'judged by %s\n' "$(line_of inputs)"
+line_of inputs
+printf 'judged by %s\n' "$line"
+hash='' scheme=''
+if [ -e "$work/key.pem" ]; then
+  line_of hash
+  hash=$line
+  line_of scheme
+  scheme=$line
+fi
 
 # What later checks need of the quote and of the key, when their own checks come only after.
 [ -e "$work/extra-data" ] || lost="${lost}a-readable-quote "

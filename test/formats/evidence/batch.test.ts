@@ -42,7 +42,7 @@ describe('batch tree', () => {
     expect(() => batchTree(nodeCrypto, []).root).toThrow(RangeError);
   });
 
-  test('hashes what docs/formats.md says, byte for byte', () => {
+  test('hashes what docs/evidence-format.md says, byte for byte', () => {
     const sha256 = (...parts: (string | Uint8Array)[]) =>
       parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest();
     const statement = new TextEncoder().encode('{"a":1}');

@@ -114,7 +114,7 @@ describe('trust document', () => {
     expect(() => encodeTrustDocument({ ...document, epoch: short })).toThrow(RangeError);
   });
 
-  test('its signature is over the bytes that docs/formats.md gives', () => {
+  test('its signature is over the bytes that docs/evidence-format.md gives', () => {
     const bytes = encodeTrustDocument(document);
     const length = Uint8Array.of(0, 0, bytes.length >> 8, bytes.length & 0xff);
     expect(trustDocumentMessage(bytes)).toEqual(concat(toUtf8('enclave-trust/1'), length, bytes));

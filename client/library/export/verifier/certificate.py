@@ -1,8 +1,7 @@
 """X.509 version 3 certificates in the profile of docs/evidence-format.md (RFC 5280, 4.1)."""
 
-import calendar
 import re
-import time
+from datetime import datetime, timezone
 
 from der import (
     ENUMERATED, GENERALIZED_TIME, IA5, NULL, OCTET_STRING, OID, PRINTABLE, SEQUENCE, SET, UTC_TIME, UTF8,
@@ -16,18 +15,22 @@ MAX_NAMES = 64
 TRUST = ("vendor-root", "listed", "emulated")
 DNS, URI, IP = 0x82, 0x86, 0x87
 
-SIGNATURE_ALGORITHMS = frozenset(
-    bytes.fromhex(text)
-    for text in (
-        "300a06082a8648ce3d040302",  # ecdsa-with-SHA256
-        "300a06082a8648ce3d040303",  # ecdsa-with-SHA384
-        "300d06092a864886f70d01010b0500",  # sha256WithRSAEncryption
-        "300d06092a864886f70d01010c0500",  # sha384WithRSAEncryption
-        # id-RSASSA-PSS, MGF1 with the same hash, salt as long as the hash: SHA-256, SHA-384
-        "304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d010108300d06096086480165030402010500a203020120",
-        "304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130",
-    )
+PSS = (
+    "304106092a864886f70d01010a3034a00f300d06096086480165030402{0}0500a11c301a06092a864886f70d010108"
+    "300d06096086480165030402{0}0500a2030201{1}"
 )
+"""AlgorithmIdentifier to hash and padding. PSS: MGF1 with the same hash, and a salt as long as the hash."""
+SIGNATURE_ALGORITHMS = {
+    bytes.fromhex(der): name
+    for der, name in (
+        ("300a06082a8648ce3d040302", "sha256"),  # ecdsa-with-SHA256
+        ("300a06082a8648ce3d040303", "sha384"),  # ecdsa-with-SHA384
+        ("300d06092a864886f70d01010b0500", "sha256"),  # sha256WithRSAEncryption
+        ("300d06092a864886f70d01010c0500", "sha384"),  # sha384WithRSAEncryption
+        (PSS.format("01", "20"), "sha256 pss"),
+        (PSS.format("02", "30"), "sha384 pss"),
+    )
+}
 
 
 def read_time(der):
@@ -42,10 +45,10 @@ def read_time(der):
         text = ("20" if text[:2] < "50" else "19") + text
     fields = tuple(int(text[at : at + size]) for at, size in ((0, 4), (4, 2), (6, 2), (8, 2), (10, 2), (12, 2)))
     require(tag == UTC_TIME or fields[0] >= 2050, "a time in another form than RFC 5280 gives it")
-    require(1 <= fields[1] <= 12, "a date that does not exist")
-    seconds = calendar.timegm(fields + (0, 0, 0))
-    require(time.gmtime(seconds)[:6] == fields, "a date that does not exist")
-    return seconds
+    try:
+        return int(datetime(*fields, tzinfo=timezone.utc).timestamp())
+    except ValueError:
+        raise Malformed("a date that does not exist") from None
 
 
 def read_name(name):
@@ -246,7 +249,7 @@ def read_certificate(der):
     outer = Der(der)
     whole = outer.sequence()
     tbs, algorithm = whole.whole(SEQUENCE), whole.whole(SEQUENCE)
-    whole.bit_string()
+    signature = whole.bit_string()
     whole.end()
     outer.end()
     fields = Der(tbs).sequence()
@@ -266,6 +269,7 @@ def read_certificate(der):
     fields.end()
     read_name(Der(issuer).sequence())
     return {
-        "der": der, "issuer": issuer, "subject": subject, "commonName": read_name(Der(subject).sequence()),
-        "notBefore": not_before, "notAfter": not_after, "spki": spki, "keyKind": key_kind(spki), **extensions,
+        "der": der, "tbs": tbs, "algorithm": SIGNATURE_ALGORITHMS[algorithm], "signature": signature, "issuer": issuer, "subject": subject, "commonName": read_name(Der(subject).sequence()),
+        "notBefore": not_before, "notAfter": not_after, "spki": spki, "keyKind": key_kind(spki),
+        **extensions,
     }

@@ -4,6 +4,7 @@ import hashlib
 import struct
 
 from certificate import key_kind, read_certificate
+from chain import NOTHING
 from der import Malformed
 from documents import GRANT, read_statement
 from json_shape import read_json
@@ -42,8 +43,8 @@ def bindings(output, statement, bundle):
     if binding is None:
         return
     output.said("node", node == pod["node"] == binding["node"], pod["node"])
-    certified = (binding["podUid"], binding["enclave"], leaf["names"]["uri"][0])
-    output.said("pod", certified == (pod["uid"], pod["enclave"], statement["sub"]), ", ".join(certified))
+    certified = [binding["podUid"], binding["enclave"], *leaf.get("names", NOTHING)["uri"]]
+    output.said("pod", certified == [pod["uid"], pod["enclave"], statement["sub"]], ", ".join(certified))
     owner = access.get("ownerKeySha256")
     output.said("owner-key", binding["ownerKeySha256"] == owner, owner or "none")
 

@@ -1,11 +1,11 @@
 """What evidence is judged by: roots, policy, time, nonce and what else the caller gives. Nothing of it is in the bundle."""
 
-import calendar
 import hashlib
 import json
 import os
 import re
 import time
+from datetime import datetime
 
 from der import Malformed
 from documents import POLICY, ROLES, SEEN, read_roots
@@ -42,7 +42,7 @@ def at_time(given):
     if re.fullmatch("[0-9]{1,12}", given):
         return int(given)
     try:
-        return calendar.timegm(time.strptime(re.sub(r"\.[0-9]{1,9}Z$", "Z", given), "%Y-%m-%dT%H:%M:%SZ"))
+        return int(datetime.strptime(given + "+0000", "%Y-%m-%dT%H:%M:%SZ%z").timestamp())
     except ValueError:
         raise Misused(f"--at {given}: write 2026-01-31T12:00:00Z or Unix seconds") from None
 

@@ -13,6 +13,7 @@ from tpm import (
 
 WANTED = {"restricted": True, "sign": True, "decrypt": False, "fixedTPM": True, "fixedParent": True, "sensitiveDataOrigin": True}
 SIGNING = {RSA_KEY: (RSASSA, RSAPSS), ECC_KEY: (ECDSA,)}
+COORDINATES = {"p256": 32, "p384": 48}
 FIRST_RESETTABLE = 16
 
 
@@ -32,12 +33,15 @@ def read_chain(output, bundle, inputs, role, member, server_name=""):
         return None, str(problem)
     for index, certificate in enumerate(chain):
         output.pem(f"{role}/{index}.pem", "CERTIFICATE", certificate["der"])
+        output.bytes(f"{role}/{index}.tbs", certificate["tbs"])
+        output.bytes(f"{role}/{index}.signature", certificate["signature"])
+        output.text(f"{role}/{index}.algorithm", certificate["algorithm"])
     number = 0
     for root in filter(None, map(readable, inputs.roots[role])):
-        if root["subject"] == chain[-1]["issuer"] and root_counts(root, inputs.policy["roots"]):
+        if root["subject"] == chain[-1]["issuer"] and root["keyKind"] and root_counts(root, inputs.policy["roots"]):
             problem = chain_problem(chain, root, role, inputs.now, server_name)
             output.pem(f"{role}/root.{number}.pem", "CERTIFICATE", root["der"])
-            output.text(f"{role}/root.{number}.problem", problem or "")
+            output.text(f"{role}/root.{number}.pem.problem", problem or "")
             number += 1
     return chain[0], None if number else f"no root of {role} that counts has the issuer's name"
 
@@ -87,7 +91,7 @@ def read_key(output, bundle):
     output.pem("key.pem", "PUBLIC KEY", spki)
     output.text("scheme", SCHEMES[scheme])
     output.text("hash", hashed)
-    return {"key": key, "spki": spki, "scheme": SCHEMES[scheme], "hash": hashed}
+    return {"key": key, "spki": spki, "kind": kind, "scheme": SCHEMES[scheme], "hash": hashed}
 
 
 def read_quote(output, bundle, signer):
@@ -102,7 +106,9 @@ def read_quote(output, bundle, signer):
         attest = read_attest(bundle["attest"])
         require(attest["type"] == "quote", f"a {attest['type']} where a quote is expected")
         made = read_signature(bundle["signature"])
-        require(signer is not None and (made["scheme"], made["hash"]) == (signer["scheme"], signer["hash"]), "not the key's scheme")
+        require(signer is not None, "the key is not usable")
+        require((made["scheme"], made["hash"]) == (signer["scheme"], signer["hash"]), "a signature of another scheme than the key's")
+        require(made["coordinate"] <= COORDINATES.get(signer["kind"], 0), "a number of more bytes than the curve has")
     except Malformed as problem:
         output.said("quote-signature", False, str(problem))
         return None
@@ -140,6 +146,8 @@ def pcrs(output, bundle, inputs, attest):
         return
     digests = [value["digest"] for value in shown["values"]]
     output.bytes("pcr-values", pcr_values_file(attest["pcrSelect"], digests))
+    output.bytes("pcr-digests", b"".join(digests))
+    output.text("pcr-digest", attest["pcrDigest"].hex())
     output.said("pcr-digest", True, attest["pcrDigest"].hex())
     if policy is None:
         output.said("pcr-values", None, "the policy accepts any PCR values")

@@ -111,11 +111,11 @@ def read_signature(content):
     algorithm = reader.hash()
     if scheme == "ecdsa":
         r, s = reader.sized(66), reader.sized(66)
-        signature = element(SEQUENCE, unsigned(r) + unsigned(s))
+        signature, coordinate = element(SEQUENCE, unsigned(r) + unsigned(s)), max(len(r), len(s))
     else:
-        signature = reader.sized(512)
+        signature, coordinate = reader.sized(512), 0
     reader.end()
-    return {"scheme": scheme, "hash": algorithm, "bytes": signature}
+    return {"scheme": scheme, "hash": algorithm, "bytes": signature, "coordinate": coordinate}
 
 
 def read_key_scheme(reader, with_hash, without):
