@@ -1,5 +1,5 @@
 /**
- * `enclave-licensing/evidence`: the formats of evidence, read strictly and written (docs/formats.md): the bundle, the statement inside
+ * `enclave-licensing/evidence`: the formats of evidence, read strictly and written (docs/evidence-format.md): the bundle, the statement inside
  * it, the batch tree between statement and quote, roots.json, the trust document, a grant. Pure, synchronous, on `Uint8Array`. Reading is
  * total: what is malformed is a refusal `{ok: false, code, message, remedy}`, and what is read re-encodes to the same bytes. Reading
  * believes nothing: `verify` of `enclave-licensing/verify` judges.

@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import * as oids from '../../names/oids.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const pages = [
@@ -35,16 +34,4 @@ test('every path of code that a page names exists', () => {
       .map((path) => `${page}: ${path}`),
   );
   expect(missing).toEqual([]);
-});
-
-test('the page of formats gives the object identifiers that the code uses', () => {
-  const page = textOf('docs/evidence-format.md');
-  expect(page).toContain(`\`${oids.ENCLAVE_LICENSING_ARC}\``);
-  for (const [name, oid, words] of [
-    ['OID_EVIDENCE_CONTENT', oids.OID_EVIDENCE_CONTENT, 'evidence content'],
-    ['OID_ENCLAVE_BINDING', oids.OID_ENCLAVE_BINDING, 'enclave binding'],
-    ['OID_TPM_TRUST', oids.OID_TPM_TRUST, 'TPM trust'],
-    ['OID_USER_BINDING', oids.OID_USER_BINDING, 'user binding'],
-  ] as const)
-    expect(page, name).toContain(`| \`${oid.slice(oids.ENCLAVE_LICENSING_ARC.length)}\` | ${words}`);
 });

@@ -44,7 +44,7 @@ export interface RevokedUser {
 
 /** By the launcher: a signed enclave-grant-revoke/1. Size: at most 8 KiB. */
 export interface RevokedGrant {
-  /** UTF-8 JSON and the owner key's signature over it (docs/formats.md). */
+  /** UTF-8 JSON and the owner key's signature over it (docs/evidence-format.md). */
   revocation: Uint8Array;
   signature: Uint8Array;
 }
