@@ -22,6 +22,7 @@ const WIDTH = 100;
  */
 export class Output {
   readonly json: boolean;
+  readonly isTerminal: boolean;
   /** Characters in a line: the terminal's. */
   readonly width: number;
   readonly #colour: boolean;
@@ -36,6 +37,7 @@ export class Output {
     this.json = json;
     this.#colour = colour;
     const { isTTY, columns } = streams.out;
+    this.isTerminal = isTTY === true;
     this.width = isTTY === true && columns !== undefined && columns > 0 ? columns : WIDTH;
   }
 

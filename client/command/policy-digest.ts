@@ -36,8 +36,9 @@ export async function policyDigest(
   const rootsSha256 = readPinnedRoots(rootsText, 'roots').sha256;
   const { output } = workspace;
   if (flags.canonical === true && !output.json) {
-    // Without a line's end: its SHA-256 is the hash.
-    workspace.stdout.write(json);
+    // Byte by byte what is hashed, without a line's end; a terminal gets a line of it.
+    if (output.isTerminal) output.line(json);
+    else workspace.stdout.write(json);
     return;
   }
   output.result(

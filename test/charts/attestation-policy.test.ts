@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { withPolicyReference } from '../../tools/policy-resource.ts';
@@ -13,6 +14,7 @@ import {
 } from '../contract/api-client.ts';
 import { apiServerUnderTest, isRealApiServer } from '../support/api-server-under-test.ts';
 import { FIXTURE_POLICY } from '../support/evidence.ts';
+import { mutatedPolicies } from '../support/policy-mutations.ts';
 import { until } from '../support/until.ts';
 
 const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -156,6 +158,23 @@ describe(`AttestationPolicy on ${isRealApiServer ? 'kube-apiserver' : 'the devcl
       expect(JSON.stringify(answer.body['details'])).toContain('spec.reference');
     },
   );
+
+  test('what is changed by chance is taken and refused as by the parser', async () => {
+    let taken = 0;
+    const property = fc.asyncProperty(mutatedPolicies, async (reference) => {
+      const { status, body } = await post(reference, '?fieldValidation=Strict&dryRun=All');
+      const parsed = parsePolicy(reference).ok;
+      taken += parsed ? 1 : 0;
+      const answer = `${JSON.stringify(reference)}: ${JSON.stringify(body)}`;
+      expect([201, 400, 422], answer).toContain(status);
+      const stored = body['spec']?.['reference'];
+      if (parsed) expect({ status, stored }, answer).toEqual({ status: 201, stored: reference });
+      // Null is dropped where nothing is required, so what counts is what was stored. The devcluster knows no rules.
+      else if (isRealApiServer && status === 201) expect(parsePolicy(stored).ok, answer).toBe(true);
+    });
+    await fc.assert(property, { numRuns: 200 });
+    expect(taken).toBeGreaterThan(3);
+  });
 
   test('an unknown member is refused where strict validation is asked for, as kubectl does, and dropped elsewhere', async () => {
     const strict = await post({ ...named, root: ['any'] });
