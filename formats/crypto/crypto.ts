@@ -2,14 +2,16 @@
 export type HashAlgorithm = 'sha256' | 'sha384';
 
 /**
- * Signature algorithms of certificates, requests and TPM signatures, hash included. RSA-PSS: MGF1 with the same hash, and a salt as long as the hash or
- * the longest that the key allows: a TPM that does not follow FIPS 186 takes the longest (TPM 2.0 Library part 1, B.7).
+ * Signature algorithms of certificates, requests and TPM signatures, hash included. RSA-PSS: MGF1 with the same hash, and a salt as long as the hash. A TPM
+ * that does not follow FIPS 186 takes the longest that the key allows (TPM 2.0 Library part 1, B.7): `tpm-rsapss` is either of the two lengths.
  */
 export type SignatureScheme =
   | 'rsassa-sha256'
   | 'rsassa-sha384'
   | 'rsapss-sha256'
   | 'rsapss-sha384'
+  | 'tpm-rsapss-sha256'
+  | 'tpm-rsapss-sha384'
   | 'ecdsa-sha256'
   | 'ecdsa-sha384';
 

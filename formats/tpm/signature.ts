@@ -38,5 +38,5 @@ export function signatureToScheme(
     signature.kind === 'ecdsa'
       ? derSequence(concat(derInteger(signature.r), derInteger(signature.s)))
       : signature.signature;
-  return success({ scheme: `${kind}-${hash}` as const, bytes });
+  return success({ scheme: `${kind === 'rsapss' ? 'tpm-rsapss' : kind}-${hash}` as const, bytes });
 }

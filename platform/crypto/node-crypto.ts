@@ -4,15 +4,18 @@ import type { Crypto, HashAlgorithm, SignatureScheme } from '../../formats/crypt
 interface SchemeParameters {
   readonly keyType: 'ec' | 'rsa';
   readonly hash: HashAlgorithm;
-  readonly pss?: true;
+  /** Whose salt it is: an X.509 algorithm's, or a TPM's. */
+  readonly pss?: 'x509' | 'tpm';
 }
 
 const PSS = constants.RSA_PKCS1_PSS_PADDING;
 const SCHEMES: Readonly<Record<SignatureScheme, SchemeParameters>> = Object.assign(Object.create(null), {
   'rsassa-sha256': { keyType: 'rsa', hash: 'sha256' },
   'rsassa-sha384': { keyType: 'rsa', hash: 'sha384' },
-  'rsapss-sha256': { keyType: 'rsa', hash: 'sha256', pss: true },
-  'rsapss-sha384': { keyType: 'rsa', hash: 'sha384', pss: true },
+  'rsapss-sha256': { keyType: 'rsa', hash: 'sha256', pss: 'x509' },
+  'rsapss-sha384': { keyType: 'rsa', hash: 'sha384', pss: 'x509' },
+  'tpm-rsapss-sha256': { keyType: 'rsa', hash: 'sha256', pss: 'tpm' },
+  'tpm-rsapss-sha384': { keyType: 'rsa', hash: 'sha384', pss: 'tpm' },
   'ecdsa-sha256': { keyType: 'ec', hash: 'sha256' },
   'ecdsa-sha384': { keyType: 'ec', hash: 'sha384' },
 });
@@ -56,11 +59,11 @@ function typeOf({
 
 const HASH_BYTES: Readonly<Record<HashAlgorithm, number>> = { sha256: 32, sha384: 48 };
 
-/** As long as the hash, or the longest that fits (RFC 8017, 9.1.1). */
-function saltLengths(key: KeyObject, hashName: HashAlgorithm): readonly number[] {
+/** As long as the hash; a TPM's also the longest that fits (RFC 8017, 9.1.1). */
+function saltLengths(key: KeyObject, { hash: hashName, pss }: SchemeParameters): readonly number[] {
   const modulusBits = key.asymmetricKeyDetails?.modulusLength ?? 0;
   const hashBytes = HASH_BYTES[hashName];
-  return [hashBytes, Math.ceil((modulusBits - 1) / 8) - hashBytes - 2];
+  return pss === 'tpm' ? [hashBytes, Math.ceil((modulusBits - 1) / 8) - hashBytes - 2] : [hashBytes];
 }
 
 /** Node's side of the seam (`formats/crypto`): OpenSSL through node:crypto. */
@@ -80,7 +83,7 @@ export const nodeCrypto: Crypto = {
       if (accepted?.type !== parameters.keyType) return false;
       const { key } = accepted;
       if (parameters.pss)
-        return saltLengths(key, parameters.hash).some((saltLength) =>
+        return saltLengths(key, parameters).some((saltLength) =>
           verify(parameters.hash, message, { key, padding: PSS, saltLength }, signature),
         );
       // Node's defaults are DER for ECDSA and PKCS #1 version 1.5 for RSA; a key without options is 9 us faster.

@@ -57,19 +57,20 @@ export function testKey(kind: RsaKind, owner: 'ak' | 'root'): KeyObject {
 
 /**
  * One of the committed RSA test keys, as an attestation key or as a root's. Its signatures are the same in every run:
- * RSASSA by itself, RSAPSS because the salt is an input.
+ * RSASSA by itself, RSAPSS because the salt is an input (by default as long as the hash).
  */
 export function rsaKey(
   kind: RsaKind,
   scheme: 'rsassa' | 'rsapss' = 'rsassa',
   algorithm: HashAlgorithm = 'sha256',
   owner: 'ak' | 'root' = 'ak',
+  saltBytes = algorithm === 'sha256' ? 32 : 48,
 ): FixtureTpmKey {
   const { bits, exponent } = KEYS[kind];
   const privateKey = testKey(kind, owner);
   const publicKey = createPublicKey(privateKey);
   const modulus = new Uint8Array(Buffer.from(publicKey.export({ format: 'jwk' }).n ?? '', 'base64url'));
-  const salt = digest(algorithm, toUtf8('enclave-licensing fixture salt'));
+  const salt = mask(algorithm, toUtf8('enclave-licensing fixture salt'), saltBytes);
   const signed = (message: Uint8Array) =>
     new Uint8Array(
       scheme === 'rsassa'

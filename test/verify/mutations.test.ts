@@ -143,7 +143,8 @@ describe('mutations never make verify throw, work more than its bound, or pass a
       fc.property(fc.oneof(mutated(toUtf8(json)), inside, member), (bytes) => {
         const read = bundleFromJson(bytes);
         if (!read.ok) return;
-        expect(toUtf8(bundleToJson(read.value))).toEqual(bytes);
+        // White space is JSON's own; what is read is one value all the same.
+        expect(bundleFromJson(bundleToJson(read.value))).toEqual(read);
         judged(read.value);
       }),
       { numRuns: 1500 },

@@ -31,8 +31,8 @@ export interface AttestationKey {
 const SCHEMES: ReadonlyMap<string, SignatureScheme> = new Map([
   ['rsa rsassa sha256', 'rsassa-sha256'],
   ['rsa rsassa sha384', 'rsassa-sha384'],
-  ['rsa rsapss sha256', 'rsapss-sha256'],
-  ['rsa rsapss sha384', 'rsapss-sha384'],
+  ['rsa rsapss sha256', 'tpm-rsapss-sha256'],
+  ['rsa rsapss sha384', 'tpm-rsapss-sha384'],
   ['ecc ecdsa sha256', 'ecdsa-sha256'],
   ['ecc ecdsa sha384', 'ecdsa-sha384'],
 ]);

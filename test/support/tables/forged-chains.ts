@@ -235,6 +235,9 @@ export const FORGED_CHAINS: Forgeries = {
   ...either(CERTIFICATE),
   ...either(KEY_CERTIFICATE),
 
+  'good-roots-that-the-policy-lists': good(
+    policy({ roots: [...rootSha256('enclaves'), ...rootSha256('attestation-keys')] }),
+  ),
   'certificate-of-a-user': bad(
     'certificate-chain',
     'chain-role',

@@ -63,6 +63,15 @@ export const FORGED_STATE: Forgeries = {
         : a,
   }),
   'pcr-other-bank': otherSelection({ pcrs: { hash: 'sha384', pcrs: PCRS } }),
+  'pcr-bank-of-sha-1': otherSelection({
+    attest: (a) =>
+      a.attested.kind === 'quote'
+        ? {
+            ...a,
+            attested: { ...a.attested, pcrSelect: [{ hash: 'sha1', select: Uint8Array.of(0xff, 0, 0) }] },
+          }
+        : a,
+  }),
   'pcr-two-banks': otherSelection(secondBank(Uint8Array.of(0xff, 0, 0))),
   'pcr-two-banks-the-second-empty': otherSelection(secondBank(new Uint8Array(3))),
   'pcr-selection-not-the-policy-s': otherSelection(sets(set('firmware 1', measured, PCRS.slice(0, 5)))),

@@ -4,6 +4,7 @@ import { fromBase64 } from '../../../formats/bytes/base64.ts';
 import { concat, fromHex, toUtf8 } from '../../../formats/bytes/bytes.ts';
 import { Writer } from '../../../formats/bytes/writer.ts';
 import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
+import type { ChainCode } from '../../../verify/verify-code.ts';
 import type { Changes } from '../evidence.ts';
 import { type FixtureIssuer, fixtureRoot, rootIssuer } from '../fixture-certificates.ts';
 import { ecKey, type FixtureKey, type FixtureTpmKey } from '../fixture-keys.ts';
@@ -145,8 +146,7 @@ const sha1 = (der: Uint8Array) => replaceBytes(der, '06092a864886f70d01010b', '0
 const sha512 = (der: Uint8Array) => replaceBytes(der, '06082a8648ce3d040302', '06082a8648ce3d040304');
 
 function weakIn(side: (typeof SIDES)[number]): readonly (readonly [string, Forgery])[] {
-  const refused = (code: 'chain-key' | 'chain-malformed' | 'chain-untrusted', changes: Changes) =>
-    bad(side.check, code, changes);
+  const refused = (code: ChainCode, changes: Changes) => bad(side.check, code, changes);
   const rsaIssuer = issuing(side, rsaKey('2048', 'rsassa', 'sha256', 'root'));
   const bySha1 = { ...rsaIssuer, key: { ...rsaIssuer.key, sign: sha1Signature('root') }, rewrite: sha1 };
   return [
@@ -167,6 +167,17 @@ function weakIn(side: (typeof SIDES)[number]): readonly (readonly [string, Forge
           refused('chain-key', underRoot(side, issuing(side, key))),
         ] as const,
     ),
+    [
+      `${side.prefix}-signed-with-another-salt-than-it-says`,
+      refused(
+        'chain-signature',
+        underRoot(
+          side,
+          issuing(side, salted('root', 'sha256', 256 - 32 - 2)),
+          fixtureRoot(side.role, undefined, issuing(side, salted('root'))),
+        ),
+      ),
+    ],
     [
       `${side.prefix}-signed-by-sha-1`,
       refused('chain-malformed', underRoot(side, bySha1, fixtureRoot(side.role, undefined, rsaIssuer))),
@@ -205,6 +216,9 @@ const weakKey = (ak: FixtureTpmKey) => bad('attestation-key', 'attestation-key-w
 const signed = (ak: FixtureTpmKey, signer: FixtureTpmKey) =>
   bad('quote-signature', 'quote-signature', { ak, signer });
 
+const salted = (owner: Owner, hash: Hash = 'sha256', bytes = 32) =>
+  rsaKey('2048', 'rsapss', hash, owner, bytes);
+
 /** Good and bad evidence and certificates by every kind of key, and by kinds that are in no table. */
 export const KEY_KINDS: Forgeries = {
   ...named(
@@ -223,6 +237,11 @@ export const KEY_KINDS: Forgeries = {
       signed(kind.key('ak'), kind.inAnotherScheme('ak')),
     ]),
   ),
+  // Salts as TPMs make them (TPM 2.0 Library part 1, B.7): as long as the hash, or the longest that fits. No others.
+  'good-ak-rsa-2048-rsapss-sha256-longest-salt': good({ ak: salted('ak', 'sha256', 256 - 32 - 2) }),
+  'good-ak-rsa-2048-rsapss-sha384-longest-salt': good({ ak: salted('ak', 'sha384', 256 - 48 - 2) }),
+  'ak-rsa-2048-rsapss-sha256-salt-of-20': signed(salted('ak'), salted('ak', 'sha256', 20)),
+  'ak-rsa-2048-rsapss-sha256-without-salt': signed(salted('ak'), salted('ak', 'sha256', 0)),
   'ak-rsa-1024': weakKey(rsaKey('1024')),
   'ak-rsa-2048-exponent-3': weakKey(rsaKey('2048-exponent-3')),
   'ak-p521': weakKey(ecKey('ak', 'p521')),
