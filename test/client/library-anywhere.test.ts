@@ -2,9 +2,10 @@
  * The library where there is nothing: `verify` and `evidence` as `make build` made them, with hashes and signatures of another maker, in
  * a realm that has the language, TextEncoder and TextDecoder, and no clock, randomness, environment, network or file.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
+import { parseSync } from 'oxc-parser';
 import { rolldown } from 'rolldown';
 import { beforeAll, expect, test } from 'vitest';
 import { publishedVectors } from '../support/published-vectors.ts';
@@ -52,6 +53,12 @@ beforeAll(async () => {
     Object.assign(realm, { text: JSON.stringify(vector) });
     return JSON.parse(String(runInContext('anywhere.judgeVector(text)', realm)));
   };
+});
+
+test.each(['verify', 'evidence', 'tpm'])('%s imports nothing', (entry) => {
+  const file = `dist/library/${entry}.js`;
+  const { staticImports, dynamicImports } = parseSync(file, readFileSync(file, 'utf8')).module;
+  expect([staticImports, dynamicImports]).toEqual([[], []]);
 });
 
 const vectors = publishedVectors();
