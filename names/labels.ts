@@ -33,7 +33,7 @@ export const CSR_ANNOTATIONS = {
 } as const;
 
 /**
- * On an AttestedNode, set by an operator: SHA-256 (lower-case hex) of the SPKI of the attestation key that the node's agent is to replace. It names the
- * key, not a time, so that it is done when another key serves, whatever was interrupted.
+ * On an AttestedNode, set by an operator: SHA-256 (lower-case hex) of the SPKIs of attestation keys, separated by commas, that the node's agent is not to use any
+ * more. They name keys, not a time, so that it is done when another key serves, whatever was interrupted.
  */
-export const RETIRE_KEY_ANNOTATION = `${LABEL_PREFIX}retire-attestation-key`;
+export const RETIRED_KEYS_ANNOTATION = `${LABEL_PREFIX}retired-attestation-keys`;

@@ -26,8 +26,8 @@ export interface StayEnrolledOptions {
   roots(): Roots;
   /** Whether a certificate that is due is renewed for the same key, or comes with another key. */
   readonly rotation: 'never' | 'on-renewal';
-  /** SHA-256 (lower-case hex) of the SPKI of the attestation key that an operator wants replaced. */
-  retired(): string | undefined;
+  /** SHA-256 (lower-case hex) of the SPKIs of attestation keys that an operator wants replaced. */
+  retired(): readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Pick<AgentMetrics, 'enrolments' | 'rotations' | 'akNotAfter'>;
@@ -116,9 +116,8 @@ function createPause(clock: Clock) {
 }
 
 function isRetired({ enrolment, retired }: StayEnrolledOptions, { attestationKey }: TpmSession): boolean {
-  const wanted = retired();
   const spki = publicToSpki(attestationKey.public);
-  return wanted !== undefined && spki.ok && toHex(enrolment.crypto.hash('sha256', spki.value)) === wanted;
+  return spki.ok && retired().includes(toHex(enrolment.crypto.hash('sha256', spki.value)));
 }
 
 /** The certificate of the key in service, or why not, in one line. */

@@ -69,8 +69,8 @@ export async function rotateClusterNode(
   await withCluster(workspace, flags, async (kube) => {
     const retired = await rotateNode(kube, await readNode(kube, flags.namespace, name));
     workspace.output.result({ ok: true, node: name, retired }, [
-      `asked the agent of ${name} to replace the attestation key ${retired}`,
-      'both keys are listed until the certificate of the old one ends; clients are told of a new key of the same TPM',
+      `asked the agent of ${name} to use another attestation key than ${retired.join(', ')}`,
+      'keys are listed until their certificates end; clients are told of a new key of the same TPM',
     ]);
   });
 }
@@ -84,13 +84,13 @@ function remark({ boundEkSha256, ekSha256, attestationKeys, retired }: ClusterNo
   if (boundEkSha256 === undefined) return 'bound to no TPM: release it';
   if (ekSha256 === undefined) return 'AttestedNode deleted; the binding holds';
   if (ekSha256 !== boundEkSha256) return `AttestedNode names another TPM: release it`;
-  if (retired !== undefined && retired === attestationKeys.at(-1)?.spkiSha256) return 'key to be replaced';
+  if (retired.includes(attestationKeys.at(-1)?.spkiSha256 ?? '')) return 'key to be replaced';
   return attestationKeys.length > 1 ? `${attestationKeys.length} keys` : '';
 }
 
 function shown(node: ClusterNode): object {
-  const { boundEkSha256 = null, ekSha256 = null, tpmTrust = null, retired = null, ...rest } = node;
-  return { ...rest, boundEkSha256, ekSha256, tpmTrust, retired };
+  const { boundEkSha256 = null, ekSha256 = null, tpmTrust = null, ...rest } = node;
+  return { ...rest, boundEkSha256, ekSha256, tpmTrust };
 }
 
 /** With the operator's own credentials, as kubectl finds them. */

@@ -1,4 +1,4 @@
-import { RETIRE_KEY_ANNOTATION } from '../../names/labels.ts';
+import { RETIRED_KEYS_ANNOTATION } from '../../names/labels.ts';
 import { ATTESTED_NODES, type AttestedNode, type CertifiedKey } from '../../platform/kube/attested-nodes.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import {
@@ -22,8 +22,8 @@ export interface ClusterNode {
   readonly tpmTrust: string | undefined;
   /** Newest last. */
   readonly attestationKeys: readonly CertifiedKey[];
-  /** The attestation key that its agent is asked to replace. */
-  readonly retired: string | undefined;
+  /** SHA-256 of the SPKIs of attestation keys that its agent is asked to replace. */
+  readonly retired: readonly string[];
 }
 
 function clusterNode(
@@ -37,7 +37,7 @@ function clusterNode(
     ekSha256: object?.spec?.ekSha256,
     tpmTrust: object?.spec?.tpmTrust,
     attestationKeys: object?.status?.attestationKeys ?? [],
-    retired: object?.metadata?.annotations?.[RETIRE_KEY_ANNOTATION],
+    retired: object?.metadata?.annotations?.[RETIRED_KEYS_ANNOTATION]?.split(',') ?? [],
   };
 }
 
@@ -83,20 +83,20 @@ export async function releaseNode(kube: Kube, namespace: string, known: ClusterN
 }
 
 /**
- * Asks the node's agent for another attestation key in place of the newest.
- * @returns SHA-256 of the key that will be replaced
+ * Asks the node's agent for another attestation key in place of all that are certified: which of them is in service, only the agent knows.
+ * @returns SHA-256 of the SPKIs of these keys
  * @throws Failure when none is certified; KubeError
  */
-export async function rotateNode(kube: Kube, known: ClusterNode): Promise<string> {
-  const newest = known.attestationKeys.at(-1);
-  if (newest === undefined)
+export async function rotateNode(kube: Kube, known: ClusterNode): Promise<readonly string[]> {
+  const keys = known.attestationKeys.map(({ spkiSha256 }) => spkiSha256);
+  if (keys.length === 0)
     throw new Failure(
       'not-allowed',
       'node-without-key',
       `${known.node} has no certified attestation key`,
       'its agent enrols by itself when it runs: look at its log',
     );
-  const annotations = { [RETIRE_KEY_ANNOTATION]: newest.spkiSha256 };
+  const annotations = { [RETIRED_KEYS_ANNOTATION]: keys.join(',') };
   await kube.patch(ATTESTED_NODES, { name: known.node }, { metadata: { annotations } });
-  return newest.spkiSha256;
+  return keys;
 }

@@ -25,6 +25,7 @@ import { type AgentWorld, startAgentWorld } from '../support/agent-world.ts';
 import { type Person, person } from '../support/enclavectl.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 import { until } from '../support/until.ts';
+import { SidecarCalls } from './sidecar-calls.ts';
 
 const NAMESPACE = DEFAULT_RELEASE_NAMESPACE;
 let world: AgentWorld;
@@ -142,12 +143,23 @@ describe('enclavectl admin nodes', () => {
       exit: 0,
       answer: {
         nodes: [
-          { node: world.node, tpmTrust: 'emulated', boundEkSha256: before?.spec?.ekSha256, retired: null },
+          { node: world.node, tpmTrust: 'emulated', boundEkSha256: before?.spec?.ekSha256, retired: [] },
         ],
       },
     });
+    const { pod, address } = await world.enclave('quoting');
+    const calls = new SidecarCalls(world, address, await world.token(pod));
+    const quoting = { on: true, quotes: 0 };
+    const credential = await calls.credential();
+    const load = (async () => {
+      // Rejects when one fails.
+      for (let used: typeof credential | undefined = credential; quoting.on; used = undefined) {
+        await calls.quote(new Uint8Array(32), used);
+        quoting.quotes += 1;
+      }
+    })();
     const asked = await nodes('rotate', world.node);
-    expect(asked).toMatchObject({ exit: 0, answer: { retired: first?.spkiSha256 } });
+    expect(asked).toMatchObject({ exit: 0, answer: { retired: [first?.spkiSha256] } });
     const keys = await until('another key is certified', async () => {
       const found = (await attested())?.status?.attestationKeys ?? [];
       return found.length === 2 ? found : undefined;
@@ -161,6 +173,11 @@ describe('enclavectl admin nodes', () => {
       (await world.log('agent')).includes('the attestation key was replaced'),
     );
     expect((await attested())?.status?.attestationKeys).toHaveLength(2);
+    const after = quoting.quotes;
+    await until('quotes go on', async () => quoting.quotes > after + 20);
+    quoting.on = false;
+    await load;
+    calls.close();
   });
 
   test('another TPM is refused under the name, also when the AttestedNode is deleted, and accepted after release', async () => {

@@ -140,7 +140,7 @@ async function stay(client: Client) {
     owner,
     certificates,
     rotation: 'never',
-    retired: () => undefined,
+    retired: () => [],
     enrolment: { client, crypto: nodeCrypto },
     tokenFile: join(folder, 'token'),
     roots: () => roots,

@@ -71,7 +71,7 @@ const claims = {
 } as const;
 
 /** The agent's half that makes evidence, over a real TPM and a certificate service of the test. */
-async function agent(given: { lifetime?: number; rotation?: 'on-renewal' } = {}) {
+async function agent(given: { lifetime?: number; rotation?: 'never' | 'on-renewal' } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'rotate-'));
   await writeFile(join(folder, 'token'), 'the-token\n');
   const stopped = new AbortController();
@@ -101,7 +101,7 @@ async function agent(given: { lifetime?: number; rotation?: 'on-renewal' } = {})
       tokenFile: join(folder, 'token'),
       roots: () => roots,
       rotation: given.rotation ?? 'never',
-      retired: () => asked.retired,
+      retired: () => (asked.retired === undefined ? [] : [asked.retired]),
       clock: systemClock,
       log,
       metrics,
@@ -224,16 +224,28 @@ describe('another attestation key', () => {
     await made.stop();
   });
 
-  test('comes with a renewal when the operator says so', async () => {
-    const made = await agent({ lifetime: 4, rotation: 'on-renewal' });
-    const first = made.certificates.current()[0];
-    const second = await until('the certificate is renewed', async () => {
-      const [held] = made.certificates.current();
-      return held !== first ? held : undefined;
-    });
-    expect(second?.attestationKeyPublic).not.toEqual(first?.attestationKeyPublic);
-    await made.stop();
-  });
+  test.each([
+    ['never', 'same'],
+    ['on-renewal', 'other'],
+  ] as const)(
+    'with --rotate-attestation-key %s the certificate is renewed before it ends, for the %s key',
+    async (rotation, which) => {
+      const made = await agent({ lifetime: 3, rotation });
+      const first = made.certificates.current()[0];
+      const second = await until('the certificate is renewed', async () => {
+        const [held] = made.certificates.current();
+        return held !== first ? held : undefined;
+      });
+      expect(Date.now() / 1000).toBeLessThan(first?.notAfter ?? 0);
+      const same = equal(
+        second?.attestationKeyPublic ?? Uint8Array.of(),
+        first?.attestationKeyPublic ?? Uint8Array.of(),
+      );
+      expect(same).toBe(which === 'same');
+      expect((await made.evidence()).ok).toBe(true);
+      await made.stop();
+    },
+  );
 
   test('what a rotation that was cut short left is removed at the next start; a foreign key stops one and stays', async () => {
     const left = await agent();

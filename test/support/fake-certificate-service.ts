@@ -90,7 +90,8 @@ function certificate(authorities: TestAuthorities, spki: Uint8Array, lifetime: n
       serial: new Uint8Array(16).fill(0x42),
       issuer: { commonName: 'attestation-keys' },
       subject: { commonName: 'node-1' },
-      notBefore: now,
+      // The other side's clock may be a second behind.
+      notBefore: now - 1,
       notAfter: now + lifetime,
       spki,
       extensions: {
