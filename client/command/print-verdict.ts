@@ -2,6 +2,7 @@ import { CHECKS, remedyOf } from '../../verify/check-names.ts';
 import type { Check, Verdict } from '../../verify/verdict.ts';
 import { Failure } from '../failure.ts';
 import type { Output } from './output.ts';
+import { printable } from './printable.ts';
 import { GAP, type Line, row, type Segment, wrap } from './styled.ts';
 
 const OUTCOMES: ReadonlyMap<Check['ok'], Segment> = new Map<Check['ok'], Segment>([
@@ -99,6 +100,21 @@ export function refusedVerdict(verdict: Verdict): Failure {
   );
 }
 
+/** A verdict one line a check, for a command that has more to say: values are cut at the line's end, but not those of a check that failed. */
 export function printVerdict(output: Output, verdict: Verdict): void {
-  for (const line of verdictLines(verdict, output.width)) output.line(line);
+  for (const line of briefLines(verdict, output.width)) output.line(line);
+}
+
+export function briefLines(verdict: Verdict, width: number): Line[] {
+  const room = Math.max(width - OUTCOME_WIDTH - NAME_WIDTH - 2 * GAP, 0);
+  const gap = ' '.repeat(GAP);
+  const brief = (check: Check): Line => {
+    const text = printable(check.ok === 'not-run' ? (check.detail ?? '') : dated(check.actual));
+    const cut = text.length > room ? `${text.slice(0, Math.max(room - 3, 0))}...` : text;
+    return [outcome(check), gap, check.name.padEnd(NAME_WIDTH), gap, cut];
+  };
+  return [
+    ...verdict.checks.flatMap((check) => (check.ok === false ? stacked(check, width) : [brief(check)])),
+    ...lastLines(verdict, width),
+  ];
 }

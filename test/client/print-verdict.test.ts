@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { verdictLines } from '../../client/command/print-verdict.ts';
+import { briefLines, verdictLines } from '../../client/command/print-verdict.ts';
 import { runEnclavectl } from '../../client/command/run-enclavectl.ts';
 import { styled } from '../../client/command/styled.ts';
 import { bundleToJson } from '../../formats/evidence/bundle.ts';
@@ -80,6 +80,17 @@ describe('the table', () => {
     expect(lines).toContainEqual(expect.stringMatching(/^NO {2}namespace +other +team$/));
     expect(lines).toContainEqual(expect.stringMatching(/^ok {2}service-account +default +the same$/));
     expect(lines).toContainEqual(expect.stringMatching(/^-- {2}pcr-values /));
+  });
+
+  test('in brief: one line a check, in full where one failed', () => {
+    const verdict = verdictOf(FORGERIES['pcr-values-of-other-firmware']?.changes ?? {});
+    const lines = briefLines(verdict, 72).map((line) => styled(line, false));
+    expect(lines.filter((line) => line.length > 72)).toEqual([]);
+    expect(lines).toHaveLength(verdict.checks.length + 3);
+    expect(lines.join('\n')).toMatch(
+      /^NO {2}pcr-values\n {4}expected .*firmware 1\n {4}found firmware 1: PCR 0, /m,
+    );
+    expect(lines.join('\n')).toMatch(/^ok {2}images .*\.\.\.$/m);
   });
 
   test('tells times as dates', () => {
