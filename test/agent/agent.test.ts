@@ -16,7 +16,7 @@ let world: AgentWorld;
 const open: SidecarCalls[] = [];
 
 beforeAll(async () => {
-  world = await startAgentWorld();
+  world = await startAgentWorld({ agentArgs: async () => ['--max-waiting-per-pod=8'] });
 }, 60_000);
 afterAll(async () => {
   for (const calls of open) calls.close();
@@ -176,6 +176,35 @@ describe('agent', () => {
     expect(metrics).toMatch(/^enclave_agent_tpm_up 1$/m);
     expect(metrics).toMatch(/^enclave_agent_tpm_command_seconds_count{command="TPM2_Quote"} [1-9]/m);
     expect(metrics).toMatch(/^enclave_agent_queue_wait_seconds_count [1-9]/m);
+  });
+
+  test('a pod that asks too much is told when to come again; another one’s statement waits with its', async () => {
+    const { address, token, calls: first } = await sidecar('greedy');
+    const { calls: other } = await sidecar('modest');
+    const [credential, others] = await Promise.all([first.credential(), other.credential()]);
+    const greedy = Array.from({ length: 15 }, () => sidecarAt(address, token));
+    await Promise.all([
+      ...greedy.map((each) => each.quote(nonce(), credential)),
+      other.quote(nonce(), others),
+    ]);
+    await world.cluster.stopTpm(world.node);
+    const flood = greedy.map((each) => each.quoteAnswer(nonce()));
+    await until('what is too much is refused', async () => {
+      const text = await (await fetch(`http://${world.agentHost}:9464/metrics`)).text();
+      return text.includes('enclave_agent_turned_away_total{code="caller-busy"} 6');
+    });
+    const modest = other.quoteAnswer(nonce());
+    await world.cluster.startTpm(world.node);
+    const busy = (await Promise.all(flood)).filter(({ code }) => code === 'caller-busy');
+    // Of 15, one was at the TPM and eight waited.
+    expect(busy).toHaveLength(6);
+    for (const { status, body } of busy) {
+      const problem = JSON.parse(Buffer.from(body).toString());
+      expect([status, problem.remedy]).toEqual([429, `try again in ${problem.retryAfterMs} ms`]);
+    }
+    // A machine under load may take longer to bring the TPM back than a statement waits.
+    expect(['ok', 'tpm-unavailable']).toContain((await modest).code ?? 'ok');
+    await until('quotes come again', async () => other.quote(nonce()).catch(() => undefined));
   });
 
   test('a TPM that stops is said clearly, and serves again when it is back', async () => {
