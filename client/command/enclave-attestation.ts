@@ -15,7 +15,7 @@ import type { EnclaveRecord } from '../state/enclave-store.ts';
 import { endingOf } from './exit-code.ts';
 import { bytesOf, type ownCredential, ownKey } from './own-credential.ts';
 import { verdictLine, verdictLines, verdictObject } from './print-verdict.ts';
-import { refusedEvidence } from './refused-evidence.ts';
+import { refusalObject, refusedEvidence } from './refused-evidence.ts';
 import { enclaves, newestTrust, trustStore, type Workspace } from './workspace.ts';
 
 export interface AttestationOptions {
@@ -121,9 +121,10 @@ export async function enclaveAttestation(
     }
     const { verdict, notices } = judged;
     if (!verdict.ok) {
-      if (!begun) output.result(verdictObject(verdict), []);
+      const refusal = refusedEvidence(judged);
+      if (!begun) output.result({ ...verdictObject(verdict), ...refusalObject(refusal) }, []);
       for (const line of verdictLines(verdict, output.width)) output.note(line);
-      throw refusedEvidence(judged);
+      throw refusal;
     }
     for (const each of notices) output.notice(each);
     // Each connection has a verdict: said of each certificate once.

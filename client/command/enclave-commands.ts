@@ -4,7 +4,7 @@ import { challenge, judgeEvidence } from '../library/judge-evidence.ts';
 import { keySha256 } from '../library/owner-key.ts';
 import { plainTable } from './plain-table.ts';
 import { printVerdict, verdictObject } from './print-verdict.ts';
-import { refusedEvidence } from './refused-evidence.ts';
+import { refusalObject, refusedEvidence } from './refused-evidence.ts';
 import { enclaves, newestTrust, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
 
 const STATES: ReadonlyMap<number, string> = new Map(
@@ -101,8 +101,15 @@ export async function status(
     const { verdict } = judged;
     for (const each of judged.notices) output.notice(each);
     printVerdict(output, verdict);
-    output.result({ ok: verdict.ok, enclave: shown(enclave), verdict: verdictObject(verdict) }, lines);
-    if (!verdict.ok) throw refusedEvidence(judged);
+    const refusal = verdict.ok ? undefined : refusedEvidence(judged);
+    output.result(
+      {
+        ...(refusal === undefined ? { ok: true } : refusalObject(refusal)),
+        ...{ enclave: shown(enclave), verdict: verdictObject(verdict) },
+      },
+      lines,
+    );
+    if (refusal !== undefined) throw refusal;
     enclaves(workspace).saveBundle(id, bundle);
   });
 }

@@ -11,7 +11,7 @@ import { checkUserCertificate } from '../library/user-certificate.ts';
 import type { PendingLaunch } from '../state/launch-store.ts';
 import { EXIT, endingOf } from './exit-code.ts';
 import { printVerdict, verdictObject } from './print-verdict.ts';
-import { refusedEvidence } from './refused-evidence.ts';
+import { refusalObject, refusedEvidence } from './refused-evidence.ts';
 import {
   enclaves,
   launches,
@@ -121,13 +121,13 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
       kept.saveCertificate(enclave.id, chain);
     }
     const source = operatorProfile === undefined ? 'server' : 'file';
+    const refusal = verdict.ok ? undefined : refusedEvidence(judged);
     const report = {
-      ok: verdict.ok,
+      ...(refusal === undefined ? { ok: true } : refusalObject(refusal)),
       enclave: enclave.id,
       endpoint: bundle.endpoint,
       serverName: bundle.serverName,
       verdict: verdictObject(verdict),
-      ...(verdict.code && { code: verdict.code }),
       specification: specs.ok
         ? { expected: specs.value, profileFrom: source }
         : { notComputed: specs.message },
@@ -142,7 +142,7 @@ export async function launch(workspace: Workspace, profile: string, flags: Launc
         : [`note: the specification was not computed: ${specs.message}`]),
       `enclave ${enclave.id} at ${bundle.endpoint} (${bundle.serverName})`,
     ]);
-    if (!verdict.ok) throw refusedEvidence(judged);
+    if (refusal !== undefined) throw refusal;
   });
 }
 

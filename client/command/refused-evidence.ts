@@ -18,3 +18,8 @@ export function refusedEvidence({ verdict, acceptable }: Judgement): Failure {
     `do not connect. Ask the operator what was done to the node; if that explains it, enclavectl trust accept ${node} shows what changes and takes it over`,
   );
 }
+
+/** What `--json` says of a refusal, beside the verdict. */
+export function refusalObject({ code, message, remedy }: Failure): object {
+  return { ok: false, code, message, remedy };
+}

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { connect as connectTcp } from 'node:net';
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
@@ -73,6 +73,11 @@ describe('another TPM, or one that went back', () => {
     expect(refused.err).toContain(`(${code})`);
     expect(refused.err).toContain('enclavectl trust accept node-1');
     expect(front.enclave().received.slice(before)).toEqual([]);
+    for (const json of [await status(), await alice.run('connect', ENCLAVE, '--json')])
+      expect(JSON.parse(json.out)).toMatchObject({
+        ...{ ok: false, code },
+        remedy: expect.stringContaining('trust accept node-1'),
+      });
     expect((await alice.run('trust', 'show')).out).toContain(`REFUSED of the node node-1`);
     // Nobody there to mean it.
     expect(JSON.parse((await alice.run('trust', 'accept', 'node-1', '--json')).out)).toMatchObject({
@@ -233,6 +238,29 @@ test('a damaged memory refuses every command that would judge by it, and says wh
     writeFileSync(path, good);
   }
   expect((await status()).exit).toBe(0);
+});
+
+test('Ctrl-C ends a command at once, whoever it waits for', async () => {
+  await alice.run('launch', 'hello');
+  // Takes connections and says nothing.
+  const held: Socket[] = [];
+  const silent = createServer((socket) => void held.push(socket.on('error', () => undefined)));
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo;
+  for (const argv of [
+    ['connect', ENCLAVE, '--endpoint', `127.0.0.1:${port}`],
+    ['--server', `127.0.0.1:${port}`, 'connect', ENCLAVE],
+  ]) {
+    const before = held.length;
+    const connected = alice.start(...argv);
+    await expect.poll(() => held.length, { timeout: 10_000 }).toBeGreaterThan(before);
+    const start = performance.now();
+    connected.interrupt();
+    expect(await connected.ended, argv.join(' ')).toMatchObject({ exit: 130 });
+    expect(performance.now() - start, argv.join(' ')).toBeLessThan(1_000);
+  }
+  for (const each of held) each.destroy();
+  silent.close();
 });
 
 test.each(['500ms', '4s', '1h'])('--renew-evidence %s: refused with the bounds', async (interval) => {
