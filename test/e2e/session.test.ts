@@ -115,6 +115,22 @@ test('evidence is renewed while a connection is open, also past the end of its a
   expect(said()).not.toContain('connections cut');
 }, 120_000);
 
+test('a new attestation key of the same TPM while connected: told once, and nothing is cut', async () => {
+  const { open, process: child, exit, said } = await connected();
+  const socket = await open();
+  const { node, akNames } = seen();
+  const { kubeconfig } = world.environment.cluster;
+  await succeed(alice, ['admin', 'nodes', 'rotate', node, '--kubeconfig', kubeconfig]);
+  await until('the new key was seen', async () => seen().akNames.length > akNames.length, 60_000);
+  expect(await ask(socket, '/rotated')).toContain('/rotated');
+  child.kill('SIGINT');
+  expect(await exit).toBe(130);
+  expect(said().match(/attestation-key-new/g)).toHaveLength(1);
+  expect(JSON.parse(await succeed(alice, ['status', enclave, '--verify', '--json']))).not.toHaveProperty(
+    'notices',
+  );
+}, 120_000);
+
 test('a TPM that goes back while connected: the connection is cut, the command says why, and goes on once that is accepted', async () => {
   const { open, exit, said } = await connected();
   const socket = await open();
