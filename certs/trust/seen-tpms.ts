@@ -7,7 +7,7 @@ import type { TpmSeen } from '../../verify/verdict.ts';
 export interface SeenTpms {
   list(): readonly TpmSeen[];
   remember(tpm: TpmSeen): void;
-  /** The node enrolled with this endorsement key: what was seen of another is past. */
+  /** The node enrolled with this endorsement key: what was seen of another, and of this one in another node, is past. */
   enrolled(node: string, ekSha256: string): void;
 }
 
@@ -28,10 +28,9 @@ export function openSeenTpms(folder: string): SeenTpms {
       save();
     },
     enrolled: (node, ekSha256) => {
-      const before = seen.get(node);
-      if (before === undefined || before.ekSha256 === ekSha256) return;
-      seen.delete(node);
-      save();
+      const past = [...seen.values()].filter((tpm) => (tpm.node === node) !== (tpm.ekSha256 === ekSha256));
+      for (const each of past) seen.delete(each.node);
+      if (past.length > 0) save();
     },
   };
 }

@@ -209,4 +209,8 @@ test('reset counts of TPMs are remembered, their order within a reset is not', (
   expect(seen.list()).toHaveLength(1);
   seen.enrolled('node-1', 'another');
   expect(openSeenTpms(folder).list()).toEqual([]);
+  // The operator released the node, and its machine joined under another name.
+  seen.remember(tpm);
+  seen.enrolled('node-2', 'ab');
+  expect(openSeenTpms(folder).list()).toEqual([]);
 });
