@@ -1,4 +1,5 @@
 import { concat, equal } from '../formats/bytes/bytes.ts';
+import { Reader } from '../formats/bytes/reader.ts';
 import { type Certificate, parseCertificate } from '../formats/x509/certificate.ts';
 import type { TpmExecutor } from './executor.ts';
 import { readNv } from './nv.ts';
@@ -63,20 +64,20 @@ async function readIntermediates(tpm: TpmExecutor): Promise<readonly Uint8Array[
 
 /** Some makers wrap a certificate as for TPM 1.2 (PC Client Implementation Specification 1.21, 7.3.2): tag 0x1001, a type, its size. */
 function unwrapped(content: Uint8Array): Uint8Array {
-  const [first, second, type, high = 0, low = 0] = content;
-  if (first !== 0x10 || second !== 0x01 || type !== 0x00) return content;
-  return content.subarray(5, 5 + high * 256 + low);
+  const reader = new Reader(content);
+  if (reader.u16() !== 0x1001 || reader.u8() !== 0) return content;
+  return reader.sized16() ?? content;
 }
 
 /** DER SEQUENCEs one after the other; what follows (makers pad with 0x00 or 0xff) is cut. */
 function sequences(content: Uint8Array): Uint8Array[] {
   const found: Uint8Array[] = [];
-  for (let rest = content; ; ) {
-    const [tag, form, high, low] = rest;
-    if (tag !== 0x30 || form !== 0x82 || high === undefined || low === undefined) return found;
-    const length = 4 + high * 256 + low;
-    if (length > rest.length) return found;
-    found.push(rest.slice(0, length));
-    rest = rest.subarray(length);
+  const reader = new Reader(content);
+  for (;;) {
+    const start = reader.offset;
+    // SEQUENCE, with a length of two bytes.
+    const isCertificate = reader.u16() === 0x3082 && reader.sized16() !== undefined;
+    if (!isCertificate) return found;
+    found.push(content.slice(start, reader.offset));
   }
 }

@@ -9,7 +9,7 @@ import { DEFAULT_RELEASE_NAMESPACE, serviceDnsName } from '../../names/component
 import { ENROLMENT_AUDIENCE, PORTS } from '../../names/wire.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { ATTESTED_NODES } from '../../platform/kube/attested-nodes.ts';
-import { nodeSecret } from '../../platform/kube/node-binding.ts';
+import { ekSecret, nodeSecret } from '../../platform/kube/node-binding.ts';
 import { customResource, PODS, SECRETS, SERVICE_ACCOUNTS } from '../../platform/kube/resources.ts';
 import type { KubeObject } from '../../platform/kube/wire.ts';
 import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
@@ -166,8 +166,10 @@ describe('enclavectl admin nodes', () => {
     });
     expect(keys[0]?.spkiSha256).toBe(first?.spkiSha256);
     expect(keys.every(({ notAfter }) => Date.parse(notAfter) > Date.now())).toBe(true);
-    const table = await operator.run('admin', 'nodes', 'ls', '--kubeconfig', kubeconfig);
-    expect(table.out).toContain('2 keys');
+    // The kubeconfig as kubectl finds it; a file that is not there is passed over.
+    const other = person('127.0.0.1:1', { KUBECONFIG: `/nowhere/config:${kubeconfig}` });
+    expect((await other.run('admin', 'nodes', 'ls')).out).toContain('2 keys');
+    other.remove();
     // Once: the request names the old key.
     await until('the agent says so', async () =>
       (await world.log('agent')).includes('the attestation key was replaced'),
@@ -182,6 +184,9 @@ describe('enclavectl admin nodes', () => {
 
   test('another TPM is refused under the name, also when the AttestedNode is deleted, and accepted after release', async () => {
     const release = `enclavectl admin nodes release ${world.node}`;
+    const bound = [nodeSecret(world.node), ekSecret((await attested())?.spec?.ekSha256 ?? '')];
+    for (const name of bound)
+      expect(await world.kube.get(SECRETS, { name, namespace: NAMESPACE })).toBeDefined();
     expect(await enrolReplacement()).toContain(release);
     await world.kube.delete(ATTESTED_NODES, { name: world.node });
     expect(await enrolReplacement()).toContain(release);
@@ -194,9 +199,8 @@ describe('enclavectl admin nodes', () => {
     expect(await nodes('release', world.node)).toMatchObject({ exit: 2, answer: { code: 'not-confirmed' } });
     expect(await enrolReplacement()).toContain('node-has-another-ek');
     expect(await nodes('release', world.node, '--yes')).toMatchObject({ exit: 0, answer: { ok: true } });
-    expect(
-      await world.kube.get(SECRETS, { name: nodeSecret(world.node), namespace: NAMESPACE }),
-    ).toBeUndefined();
+    for (const name of bound)
+      expect(await world.kube.get(SECRETS, { name, namespace: NAMESPACE })).toBeUndefined();
 
     expect(await enrolReplacement()).toBe('enrolled');
     const spki = publicToSpki((await loadEndorsementKey(tpm)).public);

@@ -15,6 +15,8 @@ import { encodePem } from '../../formats/x509/pem.ts';
 import { OID_EKU_TCG_EK } from '../../names/oids.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey, type KeyPair } from '../../platform/identity/key-pair.ts';
+import { ecKey } from '../support/fixture-keys.ts';
+import { KINDS, keyKind } from '../support/tables/key-kinds.ts';
 import { codeOf, NOW, removeFolders, serial, sha256Hex, temporaryFolder } from './support.ts';
 
 afterAll(removeFolders);
@@ -204,6 +206,22 @@ describe('keys of a TPM', () => {
   test('templates pass', () => {
     expect(akWith({})).toBe('ok');
     expect(codeOf(readEndorsementKey(encodePublic(ekPublic)))).toBe('ok');
+  });
+
+  test('attestation keys of every kind pass; weaker ones and other curves do not', () => {
+    for (const kind of KINDS) {
+      const { parameters, unique: itsOwn } = kind.key('ak');
+      expect(akWith({ parameters, unique: itsOwn }), kind.name).toBe('ok');
+    }
+    const rsa = keyKind('rsa-2048-rsassa-sha256').key('ak');
+    if (rsa.parameters.kind !== 'rsa') throw new Error('RSA');
+    for (const keyBits of [1024, 2040]) {
+      const modulus = new Uint8Array(keyBits / 8).fill(0xff);
+      const parameters = { ...rsa.parameters, keyBits };
+      expect(akWith({ parameters, unique: { kind: 'rsa', modulus } }), `${keyBits}`).toBe('ak-attributes');
+    }
+    const { parameters, unique: point } = ecKey('ak', 'p521');
+    expect(akWith({ parameters, unique: point })).toBe('ak-attributes');
   });
 
   test('an attestation key with any bit flipped is refused', () => {

@@ -24,7 +24,7 @@ export interface Person {
 }
 
 /** Somebody with a home of their own, the operator's roots and a policy, who runs enclavectl in this process. */
-export function person(server: string): Person {
+export function person(server: string, more: Readonly<Record<string, string>> = {}): Person {
   const home = mkdtempSync(join(tmpdir(), 'enclavectl-'));
   const file = (name: string, content: string): string => {
     const path = join(home, name);
@@ -35,6 +35,7 @@ export function person(server: string): Person {
     ENCLAVECTL_SERVER: server,
     ENCLAVECTL_CA: file('operator-roots.json', rootsToJson(fixtureRoots())),
     ENCLAVECTL_POLICY: file('policy.json', JSON.stringify(formatPolicy(FIXTURE_POLICY))),
+    ...more,
   };
   const start = (...argv: string[]) => {
     const [stdin, out, err] = [new PassThrough(), new PassThrough(), new PassThrough()];

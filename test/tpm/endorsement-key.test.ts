@@ -156,11 +156,15 @@ describe('endorsement key', () => {
     const maker = makerOf(spkiOf(ek.public));
     await writeNv(
       '0x01c0000a',
-      concat(maker.leaf, new Uint8Array(20).fill(0xff)),
+      concat(
+        Uint8Array.of(0x10, 0x01, 0, maker.leaf.length >> 8, maker.leaf.length & 255),
+        maker.leaf,
+        new Uint8Array(20).fill(0xff),
+      ),
       'ownerread|ownerwrite|authread',
     );
     expect(await load()).toMatchObject({ public: ek.public, certificateChain: [maker.leaf] });
-    // One after the other and across indices; for the owner to read; what belongs to no chain of ours is left out.
+    // Wrapped as for TPM 1.2 and padded. Intermediates stand one after the other and across indices; for the owner to read; what belongs to no chain of ours is left out.
     const stranger = new Uint8Array(readFileSync(join(swtpm.folder, 'maker', 'root.der')));
     const stored = concat(maker.upper, stranger, maker.lower);
     await writeNv('0x01c00100', stored.subarray(0, 700), 'ownerread|ownerwrite');

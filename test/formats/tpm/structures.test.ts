@@ -1,17 +1,23 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { equal, fromHex, toHex } from '../../../formats/bytes/bytes.ts';
+import { equal, fromHex, toHex, toUtf8 } from '../../../formats/bytes/bytes.ts';
 import { type Attest, decodeAttest, encodeAttest } from '../../../formats/tpm/attest.ts';
 import { COMMANDS } from '../../../formats/tpm/commands.ts';
 import { decode } from '../../../formats/tpm/decode.ts';
 import { encode } from '../../../formats/tpm/encode.ts';
 import { encodePcrSelection, selectedPcrs, selectPcrs } from '../../../formats/tpm/pcr-selection.ts';
 import { decodePublic, encodePublic, objectName, publicToSpki } from '../../../formats/tpm/public.ts';
-import { encodeSignature, type Signature, signatureToScheme } from '../../../formats/tpm/signature.ts';
+import {
+  decodeSignature,
+  encodeSignature,
+  type Signature,
+  signatureToScheme,
+} from '../../../formats/tpm/signature.ts';
 import * as structures from '../../../formats/tpm/structures.ts';
 import type { Arms, Row, Shape, Wire } from '../../../formats/tpm/wire.ts';
 import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
+import { KINDS } from '../../support/tables/key-kinds.ts';
 import { anyValue } from './arbitrary.ts';
 import { attests, ecPublic, rsaPublic } from './samples.ts';
 
@@ -157,6 +163,20 @@ describe('PCR selection', () => {
 });
 
 describe('keys and signatures leave the TPM formats', () => {
+  test.each(KINDS.map((kind) => [kind.name, kind] as const))('of kind %s', (_, kind) => {
+    const key = kind.key('ak');
+    const area = { ...ecPublic, parameters: key.parameters, unique: key.unique };
+    expect(decodePublic(encodePublic(area))).toEqual({ ok: true, value: area });
+    expect(publicToSpki(area)).toEqual({ ok: true, value: key.spki });
+    const message = toUtf8('TPMS_ATTEST');
+    const signature = decodeSignature(encodeSignature(key.tpmSignature(message)));
+    if (!signature.ok) throw new Error(signature.message);
+    expect(signature.value).toEqual(key.tpmSignature(message));
+    const made = signatureToScheme(signature.value);
+    if (!made.ok) throw new Error(made.message);
+    expect(nodeCrypto.verifySignature(key.spki, made.value.scheme, message, made.value.bytes)).toBe(true);
+  });
+
   test('an ECC public becomes the SPKI that OpenSSL writes, with coordinates padded', () => {
     for (const [namedCurve, size] of [
       ['P-256', 32],
