@@ -43,6 +43,7 @@ export async function policyDiff(
     accepts: accepted[member] ?? null,
   }));
   output.result({ ok: verdict.ok, ...(verdict.code && { code: verdict.code }), members }, [
+    ...head(output.width),
     ...members.flatMap((each) => lines(each, acceptedText(each.accepts), output.width)),
     verdictLine(verdict),
   ]);
@@ -51,11 +52,22 @@ export async function policyDiff(
 
 function lines({ ok, member, has, refused }: Difference, accepts: string, width: number): Line[] {
   const mark: Segment = ok ? { text: 'ok', style: 'good' } : { text: 'NO', style: 'bad' };
-  const values = Math.max(Math.floor((width - 2 - MEMBER_WIDTH - 3 * GAP) / 2), 16);
-  const widths = [2, MEMBER_WIDTH, values, values];
-  if (ok) return row([mark, member, accepts, member === 'pcrs' ? (has[0] ?? '') : has.join(', ')], widths);
+  const widths = widthsOf(width);
+  if (ok) return row([mark, member, accepts, has.join(', ')], widths);
   return [
     ...row([mark, member, accepts, refused[0] ?? ''], widths),
     ...refused.slice(1).flatMap((value) => row(['', '', '', value], widths)),
   ];
+}
+
+function head(width: number): Line[] {
+  return row(
+    ['', 'MEMBER', 'ACCEPTS', 'THE BUNDLE HAS'].map((text) => ({ text, style: 'title' })),
+    widthsOf(width),
+  );
+}
+
+function widthsOf(width: number): number[] {
+  const values = Math.max(Math.floor((width - 2 - MEMBER_WIDTH - 3 * GAP) / 2), 16);
+  return [2, MEMBER_WIDTH, values, values];
 }

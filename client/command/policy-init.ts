@@ -80,7 +80,7 @@ function warningsOf(observed: Observation): string[] {
 /** The policy as YAML, above every member what it pins and where else its values come from. */
 function commented(policy: Policy, observed: Observation): string {
   const values = formatPolicy(policy);
-  const made = new Date(observed.madeAt * 1000).toISOString();
+  const made = `${new Date(observed.madeAt * 1000).toISOString().slice(0, 19)}Z`;
   const warnings = new Map(warningsOf(observed).map((each) => [each.slice(0, each.indexOf(':')), each]));
   const comment = (text: string) => wrap(text, COMMENT_WIDTH).map((line) => `# ${line}\n`);
   const members = (Object.keys(MEMBERS) as (keyof Policy)[]).map((member) => {
@@ -88,7 +88,8 @@ function commented(policy: Policy, observed: Observation): string {
     const warning = warnings.get(member);
     return [
       ...comment(pins),
-      ...comment(`From elsewhere: ${source}`),
+      // Not wrapped: a command is copied whole.
+      `# From elsewhere: ${source}\n`,
       ...(warning === undefined ? [] : comment(`WARNING: ${warning}`)),
       stringify(
         { [member]: values[member] },

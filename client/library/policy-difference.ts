@@ -62,7 +62,7 @@ function pcrDifference(accepted: 'any' | PcrPolicy, seen: 'any' | PcrPolicy): Di
   if (seen === 'any' || !values) return { member, ok: accepted === 'any', has: [], refused: [] };
   const shown = [...values.values].map(([pcr, digests]) => [pcr, digests[0] ?? ''] as const);
   const text = ([pcr, digest]: readonly [number, string]) => `${pcr}: ${digest}`;
-  const has = [`${seen.hash}`, ...shown.map(text)];
+  const has = [`${seen.hash} of ${shown.map(([pcr]) => pcr).join(', ')}`];
   if (accepted === 'any') return { member, ok: true, has, refused: [] };
   const selection = (pcrs: Iterable<number>) => [...pcrs].sort((a, b) => a - b).join(', ');
   const mine = selection(values.values.keys());
