@@ -183,6 +183,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     kube,
     rules,
     log,
+    metrics,
     signal,
     connections,
     onEnd: (podUid, reason) => {

@@ -57,6 +57,10 @@ export function agentMetrics(metrics: Metrics) {
     trustVersion: metrics.gauge('trust_document_version', 'Version of the trust document in use'),
     trustRefused: metrics.counter('trust_documents_refused_total', 'Trust documents not accepted', ['code']),
     connections: metrics.gauge('connections', 'Connections of sidecars'),
+    podWatchFailures: metrics.counter(
+      'pod_watch_failures_total',
+      "Attempts to list or watch the node's pods that failed",
+    ),
     callers: metrics.counter('callers_total', 'Callers authenticated or refused', ['code']),
     requests: metrics.counter('requests_total', 'Requests by path and outcome', ['path', 'code']),
     revocations: metrics.counter('revocations_total', 'Revocations asked for', ['result']),

@@ -5,12 +5,14 @@ import type { Logger } from '../../platform/log/logger.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { Claims } from '../caller/caller.ts';
 import { judgePod, type PodRules } from '../caller/judge-pod.ts';
+import type { AgentMetrics } from '../metrics.ts';
 
 export interface NodePodsOptions {
   readonly kube: Kube;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly rules: PodRules;
+  readonly metrics: Pick<AgentMetrics, 'podWatchFailures'>;
   /** What was said of the pods that are connected; the others are judged by what was seen before. */
   readonly connections: {
     claims(podUid: string): Claims | undefined;
@@ -20,6 +22,9 @@ export interface NodePodsOptions {
   onEnd(podUid: string, reason: string): void;
 }
 
+/** A pod that goes while the API server is away, or just after, is not connected for longer than this once it is back. */
+const MAX_PAUSE_MS = 1_000;
+
 const uidOf = (pod: Pod): string => pod.metadata?.uid ?? '';
 
 /**
@@ -27,7 +32,7 @@ const uidOf = (pod: Pod): string => pod.metadata?.uid ?? '';
  * view than this copy (its pod was asked for): what it was believed to be is compared with everything that the watch brings.
  */
 export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
-  const { kube, rules, log, signal, connections, onEnd } = options;
+  const { kube, rules, log, metrics, signal, connections, onEnd } = options;
   const look = (pod: Pod, old?: Pod): void => {
     const before = old === undefined ? undefined : judgePod(old, rules);
     const said = [connections.claims(uidOf(pod)), before?.ok ? before.value.claims : undefined];
@@ -41,6 +46,7 @@ export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
   return kube.watch(PODS, {
     fieldSelector: `spec.nodeName=${rules.node}`,
     signal,
+    maxPauseMs: MAX_PAUSE_MS,
     onAdd: (pod) => look(pod),
     onUpdate: look,
     onDelete: (pod) => {
@@ -49,8 +55,10 @@ export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
     },
     // One that came and went while the API server was away was never in the copy.
     onListed: (pods) => connections.keepOnly(new Set(pods.map(uidOf))),
-    onTrouble: (error) =>
-      log.warn({ error }, `the watch of the node's pods is interrupted: ${explain(error)}`),
+    onTrouble: (error) => {
+      metrics.podWatchFailures.inc();
+      log.warn({ error }, `the watch of the node's pods is interrupted: ${explain(error)}`);
+    },
   });
 }
 

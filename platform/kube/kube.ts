@@ -24,6 +24,8 @@ export type PatchType = 'merge' | 'json' | 'strategic';
 
 export interface WatchOptions<T> extends ListOptions {
   readonly signal: AbortSignal;
+  /** Longest pause between attempts while the API server is away, in milliseconds (default 10 s). */
+  readonly maxPauseMs?: number;
   onAdd?(object: T): void;
   onUpdate?(object: T, old: T): void;
   onDelete?(object: T): void;

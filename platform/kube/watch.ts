@@ -25,7 +25,7 @@ export function startWatch<T extends KubeObject>(
 ): WatchHandle<T> {
   const store = new WatchStore<T>(resource, options);
   const synced = Promise.withResolvers<void>();
-  const backoff = createBackoff(100, 10_000);
+  const backoff = createBackoff(100, options.maxPauseMs ?? 10_000);
   let isCurrent = false;
   let version: string | undefined;
 

@@ -142,6 +142,29 @@ describe('a pod loses its connections within a second of the API server’s even
   });
 });
 
+test('a pod that is deleted as soon as the API server is back loses its connection soon after', async () => {
+  const { world, enclave, from, remove, counted } = callers;
+  const { pod, address, token } = await enclave('away');
+  const connection = from(address, token);
+  const version = (await connection.trust(0))?.version ?? 0;
+  const closed = connection.trust(version + 1000).then(
+    () => Number.NaN,
+    () => performance.now(),
+  );
+  const before = await counted('pod_watch_failures_total');
+  await world.cluster.suspendApi();
+  // So many that pauses without a bound would be long by now.
+  await until(
+    'the watch has failed again and again',
+    async () => (await counted('pod_watch_failures_total')) >= before + 6,
+  );
+  await world.cluster.resumeApi();
+  await remove(pod, 0);
+  const removed = performance.now();
+  // A pause, and a second.
+  expect((await closed) - removed).toBeLessThan(2000);
+});
+
 test('a namespace that loses its label holds no enclaves', async () => {
   const { world, call, victim } = callers;
   const label = (value: string | null) =>

@@ -104,7 +104,7 @@ export async function startCallers(): Promise<Callers> {
         const text = await (await fetch(`http://${world.agentHost}:${PORTS.health}/metrics`)).text();
         return text
           .split('\n')
-          .filter((line) => line.startsWith(`enclave_agent_${counter}{`))
+          .filter((line) => new RegExp(`^enclave_agent_${counter}[{ ]`).test(line))
           .filter((line) => labels.every((label) => line.includes(label)))
           .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
       },

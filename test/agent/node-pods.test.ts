@@ -1,10 +1,12 @@
 import { Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { judgePod } from '../../agent/caller/judge-pod.ts';
+import { agentMetrics } from '../../agent/metrics.ts';
 import { watchNodePods } from '../../agent/pods/node-pods.ts';
 import { Connections } from '../../agent/serve/connections.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
+import { recordingMetrics } from '../support/recording-metrics.ts';
 import { type ScriptedApiServer, scriptedApiServer } from '../support/scripted-api-server.ts';
 import { until } from '../support/until.ts';
 import { rules, storedPod } from './pods.ts';
@@ -43,6 +45,7 @@ async function agentWith(...first: Pod[]) {
     log: recordingLogger().log,
     signal: ending.signal,
     rules,
+    metrics: agentMetrics(recordingMetrics()),
     connections,
     onEnd: (uid, reason) => {
       ended.push(`${uid}: ${reason}`);
