@@ -32,10 +32,11 @@ export interface StayEnrolledOptions {
   readonly log: Logger;
   readonly metrics: Pick<AgentMetrics, 'enrolments' | 'rotations' | 'akNotAfter'>;
   readonly signal: AbortSignal;
+  /** How often it is looked at whether the certificate is due, and whether the TPM still holds its key. Default 1,000. */
+  readonly lookMs?: number;
   onState(problem: string | undefined): void;
 }
 
-/** How often the certificate is looked at: whether it is due, whether the TPM still holds its key. */
 const LOOK_MS = 1_000;
 const NO_TPM_LOOK_MS = 50;
 
@@ -61,7 +62,7 @@ export async function stayEnrolled(options: StayEnrolledOptions): Promise<void> 
     const isDue = held === undefined || clock.now() >= (due.get(held) ?? 0);
     const step = nextStep(options, session, held, isDue, pause.over());
     if (step === 'wait') {
-      await sleep(LOOK_MS, signal);
+      await sleep(options.lookMs ?? LOOK_MS, signal);
       continue;
     }
     let got = step === 'rotate' ? await tryRotation(options) : undefined;

@@ -9,6 +9,8 @@ import { DEFAULT_RELEASE_NAMESPACE, serviceDnsName } from '../../names/component
 import { ENROLMENT_AUDIENCE, PORTS } from '../../names/wire.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { ATTESTED_NODES } from '../../platform/kube/attested-nodes.ts';
+import { createKube } from '../../platform/kube/create-kube.ts';
+import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
 import { ekSecret, nodeSecret } from '../../platform/kube/node-binding.ts';
 import { customResource, PODS, SECRETS, SERVICE_ACCOUNTS } from '../../platform/kube/resources.ts';
 import type { KubeObject } from '../../platform/kube/wire.ts';
@@ -215,6 +217,20 @@ describe('enclavectl admin nodes', () => {
     const agent = await world.kube.get(PODS, { name: `enclave-agent-${world.node}`, namespace: NAMESPACE });
     if (agent === undefined) throw new Error('no agent');
     const token = await world.token(agent, 'https://kubernetes.default.svc.cluster.local');
+    // Only the certificate service writes: an agent looks, and no more.
+    const path = operator.file('agent.json', await kubeconfigOf({ token }));
+    const asAgent = createKube(apiServerFromKubeconfig(path));
+    const ref = { name: world.node };
+    expect(await asAgent.get(ATTESTED_NODES, ref)).toBeDefined();
+    for (const write of [
+      asAgent.patch(ATTESTED_NODES, ref, { metadata: { annotations: { a: 'b' } } }),
+      asAgent.patch(ATTESTED_NODES, ref, { status: { attestationKeys: [] } }, 'merge', 'status'),
+      asAgent.create(ATTESTED_NODES, { metadata: { name: 'another' } }),
+      asAgent.delete(ATTESTED_NODES, ref),
+      asAgent.get(SECRETS, { name: nodeSecret(world.node), namespace: NAMESPACE }),
+    ])
+      await expect(write).rejects.toMatchObject({ status: 403 });
+    asAgent.close();
     const tell = async (user: object, server?: string) => {
       const path = operator.file('config.json', await kubeconfigOf(user, server));
       return JSON.parse((await operator.run('admin', 'nodes', 'ls', '--kubeconfig', path, '--json')).out);

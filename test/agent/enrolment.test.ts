@@ -148,6 +148,7 @@ async function stay(client: Client) {
     log: recordingLogger().log,
     metrics: agentMetrics(recordingMetrics()),
     signal: stopped.signal,
+    lookMs: 50,
     onState: (problem) => problems.push(problem),
   });
   const stop = async (): Promise<void> => {

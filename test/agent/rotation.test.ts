@@ -106,6 +106,7 @@ async function agent(given: { lifetime?: number; rotation?: 'never' | 'on-renewa
       log,
       metrics,
       signal: stopped.signal,
+      lookMs: 50,
       onState: () => {},
     }),
   ];
