@@ -57,6 +57,12 @@ const KINDS = {
     setUpAgain: true,
     remedy: 'the TPM cannot write its NV memory now; if this stays, free NV indices or persistent handles',
   },
+  hierarchy: {
+    codes: [RC.hierarchy],
+    setUpAgain: true,
+    remedy:
+      'the endorsement hierarchy must be enabled: look at the firmware’s TPM settings, and restart the node',
+  },
   /** Only work that needs the authorization fails; quotes need none. */
   authorization: {
     codes: [RC.authFail, RC.badAuth],

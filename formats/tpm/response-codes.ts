@@ -133,6 +133,7 @@ export const RC = {
   retry: 0x922,
   nvUnavailable: 0x923,
   value: 0x084,
+  hierarchy: 0x085,
   handle: 0x08b,
   authFail: 0x08e,
   size: 0x095,

@@ -4,6 +4,8 @@ import { parseJson } from '../../formats/bytes/json.ts';
 export interface Problem {
   readonly code: string;
   readonly detail: string;
+  /** What the caller can do. */
+  readonly remedy: string;
 }
 
 const MAX_PROBLEM_BYTES = 16_384;
@@ -39,5 +41,6 @@ export function readProblem(body: Uint8Array): Problem {
   return {
     code: member('code', MAX_CODE),
     detail: member('detail', MAX_DETAIL) || member('title', MAX_DETAIL),
+    remedy: member('remedy', MAX_DETAIL),
   };
 }

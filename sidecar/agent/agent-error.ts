@@ -18,6 +18,7 @@ export class AgentError extends Error {
 
 /** The refusal in a problem document (RFC 9457), as far as it is one. */
 export function problemError(status: number, body: Uint8Array): AgentError {
-  const { code, detail } = readProblem(body);
-  return new AgentError(`the agent refuses (${code || status}): ${detail}`, false, status);
+  const { code, detail, remedy } = readProblem(body);
+  const what = remedy === '' ? detail : `${detail}; ${remedy}`;
+  return new AgentError(`the agent refuses (${code || status}): ${what}`, false, status);
 }

@@ -175,10 +175,11 @@ describe('a TPM that goes on failing says why and what to do, and quotes when it
     ['busy', QUOTE, 0x922, /TPM_RC_RETRY.*; another program/],
     ['failure-mode', QUOTE, 0x101, /TPM_RC_FAILURE.*; power the node off and on/],
     ['nv-memory', EVICT_CONTROL, 0x923, /TPM_RC_NV_UNAVAILABLE.*; .*NV memory/],
+    ['hierarchy', CREATE_PRIMARY, 0x185, /TPM_RC_HIERARCHY.*; the endorsement hierarchy must be enabled/],
     ['authorization', EVICT_CONTROL, 0x9a2, /TPM_RC_BAD_AUTH.*; .*tpm2_changeauth -c owner/],
   ] as const)('%s', async (kind, command, code, says) => {
     // A key that is gone has to be made, which takes commands that a quote does not.
-    if (command === EVICT_CONTROL) await owner.use(({ tpm }) => evict(tpm, AK_HANDLE, AK_HANDLE));
+    if (command !== QUOTE) await owner.use(({ tpm }) => evict(tpm, AK_HANDLE, AK_HANDLE));
     script.answer(command, code, 10_000);
     const refused = await quote().catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(TpmUnavailable);
