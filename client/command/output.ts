@@ -64,7 +64,7 @@ export class Output {
 
   /** What a user should know although nothing is refused: said once; with `--json` a member of the answer, as long as there is none yet. */
   notice(notice: Notice): void {
-    if (this.#notices.some(({ message }) => message === notice.message)) return;
+    if (this.#notices.some((said) => sameNotice(said, notice))) return;
     this.#notices.push(notice);
     if (!this.json || this.#answered) this.note(`notice: ${notice.message} (${notice.code})`);
   }
@@ -107,4 +107,9 @@ export class Output {
     this.#spinner?.success();
     this.#spinner = undefined;
   }
+}
+
+/** A document grows old by the minute: once is enough. Nodes are told one by one. */
+function sameNotice(a: Notice, b: Notice): boolean {
+  return a.code === b.code && (a.message === b.message || a.code === 'trust-document-old');
 }
