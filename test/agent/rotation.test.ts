@@ -37,6 +37,7 @@ import { rootsOf, testAuthorities } from '../support/roots.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 import { documentOf } from '../support/trust-documents.ts';
 import { until } from '../support/until.ts';
+import { withTpm } from '../support/with-tpm.ts';
 
 const authorities = testAuthorities();
 const roots = rootsOf(authorities);
@@ -45,6 +46,10 @@ let swtpm: Swtpm;
 
 beforeAll(async () => {
   swtpm = await startSwtpm();
+  // Without a persistent endorsement key each enrolment loads one: with the successor and the key that quotes, all that a TPM has room for.
+  await withTpm(swtpm, async (tpm) => {
+    for (const handle of await handlesFrom(tpm, HANDLE_RANGES.persistent)) await evict(tpm, handle, handle);
+  });
 });
 afterAll(async () => {
   for (const each of undo.reverse()) await each();

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { createPublicKey, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Quoter } from '../../agent/attestation/quoter.ts';
 import { concat, toHex } from '../../formats/bytes/bytes.ts';
 import { Writer } from '../../formats/bytes/writer.ts';
 import { HASHES } from '../../formats/tpm/algorithms.ts';
@@ -21,16 +22,16 @@ import { AK_ECDSA_P256, EK_ECC_P256, EK_RSA_2048 } from '../../formats/tpm/templ
 import { tpm2ToolsPcrs } from '../../formats/tpm/tpm2-tools-pcrs.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { activateCredential } from '../../tpm/activate-credential.ts';
-import { TpmExecutor } from '../../tpm/executor.ts';
+import type { TpmExecutor } from '../../tpm/executor.ts';
 import { type MadeCredential, makeCredential } from '../../tpm/make-credential.ts';
-import { createEndorsementPrimary, evict, flush, startup, type TpmObject } from '../../tpm/objects.ts';
+import { createEndorsementPrimary, evict, flush, type TpmObject } from '../../tpm/objects.ts';
 import { type PcrValue, quote, readPcrs, type TpmQuote } from '../../tpm/quote.ts';
-import { openTransport } from '../../tpm/transport/open-transport.ts';
 import { verify } from '../../verify/verify.ts';
 import { fixture } from '../support/evidence.ts';
 import { ecKey, type FixtureTpmKey } from '../support/fixture-keys.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 import { type Tpm2Tools, tpm2Tools } from '../support/tpm2-tools.ts';
+import { withTpm } from '../support/with-tpm.ts';
 
 const run = promisify(execFile);
 const openssl = async (...args: string[]): Promise<string> => (await run('openssl', args)).stdout;
@@ -79,17 +80,6 @@ const keys: TpmObject[] = [];
 const quotes: (TpmQuote & { nonce: Uint8Array; values: readonly PcrValue[] })[] = [];
 const endorsementKeys: TpmObject[] = [];
 
-/** Works with the TPM by our code, connected for so long. */
-async function ours<T>(work: (tpm: TpmExecutor) => Promise<T>): Promise<T> {
-  const tpm = new TpmExecutor(await openTransport(swtpm.address));
-  try {
-    await startup(tpm);
-    return await work(tpm);
-  } finally {
-    await tpm.close();
-  }
-}
-
 async function makePersistent(tpm: TpmExecutor, template: Public, handle: number): Promise<TpmObject> {
   const made = await createEndorsementPrimary(tpm, template);
   await evict(tpm, made.handle, handle);
@@ -100,7 +90,7 @@ async function makePersistent(tpm: TpmExecutor, template: Public, handle: number
 beforeAll(async () => {
   swtpm = await startSwtpm();
   tools = tpm2Tools(swtpm);
-  await ours(async (tpm) => {
+  await withTpm(swtpm, async (tpm) => {
     const digests = [
       { kind: 'sha256', digest: new Uint8Array(32).fill(1) },
       { kind: 'sha384', digest: new Uint8Array(48).fill(2) },
@@ -109,8 +99,14 @@ beforeAll(async () => {
     for (const [index, [, template, bank]] of KINDS.entries()) {
       const key = await makePersistent(tpm, template, handleOf(index));
       const nonce = new Uint8Array(randomBytes(32));
-      const values = await readPcrs(tpm, { hash: bank, pcrs: PCRS });
-      quotes.push({ ...(await quote(tpm, key.handle, nonce, { hash: bank, pcrs: PCRS })), nonce, values });
+      const selection = { hash: bank, pcrs: PCRS };
+      if (template === AK_ECDSA_P256) {
+        const made = await new Quoter(nodeCrypto).quote({ tpm, attestationKey: key }, selection, nonce);
+        quotes.push({ ...made, nonce, values: made.pcrValues });
+      } else {
+        const values = await readPcrs(tpm, selection);
+        quotes.push({ ...(await quote(tpm, key.handle, nonce, selection)), nonce, values });
+      }
       keys.push(key);
     }
     for (const [, template, handle] of EKS) endorsementKeys.push(await makePersistent(tpm, template, handle));
@@ -265,7 +261,7 @@ describe.each(EKS.map(([name, , handle], index) => [name, handle, index] as cons
       expect(blob.subarray(0, 8)).toEqual(CREDENTIAL_HEADER);
       const split = 8 + 2 + at([...blob], 8) * 256 + at([...blob], 9);
       const made: MadeCredential = { idObject: blob.slice(8, split), encryptedSecret: blob.slice(split) };
-      const opened = await ours((tpm) =>
+      const opened = await withTpm(swtpm, (tpm) =>
         activateCredential(tpm, { attestationKey: ak.handle, endorsementKey: ek.handle }, made),
       );
       expect(Buffer.from(must(opened)).toString()).toBe(secret);

@@ -15,12 +15,11 @@ import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import { loadAttestationKey } from '../../tpm/attestation-key.ts';
 import { type EndorsementKey, loadEndorsementKey } from '../../tpm/endorsement-key.ts';
-import { TpmExecutor } from '../../tpm/executor.ts';
-import { createEndorsementPrimary, flush, handlesFrom, startup } from '../../tpm/objects.ts';
-import { openTransport } from '../../tpm/transport/open-transport.ts';
+import { createEndorsementPrimary, flush, handlesFrom } from '../../tpm/objects.ts';
 import { rootsOf, testAuthorities } from '../support/roots.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 import { type Tpm2Tools, tpm2Tools } from '../support/tpm2-tools.ts';
+import { withTpm } from '../support/with-tpm.ts';
 
 const REFUSAL = { code: 'ek-untrusted', message: 'no root', remedy: 'list it' };
 let swtpm: Swtpm;
@@ -31,19 +30,9 @@ beforeAll(async () => {
 }, 30_000);
 afterAll(() => swtpm?.remove());
 
-async function ours<T>(work: (tpm: TpmExecutor) => Promise<T>): Promise<T> {
-  const tpm = new TpmExecutor(await openTransport(swtpm.address));
-  try {
-    await startup(tpm);
-    return await work(tpm);
-  } finally {
-    await tpm.close();
-  }
-}
-
 /** What enrolment gets of it. Nothing stays loaded. */
 const load = (): Promise<EndorsementKey> =>
-  ours(async (tpm) => {
+  withTpm(swtpm, async (tpm) => {
     const key = await loadEndorsementKey(tpm);
     if (key.transient) await flush(tpm, key.handle);
     expect(await handlesFrom(tpm, HANDLE_RANGES.transient)).toEqual([]);
@@ -148,7 +137,7 @@ describe('endorsement key', () => {
   });
 
   test('P-256 when it has one, with the intermediates that lead on from it, and a maker’s root trusts it', async () => {
-    const ek = await ours(async (tpm) => {
+    const ek = await withTpm(swtpm, async (tpm) => {
       const made = await createEndorsementPrimary(tpm, EK_ECC_P256);
       await flush(tpm, made.handle);
       return made;
@@ -205,7 +194,7 @@ describe('endorsement key', () => {
         }),
       }),
     };
-    const enrolled = ours(async (tpm) =>
+    const enrolled = withTpm(swtpm, async (tpm) =>
       enrol(
         { tpm, attestationKey: await loadAttestationKey(tpm) },
         {
