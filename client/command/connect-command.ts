@@ -9,11 +9,11 @@ import { forward, join } from '../library/forward.ts';
 import type { FrontClient } from '../library/front-client.ts';
 import type { PinnedRoots } from '../library/pinned-roots.ts';
 import { steadyClock } from '../library/steady-clock.ts';
-import type { Trust } from '../library/trust.ts';
 import type { EnclaveRecord } from '../state/enclave-store.ts';
 import { enclaveAttestation } from './enclave-attestation.ts';
 import { endingOf } from './exit-code.ts';
-import { ownCredential, ownKey } from './own-credential.ts';
+import { liveCredential } from './live-credential.ts';
+import { heldCredential, ownCredential, ownKey } from './own-credential.ts';
 import { enclaves, requireSession, type Workspace, withFront } from './workspace.ts';
 
 export interface ConnectFlags {
@@ -44,7 +44,11 @@ export async function connect(workspace: Workspace, id: string, flags: ConnectFl
     const record = await locate(workspace, client, pinned, id, flags.endpoint);
     const clock = steadyClock();
     const endpoint = endpointOf(record);
-    const credential = (trust: Trust) => ownCredential(workspace, { client, pinned, trust, enclave: id });
+    const credential = liveCredential({
+      clock,
+      held: () => heldCredential(workspace, id),
+      renew: () => ownCredential(workspace, { client, pinned, trust: attestation.trust(), enclave: id }),
+    });
     const attestation = await enclaveAttestation(workspace, {
       ...{ client, pinned, record, endpoint, policy, clock, credential },
       quiet: flags.quiet === true,
@@ -60,7 +64,7 @@ export async function connect(workspace: Workspace, id: string, flags: ConnectFl
       evidenceMs: policy.maxAge * 1000,
       roots: () => attestation.trust().roots.enclaves,
       attest: attestation.attest,
-      credential: () => credential(attestation.trust()),
+      credential,
       onRefused: refused.reject,
       onExpired: (connections, reason) => tell(workspace, `connections cut: ${connections}`, reason),
       onTrouble: (reason) => tell(workspace, 'evidence could not be renewed, trying again', reason),

@@ -1,7 +1,9 @@
 import { equal } from '../../formats/bytes/bytes.ts';
 import type { Address } from '../../platform/config/option.ts';
+import type { Credential } from '../../platform/identity/credential.ts';
 import type { Clock } from '../../platform/run/clock.ts';
 import type { Policy } from '../../verify/policy/policy.ts';
+import type { VerifyCode } from '../../verify/verify-code.ts';
 import { requireAccess } from '../library/access-decision.ts';
 import type { Expectation } from '../library/attest.ts';
 import { expectedSpecs } from '../library/expected-spec.ts';
@@ -13,7 +15,7 @@ import type { PinnedRoots } from '../library/pinned-roots.ts';
 import type { Trust } from '../library/trust.ts';
 import type { EnclaveRecord } from '../state/enclave-store.ts';
 import { endingOf } from './exit-code.ts';
-import { bytesOf, type ownCredential, ownKey } from './own-credential.ts';
+import { bytesOf, ownKey } from './own-credential.ts';
 import { verdictLine, verdictLines, verdictObject } from './print-verdict.ts';
 import { refusalObject, refusedEvidence } from './refused-evidence.ts';
 import { enclaves, newestTrust, trustStore, type Workspace } from './workspace.ts';
@@ -27,7 +29,7 @@ export interface AttestationOptions {
   /** Say nothing of good verdicts. */
   readonly quiet: boolean;
   readonly clock: Clock;
-  credential(trust: Trust): ReturnType<typeof ownCredential>;
+  credential(): Promise<Credential>;
 }
 
 export interface EnclaveAttestation {
@@ -39,6 +41,13 @@ export interface EnclaveAttestation {
 
 /** Trust documents come each minute. */
 const TRUST_MS = 60_000;
+/** Refusals that a newer trust document may undo; any other is not held up by asking for one. */
+const BY_TRUST = new Set<VerifyCode | undefined>([
+  'chain-untrusted',
+  'chain-signature',
+  'roots-refused',
+  'pcr-selection-differs',
+]);
 /** The bundle that is kept for `bundle export` need not be the last second's. */
 const KEEP_MS = 60_000;
 
@@ -96,7 +105,7 @@ export async function enclaveAttestation(
   };
   /** Now it is known who answers: whether it lets us in, asked once for each pair of certificates. */
   const requireAdmission = async (certificate: Uint8Array): Promise<void> => {
-    const credential = await options.credential(trust);
+    const credential = await options.credential();
     const own = credential.chain[0] ?? new Uint8Array();
     if (admitted !== undefined && equal(admitted.enclave, certificate) && equal(admitted.own, own)) return;
     const { serverName } = record;
@@ -113,7 +122,7 @@ export async function enclaveAttestation(
     const asked = challenge(store);
     const evidence = await fetchEvidence(endpoint, record.serverName, asked.nonce, signal);
     let judged = await judge(asked, evidence);
-    if (!judged.verdict.ok) {
+    if (BY_TRUST.has(judged.verdict.code)) {
       // Perhaps the CA was renewed a moment ago, and we have not heard of it.
       const { version } = trust;
       await tryRefresh();

@@ -28,6 +28,19 @@ export function ownKey(workspace: Workspace, enclave: string): KeyPair {
   );
 }
 
+/** The user's key and certificate as they are kept, while they are good. @throws Failure when no key is held for this enclave */
+export function heldCredential(
+  workspace: Workspace,
+  enclave: string,
+): { readonly credential: Credential; readonly fresh: boolean } | undefined {
+  const key = ownKey(workspace, enclave);
+  const chain = enclaves(workspace).certificate(enclave);
+  if (chain === undefined) return undefined;
+  const credential = createCredential(key.privateKey, chain);
+  const now = workspace.now();
+  return credential.notAfter > now ? { credential, fresh: isFresh(chain, now) } : undefined;
+}
+
 /**
  * The user's key and certificate for an enclave; renewed in the last third of its life. When renewal fails and the old one is still good, the old one is used, and
  * said so.
