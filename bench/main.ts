@@ -1,9 +1,16 @@
 /** `make bench`: figures, never verdicts; a timed test would fail on a busy machine. With a name only that part. */
+import { benchEvidenceQueue } from './evidence-queue.ts';
 import { benchLaunch } from './launch.ts';
 import { benchVerify } from './verify.ts';
 
 const PARTS: ReadonlyMap<string, () => void | Promise<void>> = new Map([
-  ['evidence', benchVerify],
+  [
+    'evidence',
+    async () => {
+      benchVerify();
+      await benchEvidenceQueue();
+    },
+  ],
   ['launch', benchLaunch],
 ]);
 
