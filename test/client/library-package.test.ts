@@ -63,6 +63,22 @@ console.log(JSON.stringify({
 }));
 `;
 
+const page = `
+import { decodeBundle, type Bundle } from 'enclave-licensing/evidence';
+import { decodeAttest } from 'enclave-licensing/tpm';
+import { type Crypto, type Policy, type Verdict, verify } from 'enclave-licensing/verify';
+declare const crypto: Crypto;
+export function judge(bytes: Uint8Array, policy: Policy, trust: Parameters<typeof verify>[2]['trust']): Verdict | string {
+  const bundle = decodeBundle(bytes);
+  if (!bundle.ok) return bundle.remedy;
+  const read: Bundle = bundle.value;
+  const attest = decodeAttest(read.attest);
+  // @ts-expect-error a quote that may be malformed
+  void attest.value;
+  return verify(read, policy, { crypto, trust, now: Date.now() / 1000, nonce: 'unchecked' });
+}
+`;
+
 function node(...args: string[]): string {
   return execFileSync(process.execPath, args, {
     cwd: project,
@@ -120,6 +136,16 @@ test('ships the library and enclavectl, and nothing else', () => {
 
 test('a consumer’s strict compiler knows its types, in every declaration it ships', () => {
   node(resolve('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json');
+});
+
+test('a browser’s compiler, without Node’s types, knows those of all but the client', () => {
+  const compilerOptions = {
+    ...{ target: 'es2022', lib: ['es2022', 'dom'], module: 'esnext', moduleResolution: 'bundler' },
+    ...{ types: [], strict: true, noEmit: true },
+  };
+  writeFileSync(join(project, 'browser.json'), JSON.stringify({ compilerOptions, files: ['page.ts'] }));
+  writeFileSync(join(project, 'page.ts'), page);
+  node(resolve('node_modules/typescript/bin/tsc'), '-p', 'browser.json');
 });
 
 test('verifies, reads a quote, opens a bundle, and has the client', () => {
