@@ -100,6 +100,16 @@ const middleExtensions = (part: Extensions): Partial<LeafFields> => ({
 });
 const swapCritical = (der: Uint8Array) => replaceBytes(der, '0603551d1e', '0603551d63');
 
+/** Both chains with an intermediate. */
+export function underIntermediates(): Changes {
+  const [first, second] = SIDES.map((side) => roomForOne(side).roots);
+  return {
+    ...CERTIFICATE.issuer(middle(CERTIFICATE)),
+    ...KEY_CERTIFICATE.issuer(middle(KEY_CERTIFICATE)),
+    roots: (roots) => second?.(first?.(roots) ?? roots) ?? roots,
+  };
+}
+
 /** What can be wrong with either chain in the same way. */
 function either(side: Side): Forgeries {
   const refused = (code: ChainCode, changes: Changes): Forgery => bad(side.check, code, changes);

@@ -31,7 +31,7 @@ interface GrantChange {
 }
 
 /** A grant by the owner for the guest's key, and the guest as verifier. */
-function granted(change: GrantChange = {}): Changes {
+export function granted(change: GrantChange = {}): Changes {
   const owner = change.owner === undefined ? OWNER_KEY : ecKey(change.owner);
   const made = encodeGrant({
     v: 'enclave-grant/1',
