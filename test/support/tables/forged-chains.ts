@@ -1,6 +1,7 @@
 import { concat, toHex } from '../../../formats/bytes/bytes.ts';
 import type { CertificateFields } from '../../../formats/x509/certificate.ts';
 import type { Extensions } from '../../../formats/x509/extensions.ts';
+import type { SubjectAltName } from '../../../formats/x509/general-names.ts';
 import {
   OID_EKU_COMPONENT,
   OID_EKU_ENCLAVE,
@@ -160,6 +161,10 @@ function either(side: Side): Forgeries {
       ...roomForOne(side),
       ...side.issuer(middle(side, { extensions: {} })),
     }),
+    'under-an-end-entity-that-may-sign': refused('chain-not-a-ca', {
+      ...roomForOne(side),
+      ...side.issuer(middle(side, middleExtensions({ basicConstraints: { ca: false } }))),
+    }),
     'under-a-ca-that-may-not-sign': refused('chain-not-a-ca', {
       ...roomForOne(side),
       ...side.issuer(middle(side, middleExtensions({ keyUsage: ['cRLSign'] }))),
@@ -240,6 +245,21 @@ function paddedInteger(der: Uint8Array): Uint8Array {
   return concat(Uint8Array.of(0x30, length + 1, 0x02, first + 1, 0), der.slice(4));
 }
 
+const DOMAIN = 'enclaves.enclave-licensing.internal';
+const NAME = `eabcdefghijklmno.${DOMAIN}`;
+const SPIFFE_ID = 'spiffe://enclave-licensing.internal/ns/team/sa/default';
+/** Enclave certificates of these names; the bundle asks for no server name, which would be another check's. */
+const named = (names: Readonly<Record<string, SubjectAltName>>) => (code: ChainCode) =>
+  Object.fromEntries(
+    Object.entries(names).map(([name, subjectAltName]) => [
+      name,
+      bad('certificate-chain', code, {
+        ...extensions(CERTIFICATE, { subjectAltName }),
+        bundle: (b) => ({ ...b, serverName: '' }),
+      }),
+    ]),
+  );
+
 /** The chains of enclave and attestation key: roots, dates, usages, names, bindings. */
 export const FORGED_CHAINS: Forgeries = {
   ...either(CERTIFICATE),
@@ -268,34 +288,30 @@ export const FORGED_CHAINS: Forgeries = {
     'chain-binding',
     extensions(CERTIFICATE, { tpmTrust: { ekSha256: EK_SHA256, how: 'vendor-root' } }),
   ),
-  'certificate-without-spiffe-id': bad(
-    'certificate-chain',
-    'chain-binding',
-    CERTIFICATE.leaf((f) => ({
-      extensions: {
-        ...f.extensions,
-        subjectAltName: { dns: f.extensions?.subjectAltName?.dns ?? [], uri: [] },
-      },
-    })),
-  ),
-  'certificate-of-a-foreign-domain': bad('certificate-chain', 'chain-name-constraints', {
-    ...extensions(CERTIFICATE, {
-      subjectAltName: {
-        dns: ['victim.example.com'],
-        uri: ['spiffe://enclave-licensing.internal/ns/team/sa/default'],
-      },
-    }),
-    bundle: (b) => ({ ...b, serverName: 'victim.example.com' }),
-  }),
-  'certificate-of-a-foreign-trust-domain': bad(
+  ...named({
+    'certificate-with-two-names': { dns: [NAME, `second.${DOMAIN}`], uri: [SPIFFE_ID] },
+    'certificate-with-an-address': { dns: [NAME], uri: [SPIFFE_ID], ip: [Uint8Array.of(127, 0, 0, 1)] },
+    'certificate-without-spiffe-id': { dns: [NAME], uri: [] },
+    'certificate-with-another-uri': { dns: [NAME], uri: [SPIFFE_ID.replace('spiffe:', 'https:')] },
+  })('chain-binding'),
+  ...named({
+    'certificate-of-a-foreign-domain': { dns: ['victim.example.com'], uri: [SPIFFE_ID] },
+    'certificate-of-a-domain-that-ends-alike': { dns: [`evil-${DOMAIN}`], uri: [SPIFFE_ID] },
+    'certificate-of-a-foreign-trust-domain': {
+      dns: [NAME],
+      uri: ['spiffe://elsewhere.example/ns/team/sa/default'],
+    },
+  })('chain-name-constraints'),
+  'certificate-of-an-excluded-domain': bad(
     'certificate-chain',
     'chain-name-constraints',
-    CERTIFICATE.leaf((f) => ({
+    changedRoot(CERTIFICATE, (f) => ({
+      ...f,
       extensions: {
         ...f.extensions,
-        subjectAltName: {
-          dns: f.extensions?.subjectAltName?.dns ?? [],
-          uri: ['spiffe://elsewhere.example/ns/team/sa/default'],
+        nameConstraints: {
+          permitted: { dns: [], uri: [], others: 0 },
+          excluded: { dns: [DOMAIN], uri: [], others: 0 },
         },
       },
     })),
@@ -308,6 +324,11 @@ export const FORGED_CHAINS: Forgeries = {
     'attestation-key-chain',
     'chain-binding',
     extensions(KEY_CERTIFICATE, { tpmTrust: undefined }),
+  ),
+  'key-certificate-with-a-name': bad(
+    'attestation-key-chain',
+    'chain-binding',
+    extensions(KEY_CERTIFICATE, { subjectAltName: { dns: [NAME], uri: [] } }),
   ),
   'key-certificate-without-node': bad(
     'attestation-key-chain',

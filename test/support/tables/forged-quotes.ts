@@ -81,6 +81,10 @@ export const FORGED_QUOTES: Forgeries = {
   }),
   'signature-of-zeros': unsigned(signature((s) => ({ ...s, r: new Uint8Array(32), s: new Uint8Array(32) }))),
   'signature-with-a-padded-number': unsigned(signature((s) => ({ ...s, r: concat(new Uint8Array(1), s.r) }))),
+  'signature-with-its-second-number-padded': unsigned(
+    signature((s) => ({ ...s, s: concat(new Uint8Array(1), s.s) })),
+  ),
+  'signature-that-names-another-hash': unsigned(signature((s) => ({ ...s, hash: 'sha384' }))),
   'signature-by-sha-1': unsigned(signature((s) => ({ ...s, hash: 'sha1' }))),
   'signature-by-sha-512': unsigned(signature((s) => ({ ...s, hash: 'sha512' }))),
   'signature-with-a-byte-behind-it': unsigned({
