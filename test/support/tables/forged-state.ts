@@ -20,6 +20,8 @@ const set = (
 const sets = (...all: PcrPolicy['sets']): Changes =>
   policy({ pcrs: { hash: 'sha256', sets: all } } satisfies Partial<Policy>);
 const otherSelection = (changes: Changes) => bad('pcr-selection', 'pcr-selection-differs', changes);
+/** As a verifier that knows no selection of the cluster. */
+const alone = (changes: Changes) => otherSelection({ ...changes, ...context({ pcrSelection: undefined }) });
 const resettable = (pcr: number) =>
   bad('pcr-selection', 'pcr-resettable', { pcrs: { hash: 'sha256', pcrs: [...PCRS, pcr] } });
 const shown = (change: (values: NonNullable<Bundle['pcrValues']>) => Bundle['pcrValues']): Changes => ({
@@ -52,6 +54,11 @@ export const FORGED_STATE: Forgeries = {
   'good-unsafe-clock-after-reset': good(clock({ safe: false, resetCount: 8, restartCount: 0, clock: 1n })),
   'good-clock-lower-after-reset': good(clock({ resetCount: 8, restartCount: 0, clock: 1n })),
   'good-node-never-seen': good(context({ seen: [] })),
+  'good-without-the-cluster-s-selection': good(context({ pcrSelection: undefined })),
+  'good-pcr-values-without-the-cluster-s-selection': good({
+    ...sets(set('firmware 1', measured)),
+    ...context({ pcrSelection: undefined }),
+  }),
   'good-no-nonce': good(context({ nonce: 'unchecked' })),
 
   'pcr-subset': otherSelection({ pcrs: { hash: 'sha256', pcrs: PCRS.slice(0, 7) } }),
@@ -75,6 +82,15 @@ export const FORGED_STATE: Forgeries = {
   'pcr-two-banks': otherSelection(secondBank(Uint8Array.of(0xff, 0, 0))),
   'pcr-two-banks-the-second-empty': otherSelection(secondBank(new Uint8Array(3))),
   'pcr-selection-not-the-policy-s': otherSelection(sets(set('firmware 1', measured, PCRS.slice(0, 5)))),
+  'pcr-superset-of-the-policy-s': alone({
+    ...sets(set('firmware 1', measured, PCRS.slice(0, 7))),
+  }),
+  'pcr-subset-of-the-policy-s': alone(sets(set('firmware 1', measured, [...PCRS, 8]))),
+  'pcr-others-than-the-policy-s': alone(sets(set('firmware 1', measured, [...PCRS.slice(1), 8]))),
+  'pcr-bank-not-the-policy-s': alone({
+    pcrs: { hash: 'sha384', pcrs: PCRS },
+    ...sets(set('firmware 1', measured)),
+  }),
   'pcr-value-missing': otherSelection(shown((v) => ({ ...v, values: v.values.slice(1) }))),
   'pcr-value-too-many': otherSelection(
     shown((v) => ({ ...v, values: [...v.values, { index: 8, digest: zeros() }] })),
