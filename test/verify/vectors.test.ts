@@ -8,6 +8,17 @@ import { makeVector, openVector } from '../support/vector.ts';
 
 const vectors = publishedVectors();
 const cache = new VerifyCache();
+/** What has to hold before a statement is read, and its own check. */
+const BEFORE_THE_STATEMENT = new Set([
+  'bundle-shape',
+  'batch-proof',
+  'qualifying-data',
+  'quote-signature',
+  'attestation-key',
+  'qualified-signer',
+  'attestation-key-chain',
+  'statement',
+]);
 
 describe('published vectors', () => {
   test('are those of the tables, made by tools/make-vectors.ts', () => {
@@ -32,6 +43,8 @@ describe('published vectors', () => {
     );
     expect(verdict.ok).toBe(vector.expected === null);
     expect(verdict.remember === undefined).toBe(vector.expected !== null);
+    // Nothing is told of a statement that no accepted key signed.
+    expect(verdict.statement === undefined).toBe(BEFORE_THE_STATEMENT.has(vector.expected?.check ?? ''));
     // Nothing that was remembered of all the others changes it, nor what was remembered of itself.
     for (const _ of [1, 2]) expect(verify(bundle, policy, { ...context, cache })).toEqual(verdict);
     for (const { ok, detail } of verdict.checks) if (ok === 'not-run') expect(detail).toMatch(/^not run: /);

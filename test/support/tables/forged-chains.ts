@@ -99,6 +99,7 @@ const roomForOne = (side: Side) =>
 const middleExtensions = (part: Extensions): Partial<LeafFields> => ({
   extensions: { basicConstraints: { ca: true }, keyUsage: ['keyCertSign'], ...part },
 });
+const sha384 = (der: Uint8Array) => replaceBytes(der, '06082a8648ce3d040302', '06082a8648ce3d040303');
 const swapCritical = (der: Uint8Array) => replaceBytes(der, '0603551d1e', '0603551d63');
 
 /** Both chains with an intermediate. */
@@ -118,6 +119,8 @@ function either(side: Side): Forgeries {
   const root = rootIssuer(role);
   const forgeries: Forgeries = {
     'under-an-intermediate': good({ ...roomForOne(side), ...side.issuer(middle(side)) }),
+    'in-its-last-second': good(side.leaf(() => ({ notAfter: FIXTURE_NOW }))),
+    'in-its-first-second': good(side.leaf(() => ({ notBefore: FIXTURE_NOW }))),
     'roots-empty': refused('chain-no-roots', { roots: (roots) => ({ ...roots, [role]: [] }) }),
     'of-another-cluster': refused('chain-untrusted', side.issuer(rootIssuer(role, 'other'))),
     'under-another-intermediate': refused('chain-untrusted', {
@@ -217,6 +220,11 @@ function either(side: Side): Forgeries {
           { ...root, rewrite: (der) => replaceBytes(der, '82076578616d706c65', '81076578616d706c65') },
         ),
       ),
+    ),
+    'that-names-two-algorithms': refused(
+      'chain-malformed',
+      // Only the AlgorithmIdentifier beside what is signed is that short.
+      side.issuer({ ...root, rewrite: (der) => (der.length < 20 ? sha384(der) : der) }),
     ),
     'with-a-byte-behind-it': refused(
       'chain-malformed',

@@ -11,6 +11,7 @@ import {
   certificate,
   context,
   type Forgeries,
+  good,
   pod,
   policy,
   sha256,
@@ -67,6 +68,9 @@ export const FORGED_STATEMENTS: Forgeries = {
   'statement-of-another-subject': malformed(
     statement(() => ({ sub: 'spiffe://enclave-licensing.internal/ns/team/sa/other' })),
   ),
+  'statement-of-a-subject-elsewhere': malformed(
+    statement(() => ({ sub: 'spiffe://enclave-licensing.internal/ns/other/sa/default' })),
+  ),
   'statement-without-owner-key': malformed(access({ ownerKeySha256: undefined })),
   'statement-with-a-fractional-time': malformed(
     text(`"iat":${FIXTURE_NOW - 5}`, `"iat":${FIXTURE_NOW - 5}.5`),
@@ -94,6 +98,8 @@ export const FORGED_STATEMENTS: Forgeries = {
     'nonce-differs',
     statement(() => ({ eat_nonce: toBase64url(concat(FIXTURE_NONCE, FIXTURE_NONCE)) })),
   ),
+  'good-statement-as-old-as-may-be': good(statement(() => ({ iat: FIXTURE_NOW - 300 }))),
+  'good-statement-as-early-as-may-be': good(statement(() => ({ iat: FIXTURE_NOW + 60 }))),
   'statement-too-old': bad(
     'age',
     'evidence-too-old',
