@@ -12,6 +12,8 @@ import { type SlowTpm, startSlowTpm } from './start-slow-tpm.ts';
 /** As many connections of a pod as the agent takes. */
 const PER_POD = 16;
 const PROCESSES = 2;
+/** Pods that start at once. */
+const TOGETHER = 8;
 
 export interface HttpsLoad {
   readonly tpm: SlowTpm;
@@ -22,7 +24,7 @@ export interface HttpsLoad {
   close(): Promise<void>;
 }
 
-/** @param inFlight connections, a multiple of 32 */
+/** @param inFlight connections, a multiple of 128 */
 export async function startHttpsLoad(inFlight: number): Promise<HttpsLoad> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-'));
   let tpm: SlowTpm | undefined;
@@ -42,9 +44,14 @@ export async function startHttpsLoad(inFlight: number): Promise<HttpsLoad> {
         return [`--tpm=${tpm.address}`];
       },
     });
+    const running = world;
     if (tpm === undefined) throw new Error('the agent was started without a TPM');
     const pods: ClientsSetup['pods'][number][] = [];
-    for (let i = 0; i < inFlight / PER_POD; i += 1) pods.push(await enclave(world, `bench-${i}`));
+    for (let i = 0; i < inFlight / PER_POD; i += TOGETHER) {
+      const { length } = pods;
+      const made = Array.from({ length: TOGETHER }, (_, j) => enclave(running, `bench-${length + j}`));
+      pods.push(...(await Promise.all(made)));
+    }
     const setup = {
       host: world.agentHost,
       port: AGENT_PORT,
