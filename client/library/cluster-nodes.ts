@@ -78,8 +78,9 @@ export async function readNode(kube: Kube, namespace: string, node: string): Pro
  */
 export async function releaseNode(kube: Kube, namespace: string, known: ClusterNode): Promise<void> {
   const eks = [known.boundEkSha256, known.ekSha256].filter((each) => each !== undefined);
-  await removeBinding(kube, namespace, known.node, [...new Set(eks)]);
+  // The object first: the next TPM must find none that shows this one. Interrupted here, the binding holds, and release goes on from it.
   await kube.delete(ATTESTED_NODES, { name: known.node });
+  await removeBinding(kube, namespace, known.node, [...new Set(eks)]);
 }
 
 /**
