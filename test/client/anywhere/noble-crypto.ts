@@ -56,8 +56,8 @@ function mask(hash: HashAlgorithm, seed: Uint8Array, length: number): Uint8Array
   return Uint8Array.from(out.slice(0, length));
 }
 
-/** EMSA-PSS-VERIFY (RFC 8017, 9.1.2) with a salt of the hash's length or the longest that fits; moduli of whole octets only. */
-function isPss(hash: HashAlgorithm, encoded: Uint8Array, digest: Uint8Array): boolean {
+/** EMSA-PSS-VERIFY (RFC 8017, 9.1.2) with a salt of the hash's length, or a TPM's: the longest that fits; moduli of whole octets only. */
+function isPss(hash: HashAlgorithm, encoded: Uint8Array, digest: Uint8Array, byTpm: boolean): boolean {
   const size = digest.length;
   const masked = encoded.subarray(0, encoded.length - size - 1);
   const proof = encoded.subarray(encoded.length - size - 1, -1);
@@ -67,7 +67,7 @@ function isPss(hash: HashAlgorithm, encoded: Uint8Array, digest: Uint8Array): bo
   const one = block.indexOf(1);
   const salt = block.subarray(one + 1);
   if (one < 0 || block.subarray(0, one).some((octet) => octet !== 0)) return false;
-  if (salt.length !== size && one !== 0) return false;
+  if (salt.length !== size && !(byTpm && one === 0)) return false;
   return hex(HASHES[hash](Uint8Array.from([...new Uint8Array(8), ...digest, ...salt]))) === hex(proof);
 }
 
@@ -81,7 +81,7 @@ function verifyRsa(
   if (signature.length !== length || number(signature) >= modulus) return false;
   const encoded = bytesOf(power(number(signature), exponent, modulus), length);
   const hash = scheme.endsWith('sha256') ? 'sha256' : 'sha384';
-  if (scheme.startsWith('rsapss')) return isPss(hash, encoded, digest);
+  if (scheme.includes('rsapss')) return isPss(hash, encoded, digest, scheme.startsWith('tpm-'));
   const tail = `00${DIGEST_INFO[hash]}${hex(digest)}`;
   return hex(encoded) === `0001${tail.padStart((length - 2) * 2, 'f')}`;
 }
@@ -96,7 +96,7 @@ function verifySignature(
   const key = hex(spki);
   const [curve, prefix] = key.startsWith(P256_PREFIX) ? [p256, P256_PREFIX] : [p384, P384_PREFIX];
   try {
-    if (scheme.startsWith('rsa')) return verifyRsa(spki, scheme, digest, signature);
+    if (scheme.includes('rsa')) return verifyRsa(spki, scheme, digest, signature);
     if (!key.startsWith(prefix)) return false;
     const point = spki.subarray(prefix.length / 2);
     return curve.verify(signature, digest, point, { prehash: false, lowS: false, format: 'der' });
