@@ -8,8 +8,6 @@ import { decodeSignature } from '../../formats/tpm/signature.ts';
 export function exportReadme(bundle: Bundle, now: number, policy: boolean): string {
   const [name, endpoint] = [bundle.serverName, bundle.endpoint].map(pasteable);
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(endpoint ?? '') ?? [];
-  const signature = decodeSignature(bundle.signature);
-  const hash = signature.ok ? signature.value.hash : 'sha256';
   const time = new Date(now * 1000).toISOString().replace('.000Z', 'Z');
   return `Evidence of the enclave ${name} at ${endpoint}, each part in its standard format.
 
@@ -21,8 +19,7 @@ roots.json, trust.json and policy.json are what the exporter judges by: compare 
 did not export this folder yourself, take verify.sh and verifier/ from a place that you trust too.
 
 Piece by piece. The TPM signed this quote (TPM 2.0: TPMS_ATTEST, TPMT_SIGNATURE):
-  tpm2_checkquote -u attestation-key.pem -m attest.bin -s signature.bin -g ${hash} \\
-    -f pcr-values.bin -q "$(cat qualifying-data.hex)"
+${quoteCommand(bundle)}
 
 The enclave's certificate and the attestation key's are under the operator's roots:
   openssl verify -x509_strict -no_check_time -CAfile roots-enclaves.pem certificate.pem
@@ -35,6 +32,18 @@ With your own key and certificate (enclavectl bundle export wrote them, if the e
   curl --cacert roots-enclaves.pem --cert user-certificate.pem --key user-key.pem \\
     --resolve ${name}:${port}:${host} https://${name}:${port}/
 `;
+}
+
+/** tpm2_checkquote knows no RSA-PSS before version 5.6; openssl takes the signature without its header of six bytes (sigAlg, hash, size). */
+function quoteCommand(bundle: Bundle): string {
+  const signature = decodeSignature(bundle.signature);
+  const { kind, hash } = signature.ok ? signature.value : { kind: 'ecdsa', hash: 'sha256' };
+  return kind === 'rsapss'
+    ? `  tail -c +7 signature.bin >signature.raw
+  openssl dgst -${hash} -verify attestation-key.pem -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:auto \\
+    -signature signature.raw attest.bin`
+    : `  tpm2_checkquote -u attestation-key.pem -m attest.bin -s signature.bin -g ${hash} \\
+    -f pcr-values.bin -q "$(cat qualifying-data.hex)"`;
 }
 
 /** The names come from the prover, and a reader copies the commands into a shell. */

@@ -5,7 +5,7 @@ import type { ExportFiles } from './export-files.ts';
 const VERIFIER = [
   'verify.sh',
   ...[
-    ...['__main__', 'certificate', 'chain', 'claims', 'der', 'documents'],
+    ...['__main__', 'certificate', 'chain', 'claims', 'der', 'disk', 'documents'],
     ...['files', 'inputs', 'json_shape', 'quote', 'tpm'],
   ].map((module) => `verifier/${module}.py`),
 ];

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fromUtf8, toUtf8 } from '../../formats/bytes/bytes.ts';
 import type { Bundle } from '../../formats/evidence/bundle.ts';
 import { verify } from '../../verify/verify.ts';
+import { dice } from '../support/dice.ts';
 import { makeVector, openVector, type Vector } from '../support/vector.ts';
 import { exportVector, runVerifySh, type ShellVerdict } from '../support/verify-sh.ts';
 
@@ -53,17 +54,6 @@ async function judged(name: string, vector: Vector): Promise<string> {
   const shell = await runVerifySh(folder, exportVector(folder, vector));
   rmSync(folder, { recursive: true });
   return difference(name, shell, vector);
-}
-
-/** Reproducible: the same mutations in every run (xorshift32). */
-function dice(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
 }
 
 describe('verify.sh', () => {

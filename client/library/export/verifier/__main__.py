@@ -1,17 +1,15 @@
 """The reading half of verify.sh: `read` before any signature is checked, `claims` once the quote covers the statement.
 
 Each half writes files for the tools, and for each check one line that says what it found, into a private folder.
-Run with `python3 -I`: nothing but the standard library is loaded, and nothing from the folder that is judged.
+Run with `python3 -I`: nothing but the standard library is loaded, and nothing from the folder that is judged. Each half loads what it needs.
 """
 
 import os
 import sys
 
-import claims
-import quote
 from der import Malformed
+from disk import pem, read_file
 from documents import read_bundle
-from files import differing, pem, read_file
 from inputs import Inputs, Misused
 
 
@@ -40,6 +38,9 @@ class Output:
 
 
 def read(output, inputs):
+    import quote
+    from files import differing
+
     content = read_file(os.path.join(inputs.folder, "bundle.json"), 393216)
     output.bytes("bundle", content)
     output.text("inputs", f"roots of SHA-256 {inputs.roots_sha256}, policy of SHA-256 {inputs.policy_sha256}, as of {inputs.now}")
@@ -63,6 +64,8 @@ def main():
         if half == "read":
             read(output, inputs)
         else:
+            import claims
+
             # What was read before, not what the folder holds by now.
             claims.judge(output, read_bundle(read_file(os.path.join(folder, "bundle"), 393216)), inputs)
     except (Misused, OSError) as problem:

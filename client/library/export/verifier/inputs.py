@@ -8,8 +8,8 @@ import time
 from datetime import datetime
 
 from der import Malformed
+from disk import base64_text, read_file
 from documents import POLICY, ROLES, SEEN, read_roots
-from files import base64_text, read_file
 from json_shape import base64url_bytes, closed, integer, list_of, one_of, read_json, text
 
 MAX_INPUT = 1 << 20
@@ -108,8 +108,10 @@ class Inputs:
         """A file that was given, or the one of this name in the folder."""
         if path is None and default is not None:
             path = os.path.join(self.folder, default)
-            if optional and not os.path.lexists(path):
-                return None
+            if not os.path.lexists(path):
+                if optional:
+                    return None
+                raise Misused(f"there is no {default} in the folder: give --{default.partition('.')[0]} FILE")
         return None if path is None else read_file(path, MAX_INPUT)
 
     def _read(self, read, content, what):
