@@ -10,7 +10,8 @@ export async function confirmName(
 ): Promise<void> {
   if (stdin.isTTY !== true || output.json)
     throw usage('not-confirmed', 'there is no terminal to ask whether you mean it', words.remedy);
-  const lines = createInterface({ input: stdin, output: process.stderr, terminal: true });
+  // The terminal's own line editing: readline's would take Ctrl-C for itself.
+  const lines = createInterface({ input: stdin, output: process.stderr, terminal: false });
   try {
     const typed = await lines.question(words.prompt, { signal });
     if (typed.trim() === name) return;

@@ -131,6 +131,13 @@ export function withRefused(memory: NodeMemory, refused: RefusedTpm): NodeMemory
   return { ...memory, refused: [...others, refused].slice(-MAX_REFUSED) };
 }
 
+/** Whether what was refused last is the TPM that was refused before, as it went on: a connection that is tried again is no news. */
+export function goesOn(before: RefusedTpm, last: RefusedTpm): boolean {
+  if (last.node !== before.node || last.ekSha256 !== before.ekSha256) return false;
+  if (last.resetCount !== before.resetCount) return last.resetCount > before.resetCount;
+  return last.restartCount >= before.restartCount && last.clock >= before.clock;
+}
+
 /** What was refused is what counts from now on; whatever else was known of this node or this TPM is forgotten. */
 export function withAccepted(memory: NodeMemory, accepted: RefusedTpm, now: number): NodeMemory {
   const { code: _code, refusedAt: _at, akName, ...state } = accepted;

@@ -14,6 +14,7 @@ import {
   parseDocumentChain,
 } from './document-chain.ts';
 import {
+  goesOn,
   NO_NODES,
   type NodeMemory,
   parseNodeMemory,
@@ -87,10 +88,10 @@ export class TrustStore {
     return this.#change((memory) => [withRefused(memory, refused), undefined]);
   }
 
-  /** What was refused of a node counts from now on, if it is still exactly that. False when it is not. */
+  /** What was refused of a node counts from now on, unless something else was refused of it meanwhile: false then. */
   accept(refused: RefusedTpm, now: number): Promise<boolean> {
     return this.#change((memory) => {
-      const same = memory.refused.some((each) => JSON.stringify(each) === JSON.stringify(refused));
+      const same = memory.refused.some((each) => goesOn(refused, each));
       return [same ? withAccepted(memory, refused, now) : memory, same];
     });
   }

@@ -1,31 +1,7 @@
-import { spawn } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { type FakeFront, fakeFront } from '../support/client-front.ts';
+import { fakeFront } from '../support/client-front.ts';
 import { person } from '../support/enclavectl.ts';
-
-const MAIN = new URL('../../client/command/main.ts', import.meta.url).pathname;
-
-/** A real terminal: `script` (bsdutils, on every Debian) makes one. */
-function onTerminal(home: string, front: FakeFront, ...argv: string[]) {
-  const line = [
-    process.execPath,
-    MAIN,
-    '--ca',
-    `${home}/operator-roots.json`,
-    '--server',
-    front.address,
-    ...argv,
-  ].join(' ');
-  const child = spawn('script', ['-qfec', line, '/dev/null'], {
-    env: { PATH: process.env['PATH'], HOME: home, TERM: 'dumb' },
-  });
-  let text = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  return { text: () => text, type: (keys: string) => child.stdin.write(keys), ended };
-}
+import { onTerminal } from '../support/terminal.ts';
 
 test('a password is asked for without echo; backspace works; Ctrl-C is 130', async () => {
   const front = await fakeFront();

@@ -7,11 +7,12 @@ import type { Attest } from '../../formats/tpm/attest.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { formatPolicy } from '../../verify/policy/format-policy.ts';
 import { ENCLAVE } from '../support/client-enclave.ts';
-import { type FakeFront, fakeFront, trustDocument } from '../support/client-front.ts';
+import { type FakeFront, fakeFront } from '../support/client-front.ts';
 import { type Person, person, type Ran } from '../support/enclavectl.ts';
 import { type Changes, FIXTURE_POLICY } from '../support/evidence.ts';
 import { fixtureRoots } from '../support/fixture-certificates.ts';
 import { ecKey } from '../support/fixture-keys.ts';
+import { onTerminal } from '../support/terminal.ts';
 
 let front: FakeFront;
 let alice: Person;
@@ -93,6 +94,25 @@ describe('another TPM, or one that went back', () => {
     expect(await alice.run('trust', 'accept', 'node-9', '--yes')).toMatchObject({ exit: 2 });
   });
 
+  test('on a terminal the name of the node is asked for, and nothing else will do', async () => {
+    await alice.run('launch', 'hello');
+    front.enclave().change(otherTpm);
+    await pipe('secret');
+    for (const [typed, exit] of [
+      ['yes\r', 2],
+      ['\u0003', 130],
+      ['node-1\r', 0],
+    ] as const) {
+      const accept = onTerminal(alice.home, front, 'trust', 'accept', 'node-1');
+      await expect.poll(accept.text, { timeout: 10_000 }).toContain('Type the node');
+      expect(accept.text()).toContain('cd'.repeat(32));
+      expect(await pipe('secret')).toMatchObject({ exit: 1 });
+      accept.type(typed);
+      expect(await accept.ended, accept.text()).toBe(exit);
+    }
+    expect(await pipe('open')).toMatchObject({ exit: 0, out: 'open' });
+  });
+
   test('what is refused for another reason too is not offered to be accepted', async () => {
     await alice.run('launch', 'hello');
     front.enclave().change(otherTpm);
@@ -130,88 +150,6 @@ describe('another TPM, or one that went back', () => {
     const { exit, err } = await connected.ended;
     expect(exit).toBe(3);
     expect(err).toContain('(evidence-not-renewed)');
-  });
-});
-
-describe('the CA', () => {
-  test('new roots that a held root vouched for are told once; a CA that none did is refused until it is pinned', async () => {
-    await alice.run('launch', 'hello');
-    const both = { ...fixtureRoots(), users: [...fixtureRoots().users, ...fixtureRoots('next').users] };
-    front.override({
-      getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 8, roots: both }) }),
-    });
-    expect(notices(await status())).toEqual(['ca-new-roots']);
-    expect(notices(await status())).toEqual([]);
-    // Somebody else's CA, with a higher version.
-    const theirs = { trustDocument: trustDocument({ version: 9 }, 'another') };
-    front.override({ getTrustDocument: async () => theirs });
-    const fingerprint = rootsSha256(nodeCrypto, rootsToJson(fixtureRoots('another')));
-    for (const argv of [
-      ['status', ENCLAVE, '--verify'],
-      ['connect', ENCLAVE],
-      ['launch', 'hello'],
-    ]) {
-      const { exit, out } = await alice.run(...argv, '--json');
-      expect({ exit, ...JSON.parse(out) }).toMatchObject({ exit: 4, code: 'ca-not-vouched' });
-      expect(JSON.parse(out).message).toContain(fingerprint);
-    }
-    const env = ['--ca', ''];
-    expect(await alice.run(...env, 'init', '--fingerprint', fingerprint)).toMatchObject({ exit: 4 });
-    const accepted = await alice.run(...env, 'init', '--replace', '--fingerprint', fingerprint);
-    expect(accepted, accepted.err).toMatchObject({ exit: 0 });
-    // A new CA, the same machines.
-    const shown = JSON.parse((await alice.run(...env, 'trust', 'show', '--json')).out);
-    expect(shown).toMatchObject({ pinnedSha256: fingerprint, nodes: [{ node: 'node-1' }] });
-  });
-
-  test('a server that stands under a new CA already, which a held root vouched for, is taken over', async () => {
-    await alice.run('launch', 'hello');
-    const roots = { ...fixtureRoots(), system: fixtureRoots('next').system };
-    const renewed = await fakeFront('next');
-    const { address } = renewed;
-    renewed.override({
-      getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 8, roots }) }),
-    });
-    try {
-      const first = await alice.run(
-        '--server',
-        address,
-        'login',
-        'alice',
-        '--password-file',
-        alice.file('password', 'correct horse'),
-        '--json',
-      );
-      expect(first).toMatchObject({ exit: 3 });
-      expect(JSON.parse(first.out)).toMatchObject({ code: 'ca-renewed' });
-      expect(
-        await alice.run(
-          '--server',
-          address,
-          'login',
-          'alice',
-          '--password-file',
-          alice.file('password', 'correct horse'),
-        ),
-      ).toMatchObject({ exit: 0 });
-    } finally {
-      await renewed.close();
-    }
-  });
-
-  test('documents that are old, or older than the one held, are told', async () => {
-    await alice.run('launch', 'hello');
-    const issuedAt = Math.floor(Date.now() / 1000) - 3_600;
-    front.override({
-      getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 5, issuedAt }) }),
-    });
-    expect(notices(await status())).toEqual(['trust-document-withheld']);
-    front.override({
-      getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 9, issuedAt }) }),
-    });
-    const old = await status();
-    expect(notices(old)).toEqual(['trust-document-old']);
-    expect(old.out).toContain('60 minutes old');
   });
 });
 
