@@ -98,7 +98,7 @@ async function judgeEnclave(
     return refuseCerts(
       'node-unbound',
       `TPM ${tpm.ekSha256} is no longer node ${node}'s`,
-      'let the agent enrol again',
+      'restart the pod of the node’s agent: it enrols at its start',
     );
   onTpm(tpm);
   return evaluateEnclave(crypto, request, statement, pod, enclaves, view().revocations);

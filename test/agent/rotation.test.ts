@@ -236,7 +236,7 @@ describe('another attestation key', () => {
   ] as const)(
     'with --rotate-attestation-key %s the certificate is renewed before it ends, for the %s key',
     async (rotation, which) => {
-      const made = await agent({ lifetime: 3, rotation });
+      const made = await agent({ lifetime: 4, rotation });
       const first = made.certificates.current()[0];
       const second = await until('the certificate is renewed', async () => {
         const [held] = made.certificates.current();
