@@ -1,4 +1,5 @@
-import { concat, toHex } from '../../../formats/bytes/bytes.ts';
+import { p256 } from '@noble/curves/nist.js';
+import { concat, fromHex, toHex } from '../../../formats/bytes/bytes.ts';
 import type { Public } from '../../../formats/tpm/public.ts';
 import type { Signature } from '../../../formats/tpm/signature.ts';
 import type { AK_ATTRIBUTES } from '../../../formats/tpm/templates.ts';
@@ -22,6 +23,10 @@ const scheme = (change: Extract<Public['parameters'], { kind: 'ecc' }>['scheme']
 const signature = (change: (s: Extract<Signature, { kind: 'ecdsa' }>) => Signature): Changes => ({
   signature: (s) => (s.kind === 'ecdsa' ? change(s) : s),
 });
+const otherS = (s: Uint8Array): Uint8Array => {
+  const other = p256.Point.Fn.ORDER - BigInt(`0x${toHex(s)}`);
+  return fromHex(other.toString(16).padStart(64, '0')) ?? new Uint8Array();
+};
 const unsigned = (changes: Changes) => bad('quote-signature', 'quote-signature', changes);
 const otherType = (attested: Parameters<NonNullable<Changes['attest']>>[0]['attested']) =>
   bad('quote-signature', 'quote-not-a-quote', attest({ attested }));
@@ -35,6 +40,15 @@ export const FORGED_QUOTES: Forgeries = {
   'good-emulated-and-allowed': good({ ...policy({ allowEmulatedTpm: true }), ...trust('emulated') }),
   'good-listed-tpm': good(trust('listed')),
   'good-key-named-by-sha-384': good({ akPublic: (p) => ({ ...p, nameAlg: 'sha384' }) }),
+
+  // (r, n - s) is the same signature in its other form: TPMs make both, and neither says more than the other.
+  'good-signature-with-the-other-s': good(signature((s) => ({ ...s, s: otherS(s.s) }))),
+  // Leading zeros may be left out; firmware version 241 is the first whose quote has a number that begins with one.
+  'good-signature-with-a-leading-zero': good(attest({ firmwareVersion: 241n })),
+  'good-signature-without-its-leading-zero': good({
+    ...attest({ firmwareVersion: 241n }),
+    ...signature((s) => ({ ...s, r: s.r.slice(s.r.findIndex((byte) => byte !== 0)) })),
+  }),
 
   // What a restricted key refuses to sign, and an unrestricted one does not: bytes that only look like a quote.
   'bytes-signed-by-an-unrestricted-key': bad('attestation-key', 'attestation-key-attributes', {
