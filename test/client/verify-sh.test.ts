@@ -117,6 +117,26 @@ describe('verify.sh', () => {
     expect(existsSync('hacked') || readdirSync(inside).includes('hacked')).toBe(false);
   });
 
+  test('says by what it judged, and beside roots of the caller’s own lets the folder name no others', async () => {
+    const folder = mkdtempSync(join(home, 'export-'));
+    const vector = readVector('roots-unknown');
+    const args = exportVector(folder, vector);
+    const { access } = JSON.parse(readFileSync(join(folder, 'statement.json'), 'utf8'));
+    writeFileSync(join(folder, 'trust.json'), JSON.stringify({ rootSets: [access.rootsSha256] }));
+    rmSync(join(folder, 'SHA256SUMS'));
+    const folders = await runVerifySh(folder, args);
+    expect(folders.outcomes.get('roots')).toBe(true);
+    expect(folders.text).toMatch(/^judged by roots [0-9a-f]{64}, of the folder$/m);
+    expect(folders.text).toMatch(/^judged by trust [0-9a-f]{64}, of the folder$/m);
+    const own = await runVerifySh(folder, [...args, '--roots', join(folder, 'roots.json')]);
+    expect(own.outcomes.get('roots')).toBe(false);
+    expect(own.text).toMatch(
+      /^judged by roots [0-9a-f]{64}, given\njudged by policy [0-9a-f]{64}, of the folder\njudged by no trust$/m,
+    );
+    const pinned = await runVerifySh(folder, [...args, '--roots-sha256', '0'.repeat(64)]);
+    expect(pinned.exit).toBe(2);
+  });
+
   test('does not wait for what never ends, and says what is missing', async () => {
     const folder = mkdtempSync(join(home, 'export-'));
     const args = exportVector(folder, readVector('good'));

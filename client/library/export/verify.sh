@@ -15,7 +15,7 @@ Judges FOLDER (by default the one that holds verify.sh). Nothing in the bundle i
   --roots FILE            the operator's roots.json (default: roots.json of the folder)
   --roots-sha256 HEX      its SHA-256, when you take the folder's
   --policy FILE           the policy, as JSON (default: policy.json of the folder)
-  --trust FILE            PCR selection and sets of roots (default: trust.json of the folder, if there)
+  --trust FILE            PCR selection and sets of roots (default: trust.json of the folder, if there and if its roots are taken too)
   --at TIME               judge as of this time: 2026-01-31T12:00:00Z or Unix seconds (default: now)
   --nonce BYTES           the nonce that was asked with, hex or base64url
   --owner-key HEX         SHA-256 of your public key (DER); otherwise the policy's ownerKeys count
@@ -193,8 +193,10 @@ check() {
 }
 
 reader read "$@" || { [ $? = 2 ] || echo 'verify.sh: the bundle could not be read' >&2; exit 2; }
-line_of inputs
-printf 'judged by %s\n' "$line"
+for input in "$work"/inputs.*; do
+  line_of "${input##*/}"
+  printf 'judged by %s\n' "$line"
+done
 hash='' scheme=''
 if [ -e "$work/key.pem" ]; then
   line_of hash

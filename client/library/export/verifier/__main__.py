@@ -43,7 +43,8 @@ def read(output, inputs):
 
     content = read_file(os.path.join(inputs.folder, "bundle.json"), 393216)
     output.bytes("bundle", content)
-    output.text("inputs", f"roots of SHA-256 {inputs.roots_sha256}, policy of SHA-256 {inputs.policy_sha256}, as of {inputs.now}")
+    for number, source in enumerate([*inputs.sources, f"time {inputs.now}"]):
+        output.text(f"inputs.{number}", source)
     try:
         bundle = read_bundle(content)
         wrong = differing(inputs.folder, bundle)

@@ -70,6 +70,13 @@ def roots_fingerprint(roots):
     return hashlib.sha256(json.dumps(members, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def described(name, given, content):
+    """What somebody compares before they believe the verdict."""
+    if content is None:
+        return f"no {name}"
+    return f"{name} {hashlib.sha256(content).hexdigest()}, {'of the folder' if given is None else 'given'}"
+
+
 class Inputs:
     def __init__(self, arguments):
         given = read_arguments(arguments)
@@ -83,8 +90,11 @@ class Inputs:
         if sha256_hex(given["--roots-sha256"], "--roots-sha256") not in (None, self.roots_sha256):
             raise Misused(f"the roots have the SHA-256 {self.roots_sha256}, not the one given")
         policy = self._file(given["--policy"], "policy.json")
+        self.sources = [
+            f"roots {self.roots_sha256}, {'of the folder' if given['--roots'] is None else 'given'}",
+            described("policy", given["--policy"], policy),
+        ]
         self.policy = self._read(lambda content: read_json(content, POLICY, MAX_INPUT), policy, "policy")
-        self.policy_sha256 = hashlib.sha256(policy).hexdigest()
         self._trust(given)
         self.live = self._file(given["--live"])
         self.grant, self.grant_signature = self._file(given["--grant"]), self._file(given["--grant-signature"])
@@ -96,7 +106,10 @@ class Inputs:
     def _trust(self, given):
         """The cluster's PCR selection, and the sets of roots that a sidecar may have started with: those in force and those listed."""
         self.root_sets, self.selection = {self.roots_sha256}, None
-        content = self._file(given["--trust"], "trust.json", optional=True)
+        # Beside roots of the caller's own, the folder has no say in what else the cluster is.
+        default = "trust.json" if given["--roots"] is None else None
+        content = self._file(given["--trust"], default, optional=True)
+        self.sources.append(described("trust", given["--trust"], content))
         if content is None:
             return
         trust = self._read(lambda document: read_json(document, TRUST, MAX_INPUT), content, "trust")
