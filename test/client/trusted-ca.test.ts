@@ -16,7 +16,7 @@ beforeEach(async () => {
   alice = person(front.address);
   await alice.run('init');
   await alice.run('login', 'alice', '--password-file', alice.file('password', 'correct horse\n'));
-  alice.file('policy.json', JSON.stringify(formatPolicy({ ...FIXTURE_POLICY, eks: 'any', maxAge: 4 })));
+  alice.file('policy.json', JSON.stringify(formatPolicy({ ...FIXTURE_POLICY, eks: 'any', maxAge: 60 })));
 });
 afterEach(async () => {
   alice.remove();
