@@ -1,4 +1,4 @@
-import { equal, toHex } from '../formats/bytes/bytes.ts';
+import { equal } from '../formats/bytes/bytes.ts';
 import { type Refusal, type Result, refuse, success } from '../formats/bytes/result.ts';
 import type { Crypto } from '../formats/crypto/crypto.ts';
 import type { Roots } from '../formats/evidence/roots.ts';
@@ -9,6 +9,7 @@ import {
 } from '../formats/x509/certificate.ts';
 import { ISSUERS, type Issuer } from '../names/signers.ts';
 import { ROLE_USAGE, roleProblem } from './certificate-role.ts';
+import { certificateFingerprint } from './fingerprint.ts';
 import { unpermittedName } from './name-constraints.ts';
 import { type Accepted, accepts } from './policy/policy.ts';
 import type { VerifyCache } from './verify-cache.ts';
@@ -104,8 +105,8 @@ function rootOf(
     if (root.value.keyKind === undefined) continue;
     known++;
     if (!signed(last, root.value)) continue;
-    const sha256 = () => cache?.sha256(crypto, root.value) ?? crypto.hash('sha256', der);
-    if (acceptedRoots === 'any' || accepts(acceptedRoots, toHex(sha256()))) return root;
+    const listed = () => accepts(acceptedRoots, certificateFingerprint(root.value, crypto, cache).hex);
+    if (acceptedRoots === 'any' || listed()) return root;
     unlisted++;
   }
   if (named === 0) return no('chain-untrusted', `no root of ${role} has the issuer's name`);
@@ -125,10 +126,9 @@ function soundnessProblem(
   { role, usages = [], cache }: ChainOptions,
   signed: SignatureCheck,
 ): Refusal<ChainCode> | undefined {
-  const purpose = [role, ...usages].join(' ');
-  if (cache?.sound(path, purpose)) return undefined;
+  if (cache?.sound(path, role, usages)) return undefined;
   const problem = pathProblem(signed, path, role) ?? leafProblem(path, role, usages);
-  if (!problem) cache?.keepSound(path, purpose);
+  if (!problem) cache?.keepSound(path, role, usages);
   return problem;
 }
 

@@ -3,29 +3,16 @@ import type { CheckName } from './check-names.ts';
 import type { Check, TpmSeen, Verdict } from './verdict.ts';
 import type { VerifyCode } from './verify-code.ts';
 
+interface Found {
+  readonly expected: string;
+  readonly actual: string;
+  readonly detail: string | undefined;
+}
+
 /** What a check found. A check that holds hands a value on to those that depend on it. */
 export type Outcome<T> =
-  | {
-      readonly ok: true;
-      readonly value: T;
-      readonly expected: string;
-      readonly actual: string;
-      readonly detail?: string;
-    }
-  | {
-      readonly ok: 'not-run';
-      readonly value: T;
-      readonly expected: string;
-      readonly actual: string;
-      readonly detail: string;
-    }
-  | {
-      readonly ok: false;
-      readonly code: VerifyCode;
-      readonly expected: string;
-      readonly actual: string;
-      readonly detail?: string;
-    };
+  | (Found & { readonly ok: true | 'not-run'; readonly value: T; readonly code: undefined })
+  | (Found & { readonly ok: false; readonly value: undefined; readonly code: VerifyCode });
 
 /** A check that was reached: the value of one that held, for those that depend on it. */
 export interface Step<T> {
@@ -34,18 +21,16 @@ export interface Step<T> {
 }
 
 export function holds<T>(value: T, expected: string, actual: string = expected, detail?: string): Outcome<T> {
-  const held = { ok: true, value, expected, actual } as const;
-  return detail === undefined ? held : { ...held, detail };
+  return { ok: true, value, expected, actual, detail, code: undefined };
 }
 
 export function fails(code: VerifyCode, expected: string, actual: string, detail?: string): Outcome<never> {
-  const failed = { ok: false, code, expected, actual } as const;
-  return detail === undefined ? failed : { ...failed, detail };
+  return { ok: false, value: undefined, expected, actual, detail, code };
 }
 
 /** There is nothing to compare with, and the caller said so; what is there is shown all the same. */
 export function notRun<T>(value: T, expected: string, actual: string, why: string): Outcome<T> {
-  return { ok: 'not-run', value, expected, actual, detail: `not run: ${why}` };
+  return { ok: 'not-run', value, expected, actual, detail: `not run: ${why}`, code: undefined };
 }
 
 /** A value made from a step's own, without a line of its own. */
@@ -82,16 +67,10 @@ export class CheckLog {
     const values: unknown[] = [];
     for (const step of after) values.push(step.result?.value);
     const outcome = run(...(values as unknown as D));
-    const { ok, expected, actual, detail } = outcome;
-    if (ok === false) {
-      const { code } = outcome;
-      this.#checks.push({ name, ok, expected, actual, ...(detail === undefined ? {} : { detail }), code });
-      return { name, result: undefined };
-    }
-    this.#checks.push(
-      detail === undefined ? { name, ok, expected, actual } : { name, ok, expected, actual, detail },
-    );
-    return { name, result: outcome };
+    const { ok, expected, actual, detail, code } = outcome;
+    const line = { name, ok, expected, actual };
+    this.#checks.push(detail === undefined && code === undefined ? line : withMore(line, detail, code));
+    return { name, result: outcome.ok === false ? undefined : outcome };
   }
 
   #blocked(name: CheckName, by: Step<unknown>): Step<never> {
@@ -110,4 +89,8 @@ export class CheckLog {
       ...(tpm.result && failed === undefined ? { remember: tpm.result.value } : {}),
     };
   }
+}
+
+function withMore(line: Check, detail: string | undefined, code: VerifyCode | undefined): Check {
+  return { ...line, ...(detail === undefined ? {} : { detail }), ...(code === undefined ? {} : { code }) };
 }

@@ -29,15 +29,15 @@ export function checkQuote(
   policy: Policy,
   context: EvidenceContext,
 ): QuoteSteps {
-  const { crypto, pcrSelection, seen = [] } = context;
+  const { crypto, cache, pcrSelection, seen = [] } = context;
 
   const parts = derive(shape, (bundle) => readQuoteParts(bundle, context));
   const extraData = ahead('quote-signature', parts.result?.value.extraData);
   const usableKey = ahead('attestation-key', parts.result?.value.key);
 
-  const root = log.check('batch-proof', [shape], (bundle) => checkBatchProof(bundle, crypto));
-  const covered = log.check('qualifying-data', [shape, root, extraData], (bundle, hash, extra) =>
-    checkQualifyingData(bundle, hash, extra, crypto),
+  const proof = log.check('batch-proof', [shape], (bundle) => checkBatchProof(bundle, crypto));
+  const covered = log.check('qualifying-data', [shape, proof, extraData], (bundle, batch, extra) =>
+    checkQualifyingData(bundle, batch, extra, crypto),
   );
   const quote = log.check('quote-signature', [parts, usableKey], ({ signed }, ak) => signed(ak));
   const key = log.check('attestation-key', [parts], ({ key }) => checkAttestationKey(key));
@@ -46,7 +46,12 @@ export function checkQuote(
     checkAttestationKeyChain(bundle, ak, policy, context),
   );
   log.check('tpm-trust', [certified], (ak) => checkTpmTrust(ak, policy));
-  const statement = log.check('statement', [shape], checkStatement, [covered, signer, certified]);
+  const statement = log.check(
+    'statement',
+    [shape, proof],
+    (bundle, batch) => checkStatement(bundle, batch, cache),
+    [covered, signer, certified],
+  );
 
   const state = (freshness: Step<Freshness>) => {
     const selection = log.check('pcr-selection', [shape, quote], (bundle, signed) =>

@@ -23,7 +23,7 @@ export interface QuoteParts {
 
 /** Reads quote and key; with a cache, bytes that were read before are not read again, nor are their signatures checked. */
 export function readQuoteParts(bundle: Bundle, { crypto, cache }: EvidenceContext): QuoteParts {
-  const memory = cache?.quote(crypto, bundle);
+  const memory = cache?.quote(bundle);
   const { attest, signature, attestationKeyPublic } = memory ?? bundle;
   const quote = memory?.known ?? readQuote(attest);
   const key =

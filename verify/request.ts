@@ -6,6 +6,7 @@ import { checkRoots } from './checks/claims.ts';
 import { checkAge, checkConfirmation, checkNonce } from './checks/statement.ts';
 import type { RequestContext } from './context.ts';
 import { checkClaims, checkQuote } from './evidence.ts';
+import { fingerprint } from './fingerprint.ts';
 import type { Policy } from './policy/policy.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -23,7 +24,7 @@ export function verifyRequestEvidence(bundle: Bundle, policy: Policy, context: R
   const nonce = log.check('nonce', [statement], (claims) => checkNonce(claims, { epochs }));
   log.check('age', [statement], (claims) => checkAge(claims, now, policy.maxAge));
   log.check('confirmation', [statement], (claims) =>
-    checkConfirmation(claims, 'spki#S256', crypto.hash('sha256', spki)),
+    checkConfirmation(claims, 'spki#S256', fingerprint(crypto, spki)),
   );
   log.check('node', [certified, statement], (key, claims) => checkNode(key, claims, undefined));
   const remember = state(nonce);

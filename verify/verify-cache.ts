@@ -1,9 +1,11 @@
-import { concat, equal } from '../formats/bytes/bytes.ts';
+import { concat } from '../formats/bytes/bytes.ts';
 import { type Result, success } from '../formats/bytes/result.ts';
 import { Writer } from '../formats/bytes/writer.ts';
 import type { Crypto } from '../formats/crypto/crypto.ts';
 import type { Bundle } from '../formats/evidence/bundle.ts';
+import type { EvidenceCode } from '../formats/evidence/evidence-code.ts';
 import { type Roots, rootsSha256, rootsToJson } from '../formats/evidence/roots.ts';
+import { parseStatement, type Statement } from '../formats/evidence/statement.ts';
 import {
   type Certificate,
   parseCertificate,
@@ -15,6 +17,7 @@ import { BytesMap } from './bytes-map.ts';
 import type { Outcome } from './check-log.ts';
 import { type AttestationKey, readAttestationKey } from './checks/attestation-key.ts';
 import type { Quote } from './checks/quote-signature.ts';
+import { type Fingerprint, fingerprint } from './fingerprint.ts';
 
 /** The signed parts of a bundle, and what was found when they were judged before. */
 export interface QuoteMemory extends Pick<Bundle, 'attest' | 'signature' | 'attestationKeyPublic'> {
@@ -23,61 +26,63 @@ export interface QuoteMemory extends Pick<Bundle, 'attest' | 'signature' | 'atte
   keep(outcome: Outcome<Quote>): void;
 }
 
+/** A path from leaf to root, and what it is sound for. */
+interface SoundPath {
+  readonly path: readonly Certificate[];
+  readonly role: string;
+  readonly usages: readonly string[];
+}
+
 /** A set of trust anchors and its hash; good as long as the set holds the same ones. */
 interface KnownRoots {
-  readonly ders: readonly Uint8Array[];
+  readonly ders: Roots;
   readonly sha256: string;
 }
 
 /**
  * Remembers what never changes: certificates and keys that were read, who signed what, and which paths are sound apart
- * from their dates. Each is found by all the bytes that went in (a quote by the SHA-256 of attest, signature and key),
- * and of quotes, keys and paths only what held is kept. Dates, names, leaves, nonces, statements and policies are checked anew every time. Bounded,
- * and without secrets: pass one to `verify` and `verifyChain` when the same keys and certificates come again.
+ * from their dates. Each is found by all the bytes that went in (a quote by attest, signature and key), and of quotes,
+ * keys and paths only what held is kept. Dates, names, leaves, nonces, statements and policies are checked anew every
+ * time. Bounded, and without secrets: pass one to `verify` and `verifyChain` when the same keys and certificates come again.
  */
 export class VerifyCache {
   readonly #certificates = new BytesMap<Certificate>();
   readonly #keys = new BytesMap<Outcome<AttestationKey>>();
   readonly #quotes = new BytesMap<Outcome<Quote>>();
-  readonly #roots = new WeakMap<Uint8Array, Certificate>();
+  /** Apart from the others, so that no prover crowds them out. */
+  readonly #roots = new BytesMap<Certificate>();
+  readonly #statements = new BytesMap<Statement>();
   readonly #rootSets = new WeakMap<Roots, KnownRoots>();
-  readonly #sha256 = new WeakMap<Certificate, Uint8Array>();
+  readonly #fingerprints = new WeakMap<Certificate, Fingerprint>();
   readonly #issuers = new WeakMap<Certificate, WeakMap<Certificate, boolean>>();
-  readonly #paths = new WeakMap<Certificate, { path: readonly Certificate[]; purpose: string }>();
+  readonly #paths = new WeakMap<Certificate, SoundPath>();
   readonly #input = new Writer();
 
   /** `parseCertificate`, from memory when these bytes were read before. */
   certificate(der: Uint8Array): Result<Certificate, X509Code> {
-    const known = this.#certificates.get(der);
-    if (known) return success(known);
-    // A copy, so that nobody who still holds the bytes changes what is remembered.
-    const parsed = parseCertificate(concat(der));
-    if (parsed.ok) this.#certificates.set(parsed.value.der, parsed.value);
-    return parsed;
+    return readOnce(this.#certificates, der);
   }
 
-  /** `parseCertificate` of a trust anchor, which is held by the caller and never crowded out. */
+  /** The same for a trust anchor. */
   root(der: Uint8Array): Result<Certificate, X509Code> {
-    const known = this.#roots.get(der);
-    if (known && equal(known.der, der)) return success(known);
-    const parsed = parseCertificate(concat(der));
-    if (parsed.ok) this.#roots.set(der, parsed.value);
-    return parsed;
+    return readOnce(this.#roots, der);
   }
 
   /** SHA-256 of the DER of a certificate that came out of this cache. */
-  sha256(crypto: Crypto, certificate: Certificate): Uint8Array {
-    const hash = this.#sha256.get(certificate) ?? crypto.hash('sha256', certificate.der);
-    this.#sha256.set(certificate, hash);
-    return hash;
+  fingerprint(crypto: Crypto, certificate: Certificate): Fingerprint {
+    const known = this.#fingerprints.get(certificate);
+    if (known) return known;
+    const made = fingerprint(crypto, certificate.der);
+    this.#fingerprints.set(certificate, made);
+    return made;
   }
 
   /** `rootsSha256` of a set of trust anchors. */
   rootsSha256(crypto: Crypto, roots: Roots): string {
-    const ders = ISSUERS.flatMap((issuer) => roots[issuer]);
     const known = this.#rootSets.get(roots);
-    if (known?.ders.length === ders.length && known.ders.every((der, i) => der === ders[i]))
-      return known.sha256;
+    if (known && ISSUERS.every((issuer) => sameItems(known.ders[issuer], roots[issuer]))) return known.sha256;
+    const ders = { ...roots };
+    for (const issuer of ISSUERS) ders[issuer] = [...roots[issuer]];
     const sha256 = rootsSha256(crypto, rootsToJson(roots));
     this.#rootSets.set(roots, { ders, sha256 });
     return sha256;
@@ -93,18 +98,14 @@ export class VerifyCache {
     return verified;
   }
 
-  /** Whether this path was found sound for this purpose; its certificates came out of this cache. */
-  sound(path: readonly Certificate[], purpose: string): boolean {
+  /** Whether this path was found sound for this role and these usages; its certificates came out of this cache. */
+  sound(path: readonly Certificate[], role: string, usages: readonly string[]): boolean {
     const known = path[0] && this.#paths.get(path[0]);
-    return (
-      known?.purpose === purpose &&
-      known.path.length === path.length &&
-      known.path.every((certificate, i) => certificate === path[i])
-    );
+    return known?.role === role && sameItems(known.usages, usages) && sameItems(known.path, path);
   }
 
-  keepSound(path: readonly Certificate[], purpose: string): void {
-    if (path[0]) this.#paths.set(path[0], { path, purpose });
+  keepSound(path: readonly Certificate[], role: string, usages: readonly string[]): void {
+    if (path[0]) this.#paths.set(path[0], { path, role, usages: [...usages] });
   }
 
   /** `readAttestationKey`, from memory when these bytes were read before. */
@@ -117,22 +118,51 @@ export class VerifyCache {
     return read;
   }
 
+  /**
+   * `parseStatement`, from memory when the statement of this leaf was read before.
+   * @param leaf its hash over these very bytes
+   */
+  statement(leaf: Uint8Array, bytes: Uint8Array): Result<Statement, EvidenceCode> {
+    const known = this.#statements.get(leaf);
+    if (known) return success(known);
+    const parsed = parseStatement(bytes);
+    if (parsed.ok) this.#statements.set(leaf, frozen(parsed.value));
+    return parsed;
+  }
+
   /** What is known of this attest, signature and key. */
-  quote(crypto: Crypto, { attest, signature, attestationKeyPublic }: Bundle): QuoteMemory {
-    const input = this.#input.reset().sized32(attest).sized32(signature).bytes(attestationKeyPublic);
-    const name = crypto.hash('sha256', input.view());
-    const known = this.#quotes.get(name);
-    const keep = (outcome: Outcome<Quote>) => this.#quotes.set(name, outcome);
-    if (known) return { attest, signature, attestationKeyPublic, known, keep };
-    // A copy, as what is kept refers to it.
+  quote({ attest, signature, attestationKeyPublic }: Bundle): QuoteMemory {
+    // The cursor's memory is good until the next bundle; what is kept refers to a copy.
+    const input = this.#input.reset().sized32(attest).sized32(attestationKeyPublic).bytes(signature);
+    const known = this.#quotes.get(input.view());
+    if (known) return { attest, signature, attestationKeyPublic, known, keep: () => undefined };
     const copy = input.finish();
-    const signatureAt = 4 + attest.length + 4;
     return {
       attest: copy.subarray(4, 4 + attest.length),
-      signature: copy.subarray(signatureAt, signatureAt + signature.length),
+      signature: copy.subarray(copy.length - signature.length),
       attestationKeyPublic,
       known,
-      keep,
+      keep: (outcome) => this.#quotes.set(copy, outcome),
     };
   }
+}
+
+function readOnce(known: BytesMap<Certificate>, der: Uint8Array): Result<Certificate, X509Code> {
+  const certificate = known.get(der);
+  if (certificate) return success(certificate);
+  // A copy, so that nobody who still holds the bytes changes what is remembered.
+  const parsed = parseCertificate(concat(der));
+  if (parsed.ok) known.set(parsed.value.der, parsed.value);
+  return parsed;
+}
+
+/** Verdicts hand statements out: whoever gets one cannot change what the next one says. */
+function frozen<T extends object>(value: T): T {
+  for (const member of Object.values(value))
+    if (typeof member === 'object' && member !== null) frozen(member);
+  return Object.freeze(value);
+}
+
+function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i]);
 }

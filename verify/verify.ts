@@ -2,15 +2,12 @@ import type { Bundle } from '../formats/evidence/bundle.ts';
 import { CheckLog } from './check-log.ts';
 import { checkNode, checkOwnerKey, checkPod } from './checks/bindings.ts';
 import { checkBundleShape } from './checks/bundle-shape.ts';
-import {
-  certificateSha256,
-  checkCertificateChain,
-  checkLiveCertificate,
-} from './checks/certificate-chains.ts';
+import { checkCertificateChain, checkLiveCertificate } from './checks/certificate-chains.ts';
 import { checkOwner, checkRoots } from './checks/claims.ts';
 import { checkAge, checkConfirmation, checkNonce } from './checks/statement.ts';
 import type { VerifyContext } from './context.ts';
 import { checkClaims, checkQuote } from './evidence.ts';
+import { certificateFingerprint } from './fingerprint.ts';
 import type { Policy } from './policy/policy.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -22,7 +19,7 @@ import type { Verdict } from './verdict.ts';
  * @param context roots, time, nonce, the live certificate, the verifier's key, and what was seen before
  */
 export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): Verdict {
-  const { now } = context;
+  const { crypto, now, cache } = context;
   const log = new CheckLog();
 
   const shape = log.check('bundle-shape', [], () => checkBundleShape(bundle, true));
@@ -38,7 +35,7 @@ export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): 
   log.check('age', [statement], (claims) => checkAge(claims, now, policy.maxAge));
 
   log.check('confirmation', [statement, certificate], (claims, leaf) =>
-    checkConfirmation(claims, 'x5t#S256', certificateSha256(leaf, context)),
+    checkConfirmation(claims, 'x5t#S256', certificateFingerprint(leaf, crypto, cache)),
   );
   log.check('node', [certified, statement, certificate], checkNode);
   log.check('pod', [certificate, statement], checkPod);

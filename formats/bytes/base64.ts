@@ -1,3 +1,5 @@
+const decoder = new TextDecoder();
+
 const STANDARD = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const URL_SAFE = `${STANDARD.slice(0, 62)}-_`;
 
@@ -10,13 +12,14 @@ const FROM_STANDARD = reverse(STANDARD);
 const FROM_URL_SAFE = reverse(URL_SAFE);
 
 function encode(bytes: Uint8Array, alphabet: string): string {
-  let text = '';
+  const characters = new Uint8Array(Math.ceil((bytes.length * 4) / 3));
+  let at = 0;
   for (let i = 0; i < bytes.length; i += 3) {
     const group = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    const characters = Math.min(bytes.length - i, 3) + 1;
-    for (let k = 0; k < characters; k++) text += alphabet[(group >> (18 - 6 * k)) & 63];
+    const end = Math.min(at + 4, characters.length);
+    for (let shift = 18; at < end; shift -= 6) characters[at++] = alphabet.charCodeAt((group >> shift) & 63);
   }
-  return text;
+  return decoder.decode(characters);
 }
 
 /** `text` without padding. Refuses (undefined) foreign characters, impossible lengths and unused bits that are set. */

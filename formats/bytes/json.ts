@@ -162,28 +162,49 @@ export function parseJson(input: string | Uint8Array, bounds: JsonBounds): Resul
   }
 }
 
-/** Whether nesting stays within a depth and every whole number is one that a double holds exactly. */
-function bounded(value: Json, depth: number): boolean {
-  if (typeof value === 'number') return !Number.isInteger(value) || Number.isSafeInteger(value);
-  if (typeof value !== 'object' || value === null) return true;
-  if (depth === 0) return false;
-  for (const member of Array.isArray(value) ? value : Object.values(value))
-    if (!bounded(member, depth - 1)) return false;
-  return true;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** How many quotation marks the text has; undefined when something in it is escaped. */
+function quotesIn(bytes: Uint8Array): number | undefined {
+  let quotes = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === BACKSLASH) return undefined;
+    if (byte === QUOTE) quotes++;
+  }
+  return quotes;
+}
+
+/** How many quotation marks a value takes to write; NaN when it is deeper than allowed or a number is out of range. */
+function quotesFor(value: Json, depth: number): number {
+  if (typeof value === 'string') return 2;
+  if (typeof value === 'number')
+    return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value))
+      ? 0
+      : Number.NaN;
+  if (typeof value !== 'object' || value === null) return 0;
+  if (depth === 0) return Number.NaN;
+  let quotes = 0;
+  if (Array.isArray(value)) for (const item of value) quotes += quotesFor(item, depth - 1);
+  else for (const name in value) quotes += 2 + quotesFor((value as JsonObject)[name] ?? null, depth - 1);
+  return quotes;
 }
 
 /**
- * `parseJson` for text as JSON.stringify writes it, by the platform's parser: text without escapes that comes back as
- * it was has every member once, and no form but this one. Undefined for all other text, acceptable or not: the strict
- * parser decides. Objects have their usual prototype here, so this is for readers of own members only.
+ * `parseJson` for most texts, by the platform's parser, which lets the last of several members of one name pass: but
+ * where nothing is escaped, quotation marks stand around names and strings only, so a text with as many as its value
+ * needs has every member once. Undefined for all other texts, acceptable or not: the strict parser decides. Objects
+ * have their usual prototype here: for readers of own members.
  */
-export function parseCompactJson(input: string | Uint8Array, bounds: JsonBounds): Json | undefined {
-  if (input.length > bounds.maxBytes) return undefined;
-  const text = typeof input === 'string' ? input : fromUtf8(input);
-  if (text === undefined || text.includes('\\')) return undefined;
+export function parsePlainJson(bytes: Uint8Array, bounds: JsonBounds): Json | undefined {
+  if (bytes.length > bounds.maxBytes) return undefined;
+  const quotes = quotesIn(bytes);
+  const text = quotes === undefined ? undefined : fromUtf8(bytes);
+  if (text === undefined) return undefined;
   try {
     const value: Json = JSON.parse(text);
-    return JSON.stringify(value) === text && bounded(value, bounds.maxDepth) ? value : undefined;
+    return quotesFor(value, bounds.maxDepth) === quotes ? value : undefined;
   } catch {
     return undefined;
   }

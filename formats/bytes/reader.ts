@@ -57,7 +57,7 @@ export class Reader {
     if (this.remaining < 8) return undefined;
     const high = this.#uint(4) ?? 0;
     const low = this.#uint(4) ?? 0;
-    return (BigInt(high) << 32n) | BigInt(low);
+    return high === 0 ? BigInt(low) : (BigInt(high) << 32n) | BigInt(low);
   }
 
   /** A byte string behind its length in 16 bits, at most `max` bytes long. */

@@ -23,7 +23,8 @@ class Malformed extends Error {
 }
 
 /** What a structure's fields know of each other while it is read: selectors. */
-type Scope = Map<string, number>;
+type Scope = ReadonlyMap<string, number>;
+const NO_SELECTORS: Scope = new Map();
 type Value = Readonly<Record<string, unknown>>;
 
 /**
@@ -33,7 +34,7 @@ type Value = Readonly<Record<string, unknown>>;
 export function decode<T>(wire: Wire<T>, bytes: Uint8Array): Result<T, TpmFormatCode> {
   const reader = new Reader(bytes);
   try {
-    const value = read(reader, wire.shape, new Map());
+    const value = read(reader, wire.shape, NO_SELECTORS);
     if (!reader.done) throw new Malformed('tpm-left-over', `${reader.remaining} bytes follow the structure`);
     return success(value as T);
   } catch (error) {
@@ -104,7 +105,7 @@ function read(reader: Reader, shape: Shape, scope: Scope): unknown {
       return present(reader.take(reader.remaining));
     case 'sized': {
       const inner = new Reader(present(reader.sized16()));
-      const value = read(inner, shape.inner, new Map());
+      const value = read(inner, shape.inner, NO_SELECTORS);
       if (!inner.done) throw new Malformed('tpm-left-over', `${inner.remaining} bytes are left in a TPM2B`);
       return value;
     }
@@ -112,7 +113,7 @@ function read(reader: Reader, shape: Shape, scope: Scope): unknown {
       const count = readUint(reader, 4);
       if (count > shape.max)
         throw new Malformed('tpm-too-large', `${count} items where ${shape.max} are allowed`);
-      return Array.from({ length: count }, () => read(reader, shape.item, new Map()));
+      return Array.from({ length: count }, () => read(reader, shape.item, NO_SELECTORS));
     }
     case 'structure':
       return readFields(reader, shape.fields, {});
@@ -152,13 +153,14 @@ function readFlags(value: number, bits: Names): Record<string, boolean> {
 }
 
 function readFields(reader: Reader, fields: Fields, value: Record<string, unknown>): Record<string, unknown> {
-  const scope: Scope = new Map();
+  // Most structures have no selector.
+  let scope = NO_SELECTORS;
   for (const name in fields) {
     const field = fields[name];
     if (field === undefined) continue;
     try {
       const found = read(reader, field.shape, scope);
-      if (field.shape.kind === 'selector') scope.set(name, found as number);
+      if (field.shape.kind === 'selector') scope = new Map(scope).set(name, found as number);
       else if (!('hidden' in field)) value[name] = found;
     } catch (error) {
       if (error instanceof Malformed) error.path.unshift(name);

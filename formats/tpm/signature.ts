@@ -1,8 +1,7 @@
-import { concat } from '../bytes/bytes.ts';
 import { type Result, refuse, success } from '../bytes/result.ts';
 import type { SignatureScheme } from '../crypto/crypto.ts';
 import { decode, type TpmFormatCode } from './decode.ts';
-import { derInteger, derSequence } from './der.ts';
+import { derEcdsaSignature } from './der.ts';
 import { encode } from './encode.ts';
 import { SIGNATURE } from './structures.ts';
 import type { ValueOf } from './wire.ts';
@@ -35,8 +34,6 @@ export function signatureToScheme(
       'use a key whose scheme has SHA-256 or SHA-384',
     );
   const bytes =
-    signature.kind === 'ecdsa'
-      ? derSequence(concat(derInteger(signature.r), derInteger(signature.s)))
-      : signature.signature;
+    signature.kind === 'ecdsa' ? derEcdsaSignature(signature.r, signature.s) : signature.signature;
   return success({ scheme: `${kind === 'rsapss' ? 'tpm-rsapss' : kind}-${hash}` as const, bytes });
 }

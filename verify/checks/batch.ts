@@ -4,23 +4,31 @@ import { leafHash, pathLength, qualifyingData, rootFromPath } from '../../format
 import type { Bundle } from '../../formats/evidence/bundle.ts';
 import { fails, holds, type Outcome } from '../check-log.ts';
 
+/** The statement's place in a batch. */
+export interface BatchProof {
+  /** The hash of statement and blinder. */
+  readonly leaf: Uint8Array;
+  readonly root: Uint8Array;
+}
+
 /** The batch's root, recomputed from statement, blinder, index, count and path. */
-export function checkBatchProof(bundle: Bundle, crypto: Crypto): Outcome<Uint8Array> {
+export function checkBatchProof(bundle: Bundle, crypto: Crypto): Outcome<BatchProof> {
   const { statement, blinder, leafIndex, leafCount, path } = bundle;
   const expected =
     leafIndex < leafCount
       ? `a path of ${pathLength(leafIndex, leafCount)} hashes`
       : `an index below ${leafCount}`;
-  const root = rootFromPath(crypto, leafHash(crypto, statement, blinder), leafIndex, leafCount, path);
+  const leaf = leafHash(crypto, statement, blinder);
+  const root = rootFromPath(crypto, leaf, leafIndex, leafCount, path);
   return root
-    ? holds(root, expected, `leaf ${leafIndex} of ${leafCount}, root ${toHex(root)}`)
+    ? holds({ leaf, root }, expected, `leaf ${leafIndex} of ${leafCount}, ${path.length} hashes`)
     : fails('batch-proof', expected, `leaf ${leafIndex} of ${leafCount}, ${path.length} hashes`);
 }
 
 /** extraData of the quote is the batch's qualifying data, in full length. */
 export function checkQualifyingData(
   bundle: Bundle,
-  root: Uint8Array,
+  { root }: BatchProof,
   extraData: Uint8Array,
   crypto: Crypto,
 ): Outcome<undefined> {

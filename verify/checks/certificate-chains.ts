@@ -6,6 +6,7 @@ import { OID_EKU_SERVER_AUTH } from '../../names/oids.ts';
 import { verifyChain } from '../certificate-chain.ts';
 import { fails, holds, notRun, type Outcome } from '../check-log.ts';
 import type { EvidenceContext } from '../context.ts';
+import { certificateFingerprint } from '../fingerprint.ts';
 import { accepts, type Policy } from '../policy/policy.ts';
 import { written } from './accepted.ts';
 import type { AttestationKey } from './attestation-key.ts';
@@ -32,21 +33,13 @@ export function checkCertificateChain(
     : fails(chain.code, expected, chain.message);
 }
 
-/** SHA-256 of a certificate's DER (`x5t#S256`). */
-export function certificateSha256(
-  leaf: Certificate,
-  { crypto, cache }: Pick<EvidenceContext, 'crypto' | 'cache'>,
-): Uint8Array {
-  return cache?.sha256(crypto, leaf) ?? crypto.hash('sha256', leaf.der);
-}
-
 /** The certificate of this very connection is the one in the bundle, byte for byte. */
 export function checkLiveCertificate(
   leaf: Certificate,
   live: Uint8Array | undefined,
   { crypto, cache }: EvidenceContext,
 ): Outcome<undefined> {
-  const expected = toHex(certificateSha256(leaf, { crypto, cache }));
+  const expected = certificateFingerprint(leaf, crypto, cache).hex;
   if (live === undefined)
     return notRun(undefined, expected, 'none', 'no live certificate was given, so no connection is judged');
   if (equal(leaf.der, live)) return holds(undefined, expected);

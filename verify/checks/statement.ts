@@ -4,15 +4,22 @@ import type { Bundle } from '../../formats/evidence/bundle.ts';
 import { parseStatement, type Statement } from '../../formats/evidence/statement.ts';
 import { fails, holds, notRun, type Outcome } from '../check-log.ts';
 import type { ExpectedNonce } from '../context.ts';
+import type { Fingerprint } from '../fingerprint.ts';
+import type { VerifyCache } from '../verify-cache.ts';
+import type { BatchProof } from './batch.ts';
 
 /** Seconds by which clocks of verifier and node may differ. */
 export const CLOCK_SKEW_SECONDS = 60;
 
 /** The statement's closed schema; runs only after the quote was found to cover these bytes. */
-export function checkStatement(bundle: Bundle): Outcome<Statement> {
+export function checkStatement(
+  { statement }: Bundle,
+  { leaf }: BatchProof,
+  cache: VerifyCache | undefined,
+): Outcome<Statement> {
   const expected = 'a closed schema, every member once';
-  const parsed = parseStatement(bundle.statement);
-  if (parsed.ok) return holds(parsed.value, expected, `${bundle.statement.length} bytes`);
+  const parsed = cache?.statement(leaf, statement) ?? parseStatement(statement);
+  if (parsed.ok) return holds(parsed.value, expected, `${statement.length} bytes`);
   const duplicate = parsed.code === 'evidence-duplicate-member';
   return fails(duplicate ? 'statement-duplicate-member' : 'statement-malformed', expected, parsed.message);
 }
@@ -24,13 +31,14 @@ export function checkNonce(statement: Statement, nonce: ExpectedNonce): Outcome<
   const actual = fromBase64url(statement.eat_nonce) ?? new Uint8Array(0);
   if (nonce === 'unchecked')
     return notRun('unchecked', 'any', toHex(actual), 'no nonce was given, so this may be a recording');
-  const epochs = nonce instanceof Uint8Array ? undefined : nonce.epochs;
   const accepted = nonce instanceof Uint8Array ? [nonce] : nonce.epochs;
-  const expected = accepted.map(toHex).join(' or ');
+  const shown = toHex(actual);
   // A verifier's nonce below 16 bytes could be guessed: no statement carries one.
-  return accepted.some((each) => each.length >= 16 && equal(each, actual))
-    ? holds(epochs ? 'epoch' : 'challenge', expected, toHex(actual))
-    : fails('nonce-differs', expected, toHex(actual));
+  const match = accepted.find((each) => each.length >= 16 && equal(each, actual));
+  const expected = accepted.map((each) => (each === match ? shown : toHex(each))).join(' or ');
+  return match
+    ? holds(nonce instanceof Uint8Array ? 'challenge' : 'epoch', expected, shown)
+    : fails('nonce-differs', expected, shown);
 }
 
 export function checkAge(statement: Statement, now: number, maxAge: number): Outcome<undefined> {
@@ -46,18 +54,18 @@ export function checkAge(statement: Statement, now: number, maxAge: number): Out
 /**
  * The statement confirms this certificate (`x5t#S256`), or, in a request, this key (`spki#S256`): each verifier
  * accepts its own form only.
- * @param hash SHA-256 of the certificate's DER, or of the key's SPKI
+ * @param hash SHA-256 of the certificate's DER, or of the key's SPKI, as bytes and in hex
  */
 export function checkConfirmation(
   statement: Statement,
   form: 'x5t#S256' | 'spki#S256',
-  hash: Uint8Array,
+  { sha256, hex: expected }: Fingerprint,
 ): Outcome<undefined> {
-  const members: Readonly<Record<string, string>> = statement.cnf;
-  const [actualForm = '', value = ''] = Object.entries(members)[0] ?? [];
-  if (actualForm !== form) return fails('confirmation-form', form, actualForm);
+  const members: Readonly<Partial<Record<string, string>>> = statement.cnf;
+  const value = members[form];
+  if (value === undefined) return fails('confirmation-form', form, Object.keys(members).join());
   const actual = fromBase64url(value) ?? new Uint8Array(0);
-  return equal(actual, hash)
-    ? holds(undefined, toHex(hash))
-    : fails('confirmation-differs', toHex(hash), toHex(actual));
+  return equal(actual, sha256)
+    ? holds(undefined, expected)
+    : fails('confirmation-differs', expected, toHex(actual));
 }
