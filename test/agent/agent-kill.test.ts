@@ -18,8 +18,8 @@ import { SidecarCalls } from './sidecar-calls.ts';
 const PODS_COUNT = 20;
 const CLIENTS_PER_POD = 10;
 const KILLS = 50;
-/** Whoever waits longer than this hangs. */
-const PATIENCE_MS = 15_000;
+/** As long as a sidecar waits for a quote: whoever waits longer hangs. */
+const PATIENCE_MS = 30_000;
 
 /** What an agent that dies, is away or starts may do to a caller. Everything else is a defect. */
 const CLEAR = new Set([
@@ -127,7 +127,7 @@ test('kill -9, 50 times under 200 concurrent requests: no leaked TPM object, a q
     process.kill(pid, 'SIGKILL');
     await until('it is started again', async () => (await agentPid()) !== pid);
   }
-  await until('every client has its quote', async () => clients.every((client) => client.quotes > 0), 30_000);
+  await until('every client has its quote', async () => clients.every((client) => client.quotes > 0), 60_000);
   stopped = true;
   await Promise.all(running);
   expect([...outcomes.keys()].filter((how) => how !== 'ok' && !CLEAR.has(how))).toEqual([]);
