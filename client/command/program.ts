@@ -143,7 +143,7 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
   const bundle = program.command('bundle').description('the evidence that is kept here');
   command<BundleFlags>(
     'export <dir>',
-    'write every part as a file in its standard format',
+    'write every part as a file in its standard format, with verify.sh to judge them',
     exportFiles,
     bundle,
   )

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { ENABLED, INJECT_LABEL, INJECTION_LABEL } from '../../names/labels.ts';
 import { imageReference } from '../cluster/catalogue.ts';
+import { command } from '../cluster/command.ts';
 import { ENCLAVE_NAMESPACE, type Environment } from '../cluster/environment.ts';
 import { showMetrics } from './metrics.ts';
 import type { Narrator } from './narrator.ts';
@@ -44,6 +45,19 @@ export async function story(
   await good(alice, ['bundle', 'export', exported, '--enclave', enclave], { quiet: true });
   const files = readdirSync(exported).length;
   say.note(`${files} files, each in its standard format; README.txt among them says how to check them`);
+  say.command('sh export/verify.sh');
+  const verified = await command('/bin/sh', [join(exported, 'verify.sh')], {
+    // Debian's tools alone, and no Node.
+    env: { PATH: '/usr/bin:/bin' },
+    signal,
+  });
+  assert.equal(verified.code, 0, verified.stdout);
+  say.output(
+    verified.stdout
+      .split('\n')
+      .filter((line) => /^ok +(certificate-chain|quote-signature|pcr-digest) |^verdict: /.test(line))
+      .join('\n'),
+  );
 
   await refusals({ environment, settings, say, signal, alice, enclave, exported, signIn, launch });
 
