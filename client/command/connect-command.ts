@@ -100,8 +100,10 @@ async function forwardPort(
   }
 }
 
-async function pipe({ stdin, stdout, signal }: Workspace, connector: AttestedConnector): Promise<void> {
+async function pipe(workspace: Workspace, connector: AttestedConnector): Promise<void> {
+  const { stdin, stdout, signal, output } = workspace;
   const socket = await connector.connect();
+  output.giveUpOutput();
   signal.addEventListener('abort', () => socket.destroy(), { once: true });
   await join(stdin, stdout, socket);
 }

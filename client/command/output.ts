@@ -49,6 +49,13 @@ export class Output {
     else for (const line of lines) this.#write(this.#streams.out, line);
   }
 
+  /** Standard output is another's from now on: what there is to say, failures too, goes to standard error. */
+  giveUpOutput(): void {
+    this.#stopSpinner();
+    if (this.json && !this.#answered) for (const each of this.#notices) this.#tell(each);
+    this.#answered = true;
+  }
+
   /** For a person only. */
   line(line: Line): void {
     if (this.json) return;
@@ -66,7 +73,7 @@ export class Output {
   notice(notice: Notice): void {
     if (this.#notices.some((said) => sameNotice(said, notice))) return;
     this.#notices.push(notice);
-    if (!this.json || this.#answered) this.note(`notice: ${notice.message} (${notice.code})`);
+    if (!this.json || this.#answered) this.#tell(notice);
   }
 
   /** A step that has begun; the last one is done with that. */
@@ -85,14 +92,17 @@ export class Output {
   failure({ code, message, remedy }: Ending): void {
     this.#spinner?.error();
     this.#spinner = undefined;
-    if (this.json && this.#answered) return;
-    if (this.json) {
+    if (this.json && !this.#answered) {
       const answer = this.#withNotices({ ok: false, code, message, remedy });
       this.#streams.out.write(`${printableJson(answer)}\n`);
     } else
       this.#streams.err.write(
         `enclavectl: ${printable(message)} (${printable(code)})\n${remedy === '' ? '' : `  ${printable(remedy)}\n`}`,
       );
+  }
+
+  #tell({ message, code }: Notice): void {
+    this.note(`notice: ${message} (${code})`);
   }
 
   #write(stream: Stream, line: Line): void {

@@ -58,7 +58,10 @@ test('a new node, a new key of the same TPM and a restart are told, each once', 
   front.enclave().change({});
   expect(notices(await status())).toEqual([]);
   front.enclave().change({ ak: ecKey('second ak'), ...clock({ resetCount: 8, clock: 5n }) });
-  const restarted = await pipe('hello');
+  // Standard output is the enclave's, with --json too.
+  const connected = alice.start('connect', ENCLAVE, '--json');
+  connected.stdin.end('hello');
+  const restarted = await connected.ended;
   expect(restarted).toMatchObject({ exit: 0, out: 'hello' });
   expect(restarted.err).toContain('from 7 to 8 (node-restarted)');
   expect(notices(await status())).toEqual([]);
@@ -147,12 +150,12 @@ describe('another TPM, or one that went back', () => {
   test('while connected through a pipe: an enclave that gives no evidence any more is unreachable', async () => {
     await alice.run('launch', 'hello');
     policy(5);
-    const connected = alice.start('connect', ENCLAVE, '--renew-evidence', '1s');
+    const connected = alice.start('connect', ENCLAVE, '--renew-evidence', '1s', '--json');
     connected.stdin.write('still open');
     await expect.poll(() => connected.out(), { timeout: 10_000 }).toBe('still open');
     front.enclave().busy(true);
-    const { exit, err } = await connected.ended;
-    expect(exit).toBe(3);
+    const { exit, out, err } = await connected.ended;
+    expect({ exit, out }).toEqual({ exit: 3, out: 'still open' });
     expect(err).toContain('(evidence-not-renewed)');
   });
 });
