@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fromBase64, toBase64 } from '../../formats/bytes/base64.ts';
-import { toUtf8 } from '../../formats/bytes/bytes.ts';
+import { toHex, toUtf8 } from '../../formats/bytes/bytes.ts';
 import {
   type Bundle,
   bundleFromJson,
@@ -22,6 +22,8 @@ import {
   rootIssuer,
 } from '../support/fixture-certificates.ts';
 import { ecKey } from '../support/fixture-keys.ts';
+import { policy, sha256 } from '../support/forgery.ts';
+import { granted } from '../support/tables/forged-claims.ts';
 import { allOfKind, keyKind } from '../support/tables/key-kinds.ts';
 
 const made = fixture({ neighbours: 4 });
@@ -203,26 +205,36 @@ test('the bound of work is what the largest bundle takes: four certificates unde
         by,
       );
     const root = rootIssuer(role);
-    const wide = (key = root.key) =>
-      fixtureRoot(role, (f) => ({ ...f, extensions: { ...f.extensions, basicConstraints: { ca: true } } }), {
-        ...root,
-        key,
-      });
-    const decoys = [1, 2, 3, 4, 5, 6, 7].map((i) => wide(ecKey(`decoy ${i}`)));
+    // One key under eight serial numbers, of which the policy lists the last.
+    const roots = [1, 2, 3, 4, 5, 6, 7, 8].map((serial) =>
+      fixtureRoot(role, (f) => ({
+        ...f,
+        serial: Uint8Array.of(serial),
+        extensions: { ...f.extensions, basicConstraints: { ca: true } },
+      })),
+    );
     return {
       issuer: { ...low, chain: [ca(low, middle), ca(middle, top), ca(top, root)] },
-      roots: [...decoys, wide()],
+      roots,
+      listed: roots.slice(-1).map((der) => toHex(sha256(der))),
     };
   };
   const [certificate, key] = [chained('enclaves'), chained('attestation-keys')];
   const large = fixture({
+    ...granted(),
+    ...policy({ roots: [...certificate.listed, ...key.listed] }),
     neighbours: 65_535,
     certificateIssuer: certificate.issuer,
     akIssuer: key.issuer,
     roots: (roots) => ({ ...roots, enclaves: certificate.roots, 'attestation-keys': key.roots }),
   });
+  let most = 0;
   for (const cache of [undefined, new VerifyCache()]) {
     judged(large.bundle, large, cache);
-    expect(crypto.asked.signatures).toBe(WORK_BOUND.signatures - 1);
+    expect(verify(large.bundle, large.policy, large.context).ok).toBe(true);
+    expect(crypto.asked).toEqual({ signatures: WORK_BOUND.signatures, hashes: expect.any(Number) });
+    most = Math.max(most, crypto.asked.hashes);
   }
+  // A refusal may tell one fingerprint more.
+  expect(WORK_BOUND.hashes - most).toBeLessThan(4);
 });
