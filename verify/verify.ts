@@ -11,6 +11,8 @@ import { certificateFingerprint } from './fingerprint.ts';
 import type { Policy } from './policy/policy.ts';
 import type { Verdict } from './verdict.ts';
 
+const NO_CERTIFICATE = new Uint8Array(0);
+
 /**
  * Verifies an enclave's bundle as its user: certificate, quote, statement, bindings, boot state and claims, each a
  * line of the verdict (SECURITY.md, docs/evidence-format.md). Synchronous and pure; no bundle makes it throw, and its
@@ -27,7 +29,7 @@ export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): 
     checkCertificateChain(parts, policy, context),
   );
   log.check('live-certificate', [certificate], (leaf) =>
-    checkLiveCertificate(leaf, context.liveCertificate, context),
+    checkLiveCertificate(leaf, given(context, 'liveCertificate', NO_CERTIFICATE), context),
   );
 
   const { statement, certified, state } = checkQuote(log, shape, policy, context);
@@ -43,7 +45,18 @@ export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): 
 
   const remember = state(nonce);
   checkClaims(log, statement, policy);
-  log.check('owner', [statement], (claims) => checkOwner(claims, policy, context));
+  log.check('owner', [statement], (claims) =>
+    checkOwner(claims, given(context, 'ownerKeySha256', ''), policy, context),
+  );
   log.check('roots', [statement], (claims) => checkRoots(claims, context));
   return log.verdict(statement, remember);
+}
+
+/** A member of the context; one that is there and undefined, as on a resumed session, is nothing that anybody has, not one that was left out. */
+function given<K extends 'liveCertificate' | 'ownerKeySha256'>(
+  context: VerifyContext,
+  member: K,
+  nothing: NonNullable<VerifyContext[K]>,
+): NonNullable<VerifyContext[K]> | undefined {
+  return member in context ? (context[member] ?? nothing) : undefined;
 }

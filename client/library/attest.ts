@@ -42,8 +42,8 @@ export function attest(bundle: Bundle, expected: Expectation): Verdict {
     rootSets: trust.rootSets,
     nonce: expected.nonce,
     ...(trust.pcrSelection && { pcrSelection: trust.pcrSelection }),
-    ...(expected.liveCertificate && { liveCertificate: expected.liveCertificate }),
-    ...(expected.ownerKeySha256 !== undefined && { ownerKeySha256: expected.ownerKeySha256 }),
+    ...('liveCertificate' in expected && { liveCertificate: expected.liveCertificate ?? new Uint8Array(0) }),
+    ...('ownerKeySha256' in expected && { ownerKeySha256: expected.ownerKeySha256 ?? '' }),
     ...(expected.grant && { grant: expected.grant }),
     ...(expected.seen && { seen: expected.seen }),
   });

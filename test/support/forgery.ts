@@ -42,6 +42,10 @@ export const certificate = (part: (f: LeafFields) => Partial<LeafFields>): Chang
   certificate: (f) => ({ ...f, ...part(f) }),
 });
 export const context = (part: Partial<VerifyContext>): Changes => ({ context: (c) => ({ ...c, ...part }) });
+/** A context that does not have this member. */
+export const without = (member: 'liveCertificate' | 'ownerKeySha256'): Changes => ({
+  context: ({ [member]: _, ...rest }) => rest,
+});
 export const policy = (part: Partial<Policy>): Changes => ({ policy: (p) => ({ ...p, ...part }) });
 
 /** Every occurrence of some bytes by others. */

@@ -21,7 +21,8 @@ export function checkCertificateChain(
   const chain = verifyChain(crypto, bundle.certificateChain, {
     roots: trust,
     role: 'enclaves',
-    acceptedRoots: policy.roots,
+    // Left out of a chain's options it means any; left out of a policy it must not.
+    acceptedRoots: policy.roots ?? [],
     now,
     cache,
     usages: [OID_EKU_SERVER_AUTH],
@@ -67,7 +68,7 @@ export function checkAttestationKeyChain(
   const chain = verifyChain(crypto, bundle.attestationKeyCertificateChain, {
     roots: trust,
     role: 'attestation-keys',
-    acceptedRoots: policy.roots,
+    acceptedRoots: policy.roots ?? [],
     now,
     cache,
   });

@@ -31,13 +31,17 @@ export function checkAccess({ access }: Statement, policy: Policy): Outcome<unde
   return holds(undefined, expected, actual, detail);
 }
 
-/** The owner key is the verifier's, or it signed a grant for the verifier's key; without a key, the policy's list counts. */
+/**
+ * The owner key is the verifier's, or it signed a grant for the verifier's key; without a key, the policy's list counts.
+ * @param mine `ownerKeySha256` of the context
+ */
 export function checkOwner(
   { access, pod }: Statement,
+  mine: string | undefined,
   policy: Policy,
   context: VerifyContext,
 ): Outcome<undefined> {
-  const { ownerKeySha256: mine, grant, crypto, now } = context;
+  const { grant, crypto, now } = context;
   const owner = access.ownerKeySha256 ?? 'none';
   if (mine === undefined) return checkAccepted('owner-refused', policy.ownerKeys, owner);
   if (owner === mine) return holds(undefined, mine);
@@ -63,6 +67,7 @@ export function checkOwner(
 export function checkRoots({ access }: Statement, context: EvidenceContext): Outcome<undefined> {
   const { crypto, trust, cache } = context;
   const own = () => cache?.rootsSha256(crypto, trust) ?? rootsSha256(crypto, rootsToJson(trust));
-  const known = context.rootSets ?? [own()];
+  // A list, whatever was given: the word any is nothing that can be said here.
+  const known = [...(context.rootSets ?? [own()])];
   return checkAccepted('roots-refused', known, access.rootsSha256);
 }

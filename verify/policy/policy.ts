@@ -40,5 +40,5 @@ export interface Policy {
 }
 
 export function accepts<T>(accepted: Accepted<T>, value: T): boolean {
-  return accepted === 'any' || accepted.includes(value);
+  return accepted === 'any' || (Array.isArray(accepted) && accepted.includes(value));
 }

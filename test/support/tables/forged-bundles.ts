@@ -7,7 +7,7 @@ import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
 import { type Changes, fixture } from '../evidence.ts';
 import { fixtureCertificate } from '../fixture-certificates.ts';
 import { ecKey } from '../fixture-keys.ts';
-import { bad, context, type Forgeries, good, sha256 } from '../forgery.ts';
+import { bad, context, type Forgeries, good, sha256, without } from '../forgery.ts';
 
 const bundle = (part: (b: Bundle) => Partial<Bundle>): Changes => ({ bundle: (b) => ({ ...b, ...part(b) }) });
 const misshapen = (part: (b: Bundle) => Partial<Bundle>) =>
@@ -54,7 +54,7 @@ export const FORGED_BUNDLES: Forgeries = {
     context({ liveCertificate: new Uint8Array(0) }),
   ),
 
-  'good-without-connection': good(context({ liveCertificate: undefined })),
+  'good-without-connection': good(without('liveCertificate')),
 
   'path-too-short': unproved((b) => ({ path: b.path.slice(1) })),
   'path-too-long': unproved((b) => ({ path: [...b.path, b.blinder] })),

@@ -15,6 +15,7 @@ import {
   sha256,
   sha256Hex,
   statement,
+  without,
 } from '../forgery.ts';
 
 const GUEST_SHA256 = toHex(sha256(ecKey('guest').spki));
@@ -65,7 +66,7 @@ const ownerless: Changes = {
 
 /** The pod's and the sidecar's claims against the policy, and whose enclave it is. */
 export const FORGED_CLAIMS: Forgeries = {
-  'good-auditor': good(context({ ownerKeySha256: undefined })),
+  'good-auditor': good(without('ownerKeySha256')),
   'good-grant': good(granted()),
   'good-jwt-without-owner': good({ ...ownerless, ...policy({ auth: ['jwt'] }) }),
   'good-image-by-digest-alone': good(policy({ images: [IMAGE.slice(IMAGE.indexOf('@') + 1)] })),
@@ -110,12 +111,12 @@ export const FORGED_CLAIMS: Forgeries = {
   'auth-not-accepted': bad('access', 'access-refused', access({ auth: 'jwt' })),
   'owner-is-another': bad('owner', 'owner-refused', context({ ownerKeySha256: GUEST_SHA256 })),
   'owner-not-in-the-policy': bad('owner', 'owner-refused', {
-    ...context({ ownerKeySha256: undefined }),
+    ...without('ownerKeySha256'),
     ...policy({ ownerKeys: [GUEST_SHA256] }),
   }),
   'owner-missing-for-an-auditor': bad('owner', 'owner-refused', {
     ...ownerless,
-    ...context({ ownerKeySha256: undefined }),
+    ...without('ownerKeySha256'),
     ...policy({ auth: ['jwt'] }),
   }),
   'grant-of-another-enclave': badGrant({ enclave: 'eother' }),
