@@ -20,7 +20,7 @@ export async function buildLibrary(): Promise<void> {
     });
     await bundle.close();
   }
-  cpSync('client/library/export', 'dist/library/export', { recursive: true });
+  cpSync('client/library/bundle/export', 'dist/library/export', { recursive: true });
   execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tools/library.tsconfig.json'], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });

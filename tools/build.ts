@@ -21,7 +21,7 @@ const COMPONENTS: readonly (readonly [string, string, Readonly<Record<string, st
 ];
 /** Folders that a component reads as they stand, beside its main.js under their own name: to, from. */
 const READ_AS_FILES: readonly (readonly [string, string])[] = [
-  ['dist/enclavectl/export', 'client/library/export'],
+  ['dist/enclavectl/export', 'client/library/bundle/export'],
 ];
 const NATIVE = ['better-sqlite3', 'pkcs11js', 'pg', 'pg-native'];
 /** Before anything is imported, so that an old Node says what to do instead of a syntax error. */

@@ -1,4 +1,4 @@
-import { readPassword } from './password.ts';
+import { readPassword } from './terminal/password.ts';
 import { sessions, type Workspace, withFront } from './workspace.ts';
 
 export interface PasswordFlags {

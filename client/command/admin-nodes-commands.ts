@@ -6,8 +6,8 @@ import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { Failure } from '../failure.ts';
 import { type ClusterNode, listNodes, readNode, releaseNode, rotateNode } from '../library/cluster-nodes.ts';
-import { confirmName } from './confirm-name.ts';
-import { plainTable } from './plain-table.ts';
+import { confirmName } from './terminal/confirm-name.ts';
+import { plainTable } from './terminal/plain-table.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface AdminFlags {

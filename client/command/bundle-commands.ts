@@ -2,10 +2,10 @@ import { resolve } from 'node:path';
 import type { Bundle } from '../../formats/evidence/bundle.ts';
 import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
 import { usage } from '../failure.ts';
-import { describeBundle } from '../library/describe-bundle.ts';
-import { exportBundle, exportCredential } from '../library/export-bundle.ts';
-import { heldTrust } from '../library/trust.ts';
-import { bundleLines } from './print-bundle.ts';
+import { describeBundle } from '../library/bundle/describe-bundle.ts';
+import { exportBundle, exportCredential } from '../library/bundle/export-bundle.ts';
+import { heldTrust } from '../library/trust/trust.ts';
+import { bundleLines } from './terminal/print-bundle.ts';
 import { readBundle } from './verify-command.ts';
 import { enclaves, trustStore, type Workspace } from './workspace.ts';
 

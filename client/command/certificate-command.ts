@@ -4,7 +4,7 @@ import { readPrivateKey } from '../../platform/identity/credential.ts';
 import { generateKey, keyPairOf } from '../../platform/identity/key-pair.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { usage } from '../failure.ts';
-import { keySha256 } from '../library/owner-key.ts';
+import { keySha256 } from '../library/front/owner-key.ts';
 import { isoTime, ownCredential, storedGrant } from './own-credential.ts';
 import { enclaves, newestTrust, type Workspace, withFront } from './workspace.ts';
 

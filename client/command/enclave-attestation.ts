@@ -4,20 +4,25 @@ import type { Credential } from '../../platform/identity/credential.ts';
 import type { Clock } from '../../platform/run/clock.ts';
 import type { Policy } from '../../verify/policy/policy.ts';
 import type { VerifyCode } from '../../verify/verify-code.ts';
-import { requireAccess } from '../library/access-decision.ts';
-import type { Expectation } from '../library/attest.ts';
-import { expectedSpecs } from '../library/expected-spec.ts';
-import { type FreshEvidence, fetchEvidence } from '../library/fetch-evidence.ts';
-import type { FrontClient } from '../library/front-client.ts';
-import { type Challenge, challenge, type Judgement, judgeEvidence } from '../library/judge-evidence.ts';
-import { keySha256 } from '../library/owner-key.ts';
-import type { PinnedRoots } from '../library/pinned-roots.ts';
-import type { Trust } from '../library/trust.ts';
+import { requireAccess } from '../library/evidence/access-decision.ts';
+import type { Expectation } from '../library/evidence/attest.ts';
+import { type FreshEvidence, fetchEvidence } from '../library/evidence/fetch-evidence.ts';
+import {
+  type Challenge,
+  challenge,
+  type Judgement,
+  judgeEvidence,
+} from '../library/evidence/judge-evidence.ts';
+import type { FrontClient } from '../library/front/front-client.ts';
+import { keySha256 } from '../library/front/owner-key.ts';
+import { expectedSpecs } from '../library/policy/expected-spec.ts';
+import type { PinnedRoots } from '../library/trust/pinned-roots.ts';
+import type { Trust } from '../library/trust/trust.ts';
 import type { EnclaveRecord } from '../state/enclave-store.ts';
 import { endingOf } from './exit-code.ts';
 import { bytesOf, ownKey } from './own-credential.ts';
-import { verdictLine, verdictLines, verdictObject } from './print-verdict.ts';
-import { refusalObject, refusedEvidence } from './refused-evidence.ts';
+import { verdictLine, verdictLines, verdictObject } from './terminal/print-verdict.ts';
+import { refusalObject, refusedEvidence } from './terminal/refused-evidence.ts';
 import { enclaves, newestTrust, trustStore, type Workspace } from './workspace.ts';
 
 export interface AttestationOptions {

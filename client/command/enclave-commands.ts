@@ -1,10 +1,10 @@
 import { type Enclave, EnclaveState } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { Failure } from '../failure.ts';
-import { challenge, judgeEvidence } from '../library/judge-evidence.ts';
-import { keySha256 } from '../library/owner-key.ts';
-import { plainTable } from './plain-table.ts';
-import { printVerdict, verdictObject } from './print-verdict.ts';
-import { refusalObject, refusedEvidence } from './refused-evidence.ts';
+import { challenge, judgeEvidence } from '../library/evidence/judge-evidence.ts';
+import { keySha256 } from '../library/front/owner-key.ts';
+import { plainTable } from './terminal/plain-table.ts';
+import { printVerdict, verdictObject } from './terminal/print-verdict.ts';
+import { refusalObject, refusedEvidence } from './terminal/refused-evidence.ts';
 import { enclaves, newestTrust, requireSession, trustStore, type Workspace, withFront } from './workspace.ts';
 
 const STATES: ReadonlyMap<number, string> = new Map(

@@ -4,7 +4,7 @@ import { RpcError, RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import type { StatusName } from '../../platform/rpc/status.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { Failure, type FailureKind } from '../failure.ts';
-import { isUnreachable } from '../library/is-unreachable.ts';
+import { isUnreachable } from '../library/session/is-unreachable.ts';
 
 /** What scripts rely on. 1 is a verdict that refuses, and nothing else. */
 export const EXIT = {

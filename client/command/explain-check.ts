@@ -1,6 +1,6 @@
 import { CHECKS, type CheckName, type Explanation, isCheckName } from '../../verify/check-names.ts';
 import { usage } from '../failure.ts';
-import { type Line, wrap } from './styled.ts';
+import { type Line, wrap } from './terminal/styled.ts';
 
 /** The check of that name. @throws Failure that lists the names */
 export function readCheckName(name: string): CheckName {

@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { Phase } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { Failure, usage } from '../failure.ts';
-import { expectedSpecs } from '../library/expected-spec.ts';
-import { challenge, judgeEvidence } from '../library/judge-evidence.ts';
-import { launchEnclave } from '../library/launch.ts';
-import { keySha256 } from '../library/owner-key.ts';
-import { readProfileFile } from '../library/profile-file.ts';
-import { checkUserCertificate } from '../library/user-certificate.ts';
+import { challenge, judgeEvidence } from '../library/evidence/judge-evidence.ts';
+import { launchEnclave } from '../library/front/launch.ts';
+import { keySha256 } from '../library/front/owner-key.ts';
+import { checkUserCertificate } from '../library/front/user-certificate.ts';
+import { expectedSpecs } from '../library/policy/expected-spec.ts';
+import { readProfileFile } from '../library/policy/profile-file.ts';
 import type { PendingLaunch } from '../state/launch-store.ts';
 import { EXIT, endingOf } from './exit-code.ts';
-import { printVerdict, verdictObject } from './print-verdict.ts';
-import { refusalObject, refusedEvidence } from './refused-evidence.ts';
+import { printVerdict, verdictObject } from './terminal/print-verdict.ts';
+import { refusalObject, refusedEvidence } from './terminal/refused-evidence.ts';
 import {
   enclaves,
   launches,

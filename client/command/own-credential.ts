@@ -2,10 +2,10 @@ import { fromBase64, toBase64 } from '../../formats/bytes/base64.ts';
 import { type Credential, createCredential } from '../../platform/identity/credential.ts';
 import type { KeyPair } from '../../platform/identity/key-pair.ts';
 import { usage } from '../failure.ts';
-import type { FrontClient } from '../library/front-client.ts';
-import type { PinnedRoots } from '../library/pinned-roots.ts';
-import type { Trust } from '../library/trust.ts';
-import { isFresh, issueUserCertificate } from '../library/user-certificate.ts';
+import type { FrontClient } from '../library/front/front-client.ts';
+import { isFresh, issueUserCertificate } from '../library/front/user-certificate.ts';
+import type { PinnedRoots } from '../library/trust/pinned-roots.ts';
+import type { Trust } from '../library/trust/trust.ts';
 import { enclaves, requireSession, type Workspace } from './workspace.ts';
 
 export interface OwnCredentialOptions {

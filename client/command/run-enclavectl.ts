@@ -1,9 +1,9 @@
 import { CommanderError } from 'commander';
 import { xdgFolders } from '../state/folders.ts';
 import { EXIT, endingOf } from './exit-code.ts';
-import { Output, type Streams } from './output.ts';
 import { createProgram } from './program.ts';
 import { Settings } from './settings.ts';
+import { Output, type Streams } from './terminal/output.ts';
 
 export interface World {
   /** After the program's name. */

@@ -6,9 +6,9 @@ import { isMisfit, readValue } from '../../platform/config/value.ts';
 import { readIfThere } from '../../platform/files/read-if-there.ts';
 import type { Policy } from '../../verify/policy/policy.ts';
 import { Failure, usage } from '../failure.ts';
-import { FRONT_NAME } from '../library/front-client.ts';
-import { type PinnedRoots, readPinnedRoots } from '../library/pinned-roots.ts';
-import { readPolicyFile } from '../library/policy-file.ts';
+import { FRONT_NAME } from '../library/front/front-client.ts';
+import { readPolicyFile } from '../library/policy/policy-file.ts';
+import { type PinnedRoots, readPinnedRoots } from '../library/trust/pinned-roots.ts';
 import type { Folders } from '../state/folders.ts';
 
 /** Flags that every command takes; each is read from `ENCLAVECTL_<FLAG>` too. */

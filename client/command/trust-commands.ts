@@ -2,10 +2,10 @@ import { type Roots, rootsSha256, rootsToJson } from '../../formats/evidence/roo
 import { ISSUERS } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { usage } from '../failure.ts';
-import { heldTrust } from '../library/trust.ts';
+import { heldTrust } from '../library/trust/trust.ts';
 import type { NodeSeen, RefusedTpm } from '../state/node-memory.ts';
-import { confirmName } from './confirm-name.ts';
 import { isoTime } from './own-credential.ts';
+import { confirmName } from './terminal/confirm-name.ts';
 import { trustStore, type Workspace } from './workspace.ts';
 
 export interface AcceptFlags {

@@ -4,12 +4,12 @@ import { fromBase64url } from '../../formats/bytes/base64.ts';
 import { fromHex } from '../../formats/bytes/bytes.ts';
 import { type Bundle, bundleFromJson, MAX_BUNDLE_JSON_BYTES } from '../../formats/evidence/bundle.ts';
 import { usage } from '../failure.ts';
-import { attest } from '../library/attest.ts';
-import { expectedSpecs } from '../library/expected-spec.ts';
-import { keySha256 } from '../library/owner-key.ts';
-import { heldTrust } from '../library/trust.ts';
+import { attest } from '../library/evidence/attest.ts';
+import { keySha256 } from '../library/front/owner-key.ts';
+import { expectedSpecs } from '../library/policy/expected-spec.ts';
+import { heldTrust } from '../library/trust/trust.ts';
 import { explanationLines, explanationObject, readCheckName } from './explain-check.ts';
-import { refusedVerdict, verdictLines, verdictObject } from './print-verdict.ts';
+import { refusedVerdict, verdictLines, verdictObject } from './terminal/print-verdict.ts';
 import { enclaves, trustStore, type Workspace } from './workspace.ts';
 
 export interface VerifyFlags {

@@ -1,15 +1,15 @@
 import { equalLists } from '../../formats/bytes/bytes.ts';
 import { RpcError } from '../../platform/rpc/rpc-error.ts';
 import { Failure } from '../failure.ts';
-import { connectFront, type FrontClient, fetchShownDocument } from '../library/front-client.ts';
-import type { PinnedRoots } from '../library/pinned-roots.ts';
-import { heldTrust, refreshTrust, type Trust, takeShown } from '../library/trust.ts';
+import { connectFront, type FrontClient, fetchShownDocument } from '../library/front/front-client.ts';
+import type { PinnedRoots } from '../library/trust/pinned-roots.ts';
+import { heldTrust, refreshTrust, type Trust, takeShown } from '../library/trust/trust.ts';
 import { EnclaveStore } from '../state/enclave-store.ts';
 import { LaunchStore } from '../state/launch-store.ts';
 import { SessionStore, type StoredSession } from '../state/session-store.ts';
 import { TrustStore } from '../state/trust-store.ts';
-import type { Output } from './output.ts';
 import type { Settings } from './settings.ts';
+import type { Output } from './terminal/output.ts';
 
 /** What every command works with. */
 export interface Workspace {

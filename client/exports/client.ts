@@ -11,22 +11,27 @@ export { type Credential, createCredential } from '../../platform/identity/crede
 export { generateKey, type KeyPair, keyPairOf } from '../../platform/identity/key-pair.ts';
 export { RpcError, RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 export { Failure, type FailureKind } from '../failure.ts';
-export { attest, type Expectation } from '../library/attest.ts';
+export { exportBundle } from '../library/bundle/export-bundle.ts';
+export { attest, type Expectation } from '../library/evidence/attest.ts';
+export { type FreshEvidence, fetchEvidence } from '../library/evidence/fetch-evidence.ts';
+export {
+  type Challenge,
+  challenge,
+  type Judgement,
+  judgeEvidence,
+} from '../library/evidence/judge-evidence.ts';
+export { connectFront, type FrontClient } from '../library/front/front-client.ts';
+export { type Launch, type Launched, launchEnclave } from '../library/front/launch.ts';
+export { keySha256 } from '../library/front/owner-key.ts';
+export { issueUserCertificate, type UserCertificateRequest } from '../library/front/user-certificate.ts';
+export { readPolicyFile } from '../library/policy/policy-file.ts';
 export {
   type AttestedConnector,
   type ConnectorOptions,
   createAttestedConnector,
-} from '../library/attested-connector.ts';
-export { exportBundle } from '../library/export-bundle.ts';
-export { type FreshEvidence, fetchEvidence } from '../library/fetch-evidence.ts';
-export { connectFront, type FrontClient } from '../library/front-client.ts';
-export { type Challenge, challenge, type Judgement, judgeEvidence } from '../library/judge-evidence.ts';
-export { type Launch, type Launched, launchEnclave } from '../library/launch.ts';
-export type { Notice, NoticeCode } from '../library/notice.ts';
-export { keySha256 } from '../library/owner-key.ts';
-export { type PinnedRoots, pinnedRoots, readPinnedRoots } from '../library/pinned-roots.ts';
-export { readPolicyFile } from '../library/policy-file.ts';
-export { steadyClock } from '../library/steady-clock.ts';
-export { heldTrust, type RefreshedTrust, refreshTrust, type Trust } from '../library/trust.ts';
-export { issueUserCertificate, type UserCertificateRequest } from '../library/user-certificate.ts';
+} from '../library/session/attested-connector.ts';
+export { steadyClock } from '../library/session/steady-clock.ts';
+export type { Notice, NoticeCode } from '../library/trust/notice.ts';
+export { type PinnedRoots, pinnedRoots, readPinnedRoots } from '../library/trust/pinned-roots.ts';
+export { heldTrust, type RefreshedTrust, refreshTrust, type Trust } from '../library/trust/trust.ts';
 export { TrustStore } from '../state/trust-store.ts';

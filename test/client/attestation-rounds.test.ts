@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Failure } from '../../client/failure.ts';
-import { createRounds } from '../../client/library/attestation-rounds.ts';
-import { steadyClock } from '../../client/library/steady-clock.ts';
+import { createRounds } from '../../client/library/session/attestation-rounds.ts';
+import { steadyClock } from '../../client/library/session/steady-clock.ts';
 import { until } from '../support/until.ts';
 
 const certificate = Uint8Array.of(1);

@@ -1,9 +1,9 @@
 import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { Failure } from '../../client/failure.ts';
-import { createAttestedConnector } from '../../client/library/attested-connector.ts';
-import { fetchEvidence } from '../../client/library/fetch-evidence.ts';
-import { steadyClock } from '../../client/library/steady-clock.ts';
+import { fetchEvidence } from '../../client/library/evidence/fetch-evidence.ts';
+import { createAttestedConnector } from '../../client/library/session/attested-connector.ts';
+import { steadyClock } from '../../client/library/session/steady-clock.ts';
 import { toHex } from '../../formats/bytes/bytes.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { createCredential } from '../../platform/identity/credential.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { expectedSpecs } from '../../client/library/expected-spec.ts';
+import { expectedSpecs } from '../../client/library/policy/expected-spec.ts';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
 import { launchedPod } from '../../injection/launched-pod.ts';
 import { injectedPod, specSha256 } from '../../injection/spec-sha256.ts';

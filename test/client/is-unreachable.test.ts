@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Failure } from '../../client/failure.ts';
-import { isUnreachable } from '../../client/library/is-unreachable.ts';
+import { isUnreachable } from '../../client/library/session/is-unreachable.ts';
 import { RpcError } from '../../platform/rpc/rpc-error.ts';
 import { dialTls } from '../../platform/tls/dial.ts';
 

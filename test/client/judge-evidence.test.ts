@@ -7,7 +7,7 @@ import {
   challenge,
   type Judgement,
   judgeEvidence,
-} from '../../client/library/judge-evidence.ts';
+} from '../../client/library/evidence/judge-evidence.ts';
 import { TrustStore } from '../../client/state/trust-store.ts';
 import { toBase64url } from '../../formats/bytes/base64.ts';
 import { rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { MEMBERS } from '../../client/command/policy-members.ts';
+import { MEMBERS } from '../../client/command/policy/policy-members.ts';
 import { runEnclavectl } from '../../client/command/run-enclavectl.ts';
 import { EnclaveStore } from '../../client/state/enclave-store.ts';
 import { bundleToJson } from '../../formats/evidence/bundle.ts';

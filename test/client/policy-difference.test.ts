@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MEMBERS } from '../../client/command/policy-members.ts';
-import { attest } from '../../client/library/attest.ts';
-import { type Observation, observe } from '../../client/library/observe.ts';
-import { policyDifferences } from '../../client/library/policy-difference.ts';
-import type { Trust } from '../../client/library/trust.ts';
+import { MEMBERS } from '../../client/command/policy/policy-members.ts';
+import { attest } from '../../client/library/evidence/attest.ts';
+import { type Observation, observe } from '../../client/library/policy/observe.ts';
+import { policyDifferences } from '../../client/library/policy/policy-difference.ts';
+import type { Trust } from '../../client/library/trust/trust.ts';
 import { type Roots, rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
 import { ISSUERS } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';

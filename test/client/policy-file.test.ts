@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { Failure } from '../../client/failure.ts';
-import { readPolicyFile } from '../../client/library/policy-file.ts';
+import { readPolicyFile } from '../../client/library/policy/policy-file.ts';
 import { formatPolicy } from '../../verify/policy/format-policy.ts';
 import { FIXTURE_POLICY } from '../support/evidence.ts';
 

@@ -11,7 +11,7 @@ import { dice } from '../support/dice.ts';
 import { makeVector, openVector, type Vector } from '../support/vector.ts';
 import { exportVector, runVerifySh, type ShellVerdict } from '../support/verify-sh.ts';
 
-const program = fileURLToPath(new URL('../../client/library/export/', import.meta.url));
+const program = fileURLToPath(new URL('../../client/library/bundle/export/', import.meta.url));
 const vectors = new URL('../vectors/evidence/', import.meta.url);
 const names = readdirSync(vectors).map((file) => file.replace(/\.json$/, ''));
 const readVector = (name: string): Vector =>

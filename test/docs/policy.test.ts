@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { MEMBERS } from '../../client/command/policy-members.ts';
+import { MEMBERS } from '../../client/command/policy/policy-members.ts';
 import { parsePolicy } from '../../verify/policy/parse-policy.ts';
 
 const page = readFileSync(new URL('../../docs/policy.md', import.meta.url), 'utf8');

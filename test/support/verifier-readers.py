@@ -4,7 +4,7 @@ import base64
 import os
 import sys
 
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../client/library/export/verifier"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../client/library/bundle/export/verifier"))
 from certificate import key_kind, read_certificate
 from der import Malformed
 from documents import GRANT, POLICY, read_bundle, read_statement

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exportBundle } from '../../client/library/export-bundle.ts';
-import { referenceFiles } from '../../client/library/export-reference.ts';
-import { verifierFiles } from '../../client/library/export-verifier.ts';
+import { exportBundle } from '../../client/library/bundle/export-bundle.ts';
+import { referenceFiles } from '../../client/library/bundle/export-reference.ts';
+import { verifierFiles } from '../../client/library/bundle/export-verifier.ts';
 import { toHex } from '../../formats/bytes/bytes.ts';
 import type { CheckName } from '../../verify/check-names.ts';
 import type { Check } from '../../verify/verdict.ts';
