@@ -1,0 +1,271 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { ANNOTATIONS, INJECT_LABEL, INJECTION_LABEL } from '../../names/labels.ts';
+import { AGENT_AUDIENCE } from '../../names/wire.ts';
+import {
+  type ApiAnswer,
+  type ApiClient,
+  type ApiServerUnderTest,
+  apiClient,
+} from '../contract/api-client.ts';
+import { APP_IMAGE } from '../injection/support.ts';
+import { apiServerUnderTest, isRealApiServer } from '../support/api-server-under-test.ts';
+import { until } from '../support/until.ts';
+import {
+  type Attempt,
+  bare,
+  CALLERS,
+  type Caller,
+  enclave,
+  LAUNCHED,
+  NODE,
+  pods,
+  REFUSED,
+} from './admission-requests.ts';
+
+/** The release's own file on both API servers. Only the real one runs CEL: the devcluster stores it. */
+interface Registered {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly policyName?: string;
+    readonly validationActions?: readonly string[];
+    readonly failurePolicy?: string;
+    readonly matchConstraints?: {
+      readonly namespaceSelector: { readonly matchExpressions: readonly object[] };
+    };
+    readonly validations?: readonly { readonly message?: string; readonly reason?: string }[];
+  };
+}
+const GROUP = '/apis/admissionregistration.k8s.io/v1';
+const objects = parseAllDocuments(
+  readFileSync(new URL('../../charts/licensing/files/admission.yaml', import.meta.url), 'utf8'),
+).map((document) => document.toJS() as Registered);
+const policies = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
+const bindings = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding');
+const policyName = (short: string): string => `${short}.enclave-licensing.dev`;
+
+test('every policy is in force, fails closed, tells what to do, and leaves the release and kube-system alone', () => {
+  expect(policies.map(({ metadata }) => metadata.name)).toEqual(Object.keys(REFUSED).map(policyName));
+  expect(bindings.map(({ spec }) => spec)).toEqual(
+    policies.map(({ metadata }) => ({ policyName: metadata.name, validationActions: ['Deny'] })),
+  );
+  for (const { spec } of policies) {
+    expect(spec.failurePolicy).toBe('Fail');
+    expect(spec.matchConstraints?.namespaceSelector.matchExpressions).toEqual([
+      { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['enclave-licensing', 'kube-system'] },
+    ]);
+    for (const { message, reason } of spec.validations ?? []) {
+      expect(reason).toBe('Forbidden');
+      // What is wrong, then a sentence of its own that says what to do.
+      expect(message).toMatch(/. (Remove|Write|Launch|Delete|Use|Request|Rename|Debug|Talk) /);
+    }
+  }
+});
+
+let server: ApiServerUnderTest;
+const clients = new Map<Caller, ApiClient>();
+const as = (caller: Caller): ApiClient => {
+  const client = clients.get(caller);
+  if (client === undefined) throw new Error(`nobody is ${caller}`);
+  return client;
+};
+const send = ({ as: caller, method, path, body }: Attempt): Promise<ApiAnswer> =>
+  method === 'get' || method === 'post'
+    ? as(caller)[method](path, body)
+    : as(caller).patch(path, method, body);
+const said = ({ status, body }: ApiAnswer): string => `${status} ${JSON.stringify(body['message'] ?? body)}`;
+async function must(answer: Promise<ApiAnswer>): Promise<ApiAnswer> {
+  const got = await answer;
+  expect(got.status, said(got)).toBeLessThan(300);
+  return got;
+}
+
+beforeAll(async () => {
+  server = await apiServerUnderTest();
+  for (const [caller, [user, groups]] of Object.entries(CALLERS))
+    clients.set(caller as Caller, apiClient(server, await server.issueClient(user, groups)));
+});
+afterAll(() => server?.stop());
+
+async function register(): Promise<void> {
+  for (const object of objects) {
+    const plural = object.kind === 'ValidatingAdmissionPolicy' ? 'policies' : 'policybindings';
+    const kind = `validatingadmission${plural}`;
+    await must(as('admin').post(`${GROUP}/${kind}?fieldValidation=Strict`, object));
+  }
+}
+
+if (!isRealApiServer) test('the devcluster stores them', register);
+
+function onTheRealOne(): void {
+  const admin = (): ApiClient => as('admin');
+  beforeAll(async () => {
+    for (const [name, labels] of [
+      ['shop', { [INJECTION_LABEL]: 'enabled' }],
+      ['plain', {}],
+      ['enclave-licensing', { [INJECTION_LABEL]: 'enabled' }],
+    ] as const)
+      await must(admin().post('/api/v1/namespaces', { metadata: { name, labels } }));
+    for (const [namespace, name] of [
+      ['shop', 'web'],
+      ['shop', 'default'],
+      ['plain', 'web'],
+      ['plain', 'default'],
+      ['kube-system', 'web'],
+      ['enclave-licensing', 'web'],
+    ])
+      await until(`service account in ${namespace}`, async () => {
+        const { status } = await admin().post(`/api/v1/namespaces/${namespace}/serviceaccounts`, {
+          metadata: { name },
+        });
+        return status === 201 || status === 409;
+      });
+    const allocatable = { cpu: '4', memory: '8Gi', pods: '9' };
+    await must(admin().post('/api/v1/nodes', { metadata: { name: NODE }, status: { allocatable } }));
+    await must(
+      admin().post('/api/v1/namespaces/shop/services', {
+        metadata: { name: 'web' },
+        spec: { ports: [{ port: 8080 }] },
+      }),
+    );
+    await register();
+    for (const [first] of Object.values(REFUSED))
+      await until(`${first?.what} is refused`, async () => {
+        // What others need is there only afterwards: this asks for policies that look at pods which do not exist yet.
+        const answer = first && (await send(first));
+        return answer !== undefined && (answer.status === 404 || said(answer).includes('denied request'));
+      });
+    for (const pod of [enclave('web'), enclave('waiting'), bare('other')])
+      await must(admin().post(pods('shop'), pod));
+    await must(send(LAUNCHED));
+    for (const [first] of Object.values(REFUSED))
+      await until(
+        `${first?.what} is refused`,
+        async () => first && said(await send(first)).includes('denied request'),
+      );
+  });
+
+  describe.each(Object.entries(REFUSED))('%s refuses', (policy, attempts) => {
+    test.each(attempts.map((attempt) => [attempt.what, attempt] as const))('%s', async (_what, attempt) => {
+      const answer = await send(attempt);
+      expect(said(answer)).toContain(
+        `'${policyName(policy)}' with binding '${policyName(policy)}' denied request: `,
+      );
+      expect(answer.status).toBe(403);
+    });
+  });
+
+  test('a ReplicaSet makes enclaves of its template, and the kubelet runs them as any pod', async () => {
+    const template = enclave('x').metadata;
+    const metadata = {
+      generateName: 'web-5c-',
+      labels: { [INJECT_LABEL]: 'enabled', 'pod-template-hash': '5c' },
+      annotations: template?.['annotations'],
+      ownerReferences: [
+        { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-5c', uid: 'u', controller: true },
+      ],
+    };
+    const { body } = await must(as('replicaSets').post(pods('shop'), { ...enclave('x'), metadata }));
+    const { name, uid } = body['metadata'] as unknown as { name: string; uid: string };
+    const at = pods('shop', `/${name}`);
+    await must(
+      as('scheduler').post(`${at}/binding`, { metadata: { name }, target: { kind: 'Node', name: NODE } }),
+    );
+    const kubelet = as('kubelet');
+    await must(
+      kubelet.patch(`${at}/status`, 'strategic-merge', { metadata: { uid }, status: { phase: 'Running' } }),
+    );
+    const spec = {
+      audiences: [AGENT_AUDIENCE],
+      boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name, uid },
+    };
+    await until('the node may see its pod', async () => {
+      const path = '/api/v1/namespaces/shop/serviceaccounts/web/token';
+      return (await kubelet.post(path, { spec })).status === 201;
+    });
+    // The owner's controller and people: anything but what is ours.
+    await must(as('replicaSets').patch(at, 'strategic-merge', { metadata: { labels: { app: 'web' } } }));
+    const resources = { requests: { cpu: '2m' } };
+    await must(
+      admin().patch(`${at}/resize`, 'strategic-merge', {
+        spec: { containers: [{ name: 'app', resources }] },
+      }),
+    );
+    await must(admin().post(`${at}/eviction?dryRun=All`, { metadata: { name } }));
+    await must(kubelet.delete(at, { gracePeriodSeconds: 0 }));
+  });
+
+  test('a Job’s pod ends as any: its finalizer is taken away and the garbage collector deletes it', async () => {
+    const metadata = {
+      ...enclave('x').metadata,
+      name: 'job-1',
+      finalizers: ['batch.kubernetes.io/job-tracking'],
+    };
+    await must(as('jobs').post(pods('shop'), { ...enclave('x'), metadata }));
+    const at = pods('shop', '/job-1');
+    await must(as('collector').delete(at, { gracePeriodSeconds: 0 }));
+    expect((await must(admin().get(at))).body['metadata']?.['deletionTimestamp']).toBeDefined();
+    await must(as('jobs').patch(at, 'merge', { metadata: { finalizers: null } }));
+    expect((await admin().get(at)).status).toBe(404);
+  });
+
+  test('other subresources change no metadata', async () => {
+    const before = (await must(admin().get(pods('shop', '/web')))).body['metadata']?.['annotations'];
+    for (const subresource of ['resize', 'ephemeralcontainers'])
+      await admin().patch(pods('shop', `/web/${subresource}`), 'strategic-merge', {
+        metadata: { annotations: { [ANNOTATIONS.mode]: 'http' } },
+      });
+    expect((await must(admin().get(pods('shop', '/web')))).body['metadata']?.['annotations']).toEqual(before);
+  });
+
+  test('what is no enclave stays as free as it was', async () => {
+    const wild = (name: string): object =>
+      bare(
+        name,
+        {},
+        { hostNetwork: true, serviceAccountName: 'web', volumes: [{ name: 'h', hostPath: { path: '/' } }] },
+      );
+    for (const namespace of ['shop', 'plain', 'enclave-licensing', 'kube-system'])
+      await must(admin().post(pods(namespace), wild('wild')));
+    await must(
+      admin().patch(pods('shop', '/wild'), 'strategic-merge', {
+        spec: { containers: [{ name: 'app', image: 'app:2' }] },
+      }),
+    );
+    const debug = { ephemeralContainers: [{ name: 'debug', image: 'busybox' }] };
+    await must(admin().patch(pods('shop', '/wild/ephemeralcontainers'), 'strategic-merge', { spec: debug }));
+    await must(
+      admin().post('/api/v1/namespaces/shop/serviceaccounts/web/token', { spec: { audiences: ['a'] } }),
+    );
+    expect(said(await admin().get(pods('plain', '/wild/exec?command=sh&stdout=true')))).not.toContain(
+      'denied',
+    );
+    for (const namespace of ['enclave-licensing', 'kube-system'])
+      await must(
+        admin().post(pods(namespace), {
+          ...enclave('ours'),
+          metadata: { name: 'ours', labels: { [INJECT_LABEL]: 'no' } },
+        }),
+      );
+    const initContainers = [{ name: 'enclave-sidecar', image: APP_IMAGE }];
+    await must(admin().post(pods('plain'), bare('reserved-elsewhere', {}, { initContainers })));
+  });
+
+  test('without the policies all of it goes through: nothing else refuses it', async () => {
+    for (const { metadata } of bindings)
+      await must(admin().delete(`${GROUP}/validatingadmissionpolicybindings/${metadata.name}`));
+    for (const [policy, attempts] of Object.entries(REFUSED))
+      for (const attempt of attempts)
+        await until(`${policy}: ${attempt.what} goes through`, async () => {
+          const answer = await send(attempt);
+          if (said(answer).includes('denied request')) return false;
+          if (policy !== 'connect')
+            expect(answer.status, `${attempt.what}: ${said(answer)}`).toBeLessThan(300);
+          return true;
+        });
+  });
+}
+
+if (isRealApiServer) describe('on kube-apiserver', onTheRealOne);
