@@ -13,19 +13,19 @@ const AGAIN_MS = 5;
  * a lock that outlives it was left by a process that is gone; it is taken away when that process is certainly gone.
  * @throws Failure when it cannot be had within ten seconds, with what to do
  */
-export async function withLock<T>(folder: string, work: () => T): Promise<T> {
+export async function withLock<T>(folder: string, work: () => T, waitMs = WAIT_MS): Promise<T> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lock = join(folder, 'lock');
-  const end = Date.now() + WAIT_MS;
+  const end = Date.now() + waitMs;
   while (!take(lock)) {
-    if (isLeftBehind(lock)) removeLeftBehind(lock);
-    else if (Date.now() > end)
+    if (isLeftBehind(lock) && removeLeftBehind(lock)) continue;
+    if (Date.now() > end)
       throw usage(
         'state-locked',
         `${lock} is held by ${readIfThere(lock)?.toString('utf8') || 'nobody known'}`,
-        'wait for the other enclavectl; if there is none, remove that file',
+        `wait for the other enclavectl; if there is none, remove that file, and ${removerOf(lock)} if it is there`,
       );
-    else await sleep(AGAIN_MS);
+    await sleep(AGAIN_MS);
   }
   try {
     return work();
@@ -65,12 +65,20 @@ function isLeftBehind(lock: string): boolean {
   }
 }
 
-/** Only one at a time looks again and removes: otherwise the second would take away the lock that the first has made meanwhile. */
-function removeLeftBehind(lock: string): void {
-  const remover = `${lock}.remover`;
-  if (!take(remover)) return;
+function removerOf(lock: string): string {
+  return `${lock}.remover`;
+}
+
+/**
+ * Only one at a time looks again and removes: otherwise the second would take away the lock that the first has made meanwhile.
+ * @returns false when another is at it, or was killed at it
+ */
+function removeLeftBehind(lock: string): boolean {
+  const remover = removerOf(lock);
+  if (!take(remover)) return false;
   try {
     if (isLeftBehind(lock)) rmSync(lock, { force: true });
+    return true;
   } finally {
     rmSync(remover, { force: true });
   }

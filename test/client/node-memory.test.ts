@@ -138,6 +138,16 @@ describe('several enclavectl on one state', () => {
     expect(done).toBe(true);
   });
 
+  test('a process that was killed while it took a lock away keeps nobody busy without end', async () => {
+    const gone = spawn(process.execPath, ['-e', '']);
+    await new Promise((resolve) => gone.once('exit', resolve));
+    for (const name of ['lock', 'lock.remover'])
+      writeFileSync(join(folder, name), `${gone.pid} ${hostname()}`);
+    await expect(withLock(folder, () => 'done', 100)).rejects.toMatchObject({ code: 'state-locked' });
+    for (const name of ['lock', 'lock.remover']) rmSync(join(folder, name));
+    expect(await withLock(folder, () => 'done')).toBe('done');
+  });
+
   test('a damaged file refuses with what to do, and is left as it is', async () => {
     const store = new TrustStore(folder, 'ab');
     await store.remember(tpm(), 1);
