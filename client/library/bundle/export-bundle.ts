@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Bundle } from '../../../formats/evidence/bundle.ts';
 import { writePrivate } from '../../state/private-file.ts';
@@ -32,14 +32,24 @@ export function exportBundle(directory: string, bundle: Bundle, reference: Expor
   // What an earlier export left and this one does not write would be taken for a part of this one.
   for (const name of ['event-log.bin', 'attestation-key.pem', 'qualifying-data.hex', 'policy.json', SUMS])
     rmSync(join(directory, name), { force: true });
+  removeVerifier(join(directory, 'verifier'));
   const sums = Object.entries(files).map(([name, content]) => `${sha256(content)}  ${name}\n`);
   const all: ExportFiles = { ...files, [SUMS]: sums.join('') };
   for (const [name, content] of Object.entries(all)) {
     const path = join(directory, name);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, content, { mode: name === 'verify.sh' ? 0o755 : 0o644 });
+    // Written anew: a link that is there would be followed.
+    rmSync(path, { force: true });
+    writeFileSync(path, content, { flag: 'wx', mode: name === 'verify.sh' ? 0o755 : 0o644 });
   }
   return Object.keys(all);
+}
+
+/** Python prefers what lies beside a program to its own library: of an earlier export, or of a link to elsewhere, nothing may stay. */
+function removeVerifier(folder: string): void {
+  const there = lstatSync(folder, { throwIfNoEntry: false });
+  if (there?.isSymbolicLink() || existsSync(join(folder, '__main__.py')))
+    rmSync(folder, { recursive: true, force: true });
 }
 
 /** The user's key and certificate as curl and openssl take them; the folder is for its owner only. */
