@@ -36,9 +36,15 @@ export interface HeldGrant {
 /** What verifying an enclave's bundle needs besides bundle and policy. */
 export interface VerifyContext extends EvidenceContext {
   readonly nonce: ExpectedNonce;
-  /** DER of the certificate that the peer presented on this connection; empty when it presented none (a resumed session): so is a member that is there and undefined. */
+  /**
+   * DER of the certificate that the peer presented on this connection; empty when it presented none, as on a resumed
+   * session. Leave the member out when no connection is judged: `undefined` counts as empty.
+   */
   readonly liveCertificate?: Uint8Array;
-  /** Lower-case hex SHA-256 of the verifier's own key; without this member the policy's owner keys count, and undefined is nobody's key. */
+  /**
+   * Lower-case hex SHA-256 of the verifier's own key. Leave the member out to have the policy's owner keys count:
+   * `undefined` is nobody's key.
+   */
   readonly ownerKeySha256?: string;
   /** When the verifier's key is not the owner's. */
   readonly grant?: HeldGrant | undefined;

@@ -2,34 +2,36 @@ import type { Bundle } from '../formats/evidence/bundle.ts';
 import type { Statement } from '../formats/evidence/statement.ts';
 import { ahead, type CheckLog, derive, type Step } from './check-log.ts';
 import { checkAccepted } from './checks/accepted.ts';
-import { checkAttestationKey, checkQualifiedSigner } from './checks/attestation-key.ts';
+import { type AttestationKey, checkAttestationKey, checkQualifiedSigner } from './checks/attestation-key.ts';
 import { checkBatchProof, checkQualifyingData } from './checks/batch.ts';
 import { type CertifiedKey, checkAttestationKeyChain, checkTpmTrust } from './checks/certificate-chains.ts';
 import { checkAccess, checkImages } from './checks/claims.ts';
 import { checkClock, checkKnownTpm } from './checks/clock.ts';
 import { checkPcrDigest, checkPcrSelection, checkPcrValues } from './checks/pcrs.ts';
+import type { Quote } from './checks/quote-signature.ts';
 import { checkStatement, type Freshness } from './checks/statement.ts';
 import type { EvidenceContext } from './context.ts';
 import type { Policy } from './policy/policy.ts';
 import { readQuoteParts } from './quote-parts.ts';
 import type { TpmSeen } from './verdict.ts';
 
-/** What the TPM said, once its quote verified. */
-export interface QuoteSteps {
-  readonly statement: Step<Statement>;
+/** What the TPM said and what was found out about its key, for the checks that come later in the protocol's order. */
+interface QuoteSteps {
+  readonly shape: Step<Bundle>;
+  readonly quote: Step<Quote>;
+  readonly key: Step<AttestationKey>;
   readonly certified: Step<CertifiedKey>;
-  /** Runs the checks of PCRs and of the TPM's order in time; they come late in the protocol's order. */
-  state(freshness: Step<Freshness>): Step<TpmSeen>;
+  readonly statement: Step<Statement>;
 }
 
-/** From the bundle's bytes to a statement that a certified attestation key of an accepted TPM signed. */
+/** From the bundle's bytes to a statement that a certified attestation key signed. Whether its TPM is accepted is a line of its own. */
 export function checkQuote(
   log: CheckLog,
   shape: Step<Bundle>,
   policy: Policy,
   context: EvidenceContext,
 ): QuoteSteps {
-  const { crypto, cache, pcrSelection, seen = [] } = context;
+  const { crypto, cache } = context;
 
   const parts = derive(shape, (bundle) => readQuoteParts(bundle, context));
   const extraData = ahead('quote-signature', parts.result?.value.extraData);
@@ -53,21 +55,29 @@ export function checkQuote(
     [covered, signer, certified],
   );
 
-  const state = (freshness: Step<Freshness>) => {
-    const selection = log.check('pcr-selection', [shape, quote], (bundle, signed) =>
-      checkPcrSelection(bundle, signed, policy, pcrSelection),
-    );
-    const digest = log.check(
-      'pcr-digest',
-      [shape, quote],
-      (bundle, signed) => checkPcrDigest(bundle, signed, crypto),
-      [selection],
-    );
-    log.check('pcr-values', [shape], (bundle) => checkPcrValues(bundle, policy), [digest]);
-    const known = log.check('known-tpm', [certified], (ak) => checkKnownTpm(ak, seen));
-    return log.check('clock', [quote, certified, key, known, freshness], checkClock);
-  };
-  return { statement, certified, state };
+  return { shape, quote, key, certified, statement };
+}
+
+/** What the node booted, and that its TPM is the one seen before and did not go back. Returns what to remember. */
+export function checkTpmState(
+  log: CheckLog,
+  { shape, quote, key, certified }: QuoteSteps,
+  freshness: Step<Freshness>,
+  policy: Policy,
+  { crypto, pcrSelection, seen = [] }: EvidenceContext,
+): Step<TpmSeen> {
+  const selection = log.check('pcr-selection', [shape, quote], (bundle, signed) =>
+    checkPcrSelection(bundle, signed, policy, pcrSelection),
+  );
+  const digest = log.check(
+    'pcr-digest',
+    [shape, quote],
+    (bundle, signed) => checkPcrDigest(bundle, signed, crypto),
+    [selection],
+  );
+  log.check('pcr-values', [shape], (bundle) => checkPcrValues(bundle, policy), [digest]);
+  const known = log.check('known-tpm', [certified], (ak) => checkKnownTpm(ak, seen));
+  return log.check('clock', [quote, certified, key, known, freshness], checkClock);
 }
 
 /** The pod's claims against the policy. */

@@ -5,7 +5,7 @@ import { checkBundleShape } from './checks/bundle-shape.ts';
 import { checkRoots } from './checks/claims.ts';
 import { checkAge, checkConfirmation, checkNonce } from './checks/statement.ts';
 import type { RequestContext } from './context.ts';
-import { checkClaims, checkQuote } from './evidence.ts';
+import { checkClaims, checkQuote, checkTpmState } from './evidence.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Policy } from './policy/policy.ts';
 import type { Verdict } from './verdict.ts';
@@ -20,14 +20,15 @@ export function verifyRequestEvidence(bundle: Bundle, policy: Policy, context: R
   const log = new CheckLog();
 
   const shape = log.check('bundle-shape', [], () => checkBundleShape(bundle, false));
-  const { statement, certified, state } = checkQuote(log, shape, policy, context);
+  const quoted = checkQuote(log, shape, policy, context);
+  const { statement, certified } = quoted;
   const nonce = log.check('nonce', [statement], (claims) => checkNonce(claims, { epochs }));
   log.check('age', [statement], (claims) => checkAge(claims, now, policy.maxAge));
   log.check('confirmation', [statement], (claims) =>
     checkConfirmation(claims, 'spki#S256', fingerprint(crypto, spki)),
   );
   log.check('node', [certified, statement], (key, claims) => checkNode(key, claims, undefined));
-  const remember = state(nonce);
+  const remember = checkTpmState(log, quoted, nonce, policy, context);
   checkClaims(log, statement, policy);
   log.check('roots', [statement], (claims) => checkRoots(claims, context));
   return log.verdict(statement, remember);

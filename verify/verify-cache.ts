@@ -18,6 +18,7 @@ import type { Outcome } from './check-log.ts';
 import { type AttestationKey, readAttestationKey } from './checks/attestation-key.ts';
 import type { Quote } from './checks/quote-signature.ts';
 import { type Fingerprint, fingerprint } from './fingerprint.ts';
+import { sameItems } from './same-items.ts';
 
 /** The signed parts of a bundle, and what was found when they were judged before. */
 export interface QuoteMemory extends Pick<Bundle, 'attest' | 'signature' | 'attestationKeyPublic'> {
@@ -161,8 +162,4 @@ function frozen<T extends object>(value: T): T {
   for (const member of Object.values(value))
     if (typeof member === 'object' && member !== null) frozen(member);
   return Object.freeze(value);
-}
-
-function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
-  return a.length === b.length && a.every((each, i) => each === b[i]);
 }

@@ -6,7 +6,7 @@ import { checkCertificateChain, checkLiveCertificate } from './checks/certificat
 import { checkOwner, checkRoots } from './checks/claims.ts';
 import { checkAge, checkConfirmation, checkNonce } from './checks/statement.ts';
 import type { VerifyContext } from './context.ts';
-import { checkClaims, checkQuote } from './evidence.ts';
+import { checkClaims, checkQuote, checkTpmState } from './evidence.ts';
 import { certificateFingerprint } from './fingerprint.ts';
 import type { Policy } from './policy/policy.ts';
 import type { Verdict } from './verdict.ts';
@@ -32,7 +32,8 @@ export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): 
     checkLiveCertificate(leaf, given(context, 'liveCertificate', NO_CERTIFICATE), context),
   );
 
-  const { statement, certified, state } = checkQuote(log, shape, policy, context);
+  const quoted = checkQuote(log, shape, policy, context);
+  const { statement, certified } = quoted;
   const nonce = log.check('nonce', [statement], (claims) => checkNonce(claims, context.nonce));
   log.check('age', [statement], (claims) => checkAge(claims, now, policy.maxAge));
 
@@ -43,7 +44,7 @@ export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): 
   log.check('pod', [certificate, statement], checkPod);
   log.check('owner-key', [certificate, statement], checkOwnerKey);
 
-  const remember = state(nonce);
+  const remember = checkTpmState(log, quoted, nonce, policy, context);
   checkClaims(log, statement, policy);
   log.check('owner', [statement], (claims) =>
     checkOwner(claims, given(context, 'ownerKeySha256', ''), policy, context),
@@ -52,7 +53,10 @@ export function verify(bundle: Bundle, policy: Policy, context: VerifyContext): 
   return log.verdict(statement, remember);
 }
 
-/** A member of the context; one that is there and undefined, as on a resumed session, is nothing that anybody has, not one that was left out. */
+/**
+ * A member of the context, undefined only when it was left out. One that is there without a value (the peer's
+ * certificate on a resumed session) must not switch its check off: it becomes `nothing`, which no bundle fits.
+ */
 function given<K extends 'liveCertificate' | 'ownerKeySha256'>(
   context: VerifyContext,
   member: K,

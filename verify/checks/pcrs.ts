@@ -7,6 +7,7 @@ import { HASHES } from '../../formats/tpm/algorithms.ts';
 import { selectedPcrs } from '../../formats/tpm/pcr-selection.ts';
 import { fails, holds, notRun, type Outcome } from '../check-log.ts';
 import { accepts, type Policy } from '../policy/policy.ts';
+import { sameItems } from '../same-items.ts';
 import type { Quote } from './quote-signature.ts';
 
 /** PCRs from here on can be reset by software after boot (TCG PC Client Platform TPM Profile, 4.6): 16, 23 and the DRTM's. */
@@ -41,14 +42,14 @@ export function checkPcrSelection(
   if (hash !== 'sha256' && hash !== 'sha384') return no();
   if (pcrs.some((pcr) => pcr >= FIRST_RESETTABLE))
     return fails('pcr-resettable', `PCRs below ${FIRST_RESETTABLE}`, actual);
-  if (cluster && (cluster.hash !== hash || !same(cluster.pcrs, pcrs))) return no();
+  if (cluster && (cluster.hash !== hash || !sameItems(cluster.pcrs, pcrs))) return no();
   if (policy !== 'any' && policy.hash !== hash) return no();
   // Each set of a policy names every PCR of the selection.
   if (sets.some(({ values }) => values.size !== pcrs.length || !pcrs.every((pcr) => values.has(pcr))))
     return no();
   const shown = bundle.pcrValues;
   const values = shown?.values.map(({ index }) => index) ?? [];
-  if (shown?.hashAlgorithm !== HASHES[hash] || !same(values, pcrs))
+  if (shown?.hashAlgorithm !== HASHES[hash] || !sameItems(values, pcrs))
     return fails(
       'pcr-selection-differs',
       `values of ${actual}`,
@@ -73,10 +74,6 @@ function wantedSelections(policy: Policy['pcrs'], cluster: PcrSelection | undefi
         ),
       );
   return [...new Set(texts)].join(' and ') || ANY_SELECTION;
-}
-
-function same(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((each, i) => each === b[i]);
 }
 
 /** pcrDigest is the hash (by the signature's algorithm, TPM 2.0 Library part 3, 18.4) of the values shown. */
