@@ -87,16 +87,20 @@ export function verifyChain(
   );
 }
 
-/** The root that signed a certificate, of those that are held and count. */
+/**
+ * The root that signed a certificate, of those that are held and count. Of one that was renewed with its name and key the one that is valid now:
+ * holders keep both for a while, in whatever order.
+ */
 function rootOf(
   last: Certificate,
-  { roots, role, acceptedRoots = 'any', cache }: ChainOptions,
+  { roots, role, acceptedRoots = 'any', now, cache }: ChainOptions,
   signed: SignatureCheck,
   crypto: Crypto,
 ): Result<Certificate, ChainCode> {
   let named = 0;
   let known = 0;
   let unlisted = 0;
+  let outdated: Result<Certificate, ChainCode> | undefined;
   for (const der of roots[role]) {
     const root = cache?.root(der) ?? parseCertificate(der);
     if (!root.ok || !equal(root.value.subject, last.issuer)) continue;
@@ -106,9 +110,11 @@ function rootOf(
     known++;
     if (!signed(last, root.value)) continue;
     const listed = () => accepts(acceptedRoots, certificateFingerprint(root.value, crypto, cache).hex);
-    if (acceptedRoots === 'any' || listed()) return root;
-    unlisted++;
+    if (acceptedRoots !== 'any' && !listed()) unlisted++;
+    else if (isCurrent(root.value, now)) return root;
+    else outdated ??= root;
   }
+  if (outdated) return outdated;
   if (named === 0) return no('chain-untrusted', `no root of ${role} has the issuer's name`);
   if (known === 0) return no('chain-key', UNKNOWN_KEY);
   return unlisted === 0
@@ -160,6 +166,10 @@ function pathProblem(
     if (!signed(below, certificate)) return no('chain-signature', 'a signature in the chain is wrong');
   }
   return undefined;
+}
+
+function isCurrent({ notBefore, notAfter }: Certificate, now: number): boolean {
+  return now >= notBefore && now <= notAfter;
 }
 
 function dateProblem(path: readonly Certificate[], now: number): Refusal<ChainCode> | undefined {

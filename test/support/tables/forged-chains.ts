@@ -102,6 +102,21 @@ const middleExtensions = (part: Extensions): Partial<LeafFields> => ({
 const sha384 = (der: Uint8Array) => replaceBytes(der, '06082a8648ce3d040302', '06082a8648ce3d040303');
 const swapCritical = (der: Uint8Array) => replaceBytes(der, '0603551d1e', '0603551d63');
 
+const nextKey: Extensions = {
+  basicConstraints: { ca: true },
+  keyUsage: ['keyCertSign'],
+  extendedKeyUsage: undefined,
+};
+/** A root's fields, whatever length of path. */
+const unbounded = (f: CertificateFields): CertificateFields => ({
+  ...f,
+  extensions: { ...f.extensions, basicConstraints: { ca: true } },
+});
+const twice = (by: FixtureIssuer): FixtureIssuer => ({
+  ...by,
+  chain: [...(by.chain ?? []), ...(by.chain ?? [])],
+});
+
 /** Both chains with an intermediate. */
 export function underIntermediates(): Changes {
   const [first, second] = SIDES.map((side) => roomForOne(side).roots);
@@ -119,6 +134,34 @@ function either(side: Side): Forgeries {
   const root = rootIssuer(role);
   const forgeries: Forgeries = {
     'under-an-intermediate': good({ ...roomForOne(side), ...side.issuer(middle(side)) }),
+    // A root whose key was replaced: the old one signed the new one, of the same name.
+    'under-the-root-s-next-key': good({
+      ...roomForOne(side),
+      ...side.issuer({
+        ...middle(side, { subject: root.name, extensions: nextKey }),
+        name: root.name,
+      }),
+    }),
+    'under-the-root-s-next-key-twice': refused('chain-signature', {
+      ...changedRoot(side, unbounded),
+      ...side.issuer(
+        twice({ ...middle(side, { subject: root.name, extensions: nextKey }), name: root.name }),
+      ),
+    }),
+    'under-a-root-that-is-shown-too': good({
+      ...changedRoot(side, unbounded),
+      ...side.issuer({ ...root, chain: [fixtureRoot(role, unbounded)] }),
+    }),
+    'under-a-root-that-is-shown-too-and-nobody-signed': refused('chain-signature', {
+      ...holding(side, lastBitFlipped(fixtureRoot(role, unbounded))),
+      ...side.issuer({ ...root, chain: [lastBitFlipped(fixtureRoot(role, unbounded))] }),
+    }),
+    'under-a-root-that-was-renewed-with-its-key': good({
+      roots: (roots) => ({
+        ...roots,
+        [role]: [fixtureRoot(role, (f) => ({ ...f, notAfter: FIXTURE_NOW - 1 })), ...roots[role]],
+      }),
+    }),
     'in-its-last-second': good(side.leaf(() => ({ notAfter: FIXTURE_NOW }))),
     'in-its-first-second': good(side.leaf(() => ({ notBefore: FIXTURE_NOW }))),
     'roots-empty': refused('chain-no-roots', { roots: (roots) => ({ ...roots, [role]: [] }) }),

@@ -36,14 +36,17 @@ def read_chain(output, bundle, inputs, role, member, server_name=""):
         output.bytes(f"{role}/{index}.tbs", certificate["tbs"])
         output.bytes(f"{role}/{index}.signature", certificate["signature"])
         output.text(f"{role}/{index}.algorithm", certificate["algorithm"])
-    number = 0
-    for root in filter(None, map(readable, inputs.roots[role])):
-        if root["subject"] == chain[-1]["issuer"] and root["keyKind"] and root_counts(root, inputs.policy["roots"]):
-            problem = chain_problem(chain, root, role, inputs.now, server_name)
-            output.pem(f"{role}/root.{number}.pem", "CERTIFICATE", root["der"])
-            output.text(f"{role}/root.{number}.pem.problem", problem or "")
-            number += 1
-    return chain[0], None if number else f"no root of {role} that counts has the issuer's name"
+    roots = [
+        root
+        for root in filter(None, map(readable, inputs.roots[role]))
+        if root["subject"] == chain[-1]["issuer"] and root["keyKind"] and root_counts(root, inputs.policy["roots"])
+    ]
+    # The first one whose key signed is taken: of a root that was renewed with its key, the one that is valid now.
+    roots.sort(key=lambda root: not root["notBefore"] <= inputs.now <= root["notAfter"])
+    for number, root in enumerate(roots):
+        output.pem(f"{role}/root.{number}.pem", "CERTIFICATE", root["der"])
+        output.text(f"{role}/root.{number}.pem.problem", chain_problem(chain, root, role, inputs.now, server_name) or "")
+    return chain[0], None if roots else f"no root of {role} that counts has the issuer's name"
 
 
 def batch(output, bundle):
