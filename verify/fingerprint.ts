@@ -1,4 +1,4 @@
-import { toHex } from '../formats/bytes/bytes.ts';
+import { concat, toHex } from '../formats/bytes/bytes.ts';
 import type { Crypto } from '../formats/crypto/crypto.ts';
 import type { Certificate } from '../formats/x509/certificate.ts';
 import type { VerifyCache } from './verify-cache.ts';
@@ -10,7 +10,8 @@ export interface Fingerprint {
 }
 
 export function fingerprint(crypto: Crypto, der: Uint8Array): Fingerprint {
-  const sha256 = crypto.hash('sha256', der);
+  // A copy: it is kept, and a seam may write its next hash into the same memory.
+  const sha256 = concat(crypto.hash('sha256', der));
   return { sha256, hex: toHex(sha256) };
 }
 

@@ -20,7 +20,10 @@ export type SignatureScheme =
  * synchronous and never throw on bad input: what is no key or no signature does not verify.
  */
 export interface Crypto {
-  /** @param bytes only good during the call: their memory is used again */
+  /**
+   * @param bytes only good during the call: their memory is used again
+   * @returns may be the same memory in every call: who keeps it takes a copy
+   */
   hash(algorithm: HashAlgorithm, bytes: Uint8Array): Uint8Array;
   /**
    * @param spki SubjectPublicKeyInfo, DER (RFC 5280, 4.1.2.7)

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { concat } from '../../formats/bytes/bytes.ts';
+import type { Crypto } from '../../formats/crypto/crypto.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { BytesMap } from '../../verify/bytes-map.ts';
 import type { VerifyContext } from '../../verify/context.ts';
 import { verify } from '../../verify/verify.ts';
@@ -45,6 +47,21 @@ describe('what is remembered changes no verdict', () => {
   test.each(Object.entries(later))('a known bundle %s', (_name, [change, code]) => {
     const context = { ...made.context, ...change, cache: known() };
     expect(verify(made.bundle, made.policy, context).code).toBe(code);
+  });
+
+  test('with a seam that writes every hash into the same memory', () => {
+    const memory = new Uint8Array(48);
+    const hash: Crypto['hash'] = (algorithm, bytes) => {
+      const made = nodeCrypto.hash(algorithm, bytes);
+      memory.set(made);
+      return memory.subarray(0, made.length);
+    };
+    const context = { ...made.context, crypto: { ...nodeCrypto, hash }, cache: new VerifyCache() };
+    const first = verify(made.bundle, made.policy, context);
+    expect(first.ok).toBe(true);
+    expect(verify(made.bundle, made.policy, context)).toEqual(first);
+    const other = fixture({ statement: (s) => ({ ...s, pod: { ...s.pod, name: 'another' } }) });
+    expect(verify(other.bundle, other.policy, context).statement?.pod.name).toBe('another');
   });
 
   test('bytes that change in place after they were seen, roots included', () => {

@@ -1,4 +1,4 @@
-import { equal, toHex } from '../../formats/bytes/bytes.ts';
+import { concat, equal, toHex } from '../../formats/bytes/bytes.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import { leafHash, pathLength, qualifyingData, rootFromPath } from '../../formats/evidence/batch.ts';
 import type { Bundle } from '../../formats/evidence/bundle.ts';
@@ -18,7 +18,8 @@ export function checkBatchProof(bundle: Bundle, crypto: Crypto): Outcome<BatchPr
     leafIndex < leafCount
       ? `a path of ${pathLength(leafIndex, leafCount)} hashes`
       : `an index below ${leafCount}`;
-  const leaf = leafHash(crypto, statement, blinder);
+  // A copy: a seam may write its next hash into the same memory, and statements are remembered by their leaf.
+  const leaf = concat(leafHash(crypto, statement, blinder));
   const root = rootFromPath(crypto, leaf, leafIndex, leafCount, path);
   return root
     ? holds({ leaf, root }, expected, `leaf ${leafIndex} of ${leafCount}, ${path.length} hashes`)
