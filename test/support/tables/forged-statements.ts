@@ -138,6 +138,11 @@ export const FORGED_STATEMENTS: Forgeries = {
   'quote-of-another-node': differs('node', keyOf('node-2')),
   'statement-of-another-node': differs('node', pod({ node: 'node-2' })),
   'certificate-of-another-node': differs('node', binding({ node: 'node-2' })),
+  // Written one after the other, the names on either side are the same text.
+  'nodes-whose-names-run-together': differs('node', {
+    ...keyOf('node-1, node-1'),
+    ...binding({ node: 'node-1, node-1, node-1' }),
+  }),
   // A node whose TPM is genuine and certified speaks for a pod that runs elsewhere: its certificate names its own pod.
   'stolen-node-claims-another-node-s-pod-uid': differs('pod', pod({ uid: OTHER_UID })),
   'stolen-node-claims-another-node-s-pod-and-name': differs('node', {
