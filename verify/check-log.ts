@@ -1,11 +1,18 @@
+import { toHex } from '../formats/bytes/bytes.ts';
 import type { Statement } from '../formats/evidence/statement.ts';
 import type { CheckName } from './check-names.ts';
 import type { Check, TpmSeen, Verdict } from './verdict.ts';
 import type { VerifyCode } from './verify-code.ts';
 
+/**
+ * A value as a line of the verdict shows it: text, bytes (in hex), or how to write it. It is written out when somebody
+ * reads the lines, so it must not be made of anything that a caller can change until then.
+ */
+type Shown = string | Uint8Array | (() => string);
+
 interface Found {
-  readonly expected: string;
-  readonly actual: string;
+  readonly expected: Shown;
+  readonly actual: Shown;
   readonly detail: string | undefined;
 }
 
@@ -20,7 +27,7 @@ export interface Step<T> {
   readonly result: { readonly value: T } | undefined;
 }
 
-export function holds<T>(value: T, expected: string, actual: string = expected, detail?: string): Outcome<T> {
+export function holds<T>(value: T, expected: Shown, actual: Shown = expected, detail?: string): Outcome<T> {
   return { ok: true, value, expected, actual, detail, code: undefined };
 }
 
@@ -29,7 +36,7 @@ export function fails(code: VerifyCode, expected: string, actual: string, detail
 }
 
 /** There is nothing to compare with, and the caller said so; what is there is shown all the same. */
-export function notRun<T>(value: T, expected: string, actual: string, why: string): Outcome<T> {
+export function notRun<T>(value: T, expected: Shown, actual: Shown, why: string): Outcome<T> {
   return { ok: 'not-run', value, expected, actual, detail: `not run: ${why}`, code: undefined };
 }
 
@@ -43,14 +50,20 @@ export function derive<T, U>({ name, result }: Step<T>, make: (value: T) => U): 
  * name. The check itself must run on the same outcome, so that a failure is reported there and nowhere else.
  */
 export function ahead<T>(name: CheckName, outcome: Outcome<T> | undefined): Step<T> {
-  return { name, result: outcome?.ok ? { value: outcome.value } : undefined };
+  return { name, result: outcome?.ok ? outcome : undefined };
 }
 
 const NONE: readonly Step<unknown>[] = [];
 
+/** A step and what was found at it: the line of the verdict, before it is written out. */
+interface Line extends Step<unknown> {
+  readonly outcome: Outcome<unknown>;
+}
+
 /** Runs checks one after the other and keeps a line of each, also of those whose dependency failed. */
 export class CheckLog {
-  readonly #checks: Check[] = [];
+  readonly #lines: Line[] = [];
+  #code: VerifyCode | undefined;
 
   /**
    * Runs a check on the values of those it depends on; when one of them failed, lists it as not run and names that one.
@@ -62,35 +75,95 @@ export class CheckLog {
     run: (...values: D) => Outcome<T>,
     also: readonly Step<unknown>[] = NONE,
   ): Step<T> {
-    for (const step of after) if (step.result === undefined) return this.#blocked(name, step);
-    for (const step of also) if (step.result === undefined) return this.#blocked(name, step);
-    const values: unknown[] = [];
-    for (const step of after) values.push(step.result?.value);
-    const outcome = run(...(values as unknown as D));
-    const { ok, expected, actual, detail, code } = outcome;
-    const line = { name, ok, expected, actual };
-    this.#checks.push(detail === undefined && code === undefined ? line : withMore(line, detail, code));
-    return { name, result: outcome.ok === false ? undefined : outcome };
+    const steps: readonly Step<unknown>[] = after;
+    const blocking = firstFailed(steps) ?? firstFailed(also);
+    if (blocking) return this.#blocked(name, blocking);
+    const outcome = called(run as (...values: readonly unknown[]) => Outcome<T>, steps);
+    const line = { name, outcome, result: outcome.ok === false ? undefined : outcome };
+    this.#lines.push(line);
+    if (outcome.ok === false) this.#code ??= outcome.code;
+    return line;
   }
 
   #blocked(name: CheckName, by: Step<unknown>): Step<never> {
-    const detail = `not run: ${by.name} did not hold`;
-    this.#checks.push({ name, ok: 'not-run', expected: '', actual: '', detail });
-    return { name, result: undefined };
+    const line = { name, outcome: notRun(undefined, '', '', `${by.name} did not hold`), result: undefined };
+    this.#lines.push(line);
+    return line;
   }
 
   verdict(statement: Step<Statement>, tpm: Step<TpmSeen>): Verdict {
-    const failed = this.#checks.find((check) => check.ok === false);
-    return {
-      ok: failed === undefined,
-      checks: this.#checks,
-      ...(failed?.code === undefined ? {} : { code: failed.code }),
-      ...(statement.result ? { statement: statement.result.value } : {}),
-      ...(tpm.result && failed === undefined ? { remember: tpm.result.value } : {}),
-    };
+    return new JudgedVerdict(this.#lines, this.#code, statement.result?.value, tpm.result?.value);
   }
 }
 
-function withMore(line: Check, detail: string | undefined, code: VerifyCode | undefined): Check {
-  return { ...line, ...(detail === undefined ? {} : { detail }), ...(code === undefined ? {} : { code }) };
+function firstFailed(steps: readonly Step<unknown>[]): Step<unknown> | undefined {
+  for (const step of steps) if (step.result === undefined) return step;
+  return undefined;
+}
+
+/** Calls a check with the values of its steps, by hand: spread, these calls would cost as much as the checks themselves. */
+function called<T>(run: (...values: readonly unknown[]) => T, steps: readonly Step<unknown>[]): T {
+  const value = (index: number) => steps[index]?.result?.value;
+  switch (steps.length) {
+    case 0:
+      return run();
+    case 1:
+      return run(value(0));
+    case 2:
+      return run(value(0), value(1));
+    case 3:
+      return run(value(0), value(1), value(2));
+    default:
+      return run(...steps.map(({ result }) => result?.value));
+  }
+}
+
+/** A verdict whose lines are written out when they are first read: most callers only ask whether it is good. */
+class JudgedVerdict implements Verdict {
+  readonly ok: boolean;
+  declare readonly checks: readonly Check[];
+  declare readonly code?: VerifyCode;
+  declare readonly statement?: Statement;
+  declare readonly remember?: TpmSeen;
+  readonly #lines: readonly Line[];
+  #checks: readonly Check[] | undefined;
+
+  /** A member like any other, for spreading, JSON and comparison; one descriptor for all verdicts, which is quicker. */
+  static readonly #CHECKS: PropertyDescriptor & ThisType<JudgedVerdict> = {
+    enumerable: true,
+    get() {
+      this.#checks ??= this.#lines.map(written);
+      return this.#checks;
+    },
+  };
+
+  constructor(
+    lines: readonly Line[],
+    code: VerifyCode | undefined,
+    statement: Statement | undefined,
+    tpm: TpmSeen | undefined,
+  ) {
+    this.ok = code === undefined;
+    this.#lines = lines;
+    Object.defineProperty(this, 'checks', JudgedVerdict.#CHECKS);
+    if (code !== undefined) this.code = code;
+    if (statement) this.statement = statement;
+    if (tpm && code === undefined) this.remember = tpm;
+  }
+}
+
+function written({ name, outcome: { ok, expected, actual, detail, code } }: Line): Check {
+  return {
+    name,
+    ok,
+    expected: text(expected),
+    actual: text(actual),
+    ...(detail === undefined ? {} : { detail }),
+    ...(code === undefined ? {} : { code }),
+  };
+}
+
+function text(shown: Shown): string {
+  if (typeof shown === 'string') return shown;
+  return typeof shown === 'function' ? shown() : toHex(shown);
 }

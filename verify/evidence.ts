@@ -31,15 +31,15 @@ export function checkQuote(
   policy: Policy,
   context: EvidenceContext,
 ): QuoteSteps {
-  const { crypto, cache } = context;
+  const { crypto } = context;
 
   const parts = derive(shape, (bundle) => readQuoteParts(bundle, context));
   const extraData = ahead('quote-signature', parts.result?.value.extraData);
   const usableKey = ahead('attestation-key', parts.result?.value.key);
 
   const proof = log.check('batch-proof', [shape], (bundle) => checkBatchProof(bundle, crypto));
-  const covered = log.check('qualifying-data', [shape, proof, extraData], (bundle, batch, extra) =>
-    checkQualifyingData(bundle, batch, extra, crypto),
+  const covered = log.check('qualifying-data', [shape, proof, extraData], (bundle, root, extra) =>
+    checkQualifyingData(bundle, root, extra, crypto),
   );
   const quote = log.check('quote-signature', [parts, usableKey], ({ signed }, ak) => signed(ak));
   const key = log.check('attestation-key', [parts], ({ key }) => checkAttestationKey(key));
@@ -48,12 +48,7 @@ export function checkQuote(
     checkAttestationKeyChain(bundle, ak, policy, context),
   );
   log.check('tpm-trust', [certified], (ak) => checkTpmTrust(ak, policy));
-  const statement = log.check(
-    'statement',
-    [shape, proof],
-    (bundle, batch) => checkStatement(bundle, batch, cache),
-    [covered, signer, certified],
-  );
+  const statement = log.check('statement', [shape], checkStatement, [proof, covered, signer, certified]);
 
   return { shape, quote, key, certified, statement };
 }

@@ -1,18 +1,18 @@
-import { concat, toHex } from '../formats/bytes/bytes.ts';
+import { toBase64url } from '../formats/bytes/base64.ts';
+import { toHex } from '../formats/bytes/bytes.ts';
 import type { Crypto } from '../formats/crypto/crypto.ts';
 import type { Certificate } from '../formats/x509/certificate.ts';
 import type { VerifyCache } from './verify-cache.ts';
 
-/** SHA-256 of some DER, as bytes and in lower-case hex. */
+/** SHA-256 of some DER, in lower-case hex and as a statement has it. */
 export interface Fingerprint {
-  readonly sha256: Uint8Array;
   readonly hex: string;
+  readonly base64url: string;
 }
 
 export function fingerprint(crypto: Crypto, der: Uint8Array): Fingerprint {
-  // A copy: it is kept, and a seam may write its next hash into the same memory.
-  const sha256 = concat(crypto.hash('sha256', der));
-  return { sha256, hex: toHex(sha256) };
+  const sha256 = crypto.hash('sha256', der);
+  return { hex: toHex(sha256), base64url: toBase64url(sha256) };
 }
 
 /** Of a certificate; one that came out of a cache is hashed once. */

@@ -1,3 +1,4 @@
+import { concat } from '../formats/bytes/bytes.ts';
 import type { Bundle } from '../formats/evidence/bundle.ts';
 import type { Outcome } from './check-log.ts';
 import { type AttestationKey, readAttestationKey } from './checks/attestation-key.ts';
@@ -24,7 +25,8 @@ export interface QuoteParts {
 /** Reads quote and key; with a cache, bytes that were read before are not read again, nor are their signatures checked. */
 export function readQuoteParts(bundle: Bundle, { crypto, cache }: EvidenceContext): QuoteParts {
   const memory = cache?.quote(bundle);
-  const { attest, signature, attestationKeyPublic } = memory ?? bundle;
+  // Without a memory's copy, one of our own: the verdict's lines are made of it, and may be read after the caller changed the bundle.
+  const { attest, signature, attestationKeyPublic } = memory ?? { ...bundle, attest: concat(bundle.attest) };
   const quote = memory?.known ?? readQuote(attest);
   const key =
     cache?.attestationKey(crypto, attestationKeyPublic) ?? readAttestationKey(attestationKeyPublic, crypto);

@@ -3,9 +3,7 @@ import { type Result, success } from '../formats/bytes/result.ts';
 import { Writer } from '../formats/bytes/writer.ts';
 import type { Crypto } from '../formats/crypto/crypto.ts';
 import type { Bundle } from '../formats/evidence/bundle.ts';
-import type { EvidenceCode } from '../formats/evidence/evidence-code.ts';
 import { type Roots, rootsSha256, rootsToJson } from '../formats/evidence/roots.ts';
-import { parseStatement, type Statement } from '../formats/evidence/statement.ts';
 import {
   type Certificate,
   parseCertificate,
@@ -52,7 +50,6 @@ export class VerifyCache {
   readonly #quotes = new BytesMap<Outcome<Quote>>();
   /** Apart from the others, so that no prover crowds them out. */
   readonly #roots = new BytesMap<Certificate>();
-  readonly #statements = new BytesMap<Statement>();
   readonly #rootSets = new WeakMap<Roots, KnownRoots>();
   readonly #fingerprints = new WeakMap<Certificate, Fingerprint>();
   readonly #issuers = new WeakMap<Certificate, WeakMap<Certificate, boolean>>();
@@ -119,18 +116,6 @@ export class VerifyCache {
     return read;
   }
 
-  /**
-   * `parseStatement`, from memory when the statement of this leaf was read before.
-   * @param leaf its hash over these very bytes
-   */
-  statement(leaf: Uint8Array, bytes: Uint8Array): Result<Statement, EvidenceCode> {
-    const known = this.#statements.get(leaf);
-    if (known) return success(known);
-    const parsed = parseStatement(bytes);
-    if (parsed.ok) this.#statements.set(leaf, frozen(parsed.value));
-    return parsed;
-  }
-
   /** What is known of this attest, signature and key. */
   quote({ attest, signature, attestationKeyPublic }: Bundle): QuoteMemory {
     // The cursor's memory is good until the next bundle; what is kept refers to a copy.
@@ -155,11 +140,4 @@ function readOnce(known: BytesMap<Certificate>, der: Uint8Array): Result<Certifi
   const parsed = parseCertificate(concat(der));
   if (parsed.ok) known.set(parsed.value.der, parsed.value);
   return parsed;
-}
-
-/** Verdicts hand statements out: whoever gets one cannot change what the next one says. */
-function frozen<T extends object>(value: T): T {
-  for (const member of Object.values(value))
-    if (typeof member === 'object' && member !== null) frozen(member);
-  return Object.freeze(value);
 }

@@ -162,49 +162,35 @@ export function parseJson(input: string | Uint8Array, bounds: JsonBounds): Resul
   }
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-/** How many quotation marks the text has; undefined when something in it is escaped. */
-function quotesIn(bytes: Uint8Array): number | undefined {
-  let quotes = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (byte === BACKSLASH) return undefined;
-    if (byte === QUOTE) quotes++;
+/** Whether a value is no deeper than allowed and its numbers are within range. */
+function isBounded(value: Json, depth: number): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value) || !Number.isInteger(value);
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth === 0) return false;
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isBounded(item, depth - 1)) return false;
+    return true;
   }
-  return quotes;
-}
-
-/** How many quotation marks a value takes to write; NaN when it is deeper than allowed or a number is out of range. */
-function quotesFor(value: Json, depth: number): number {
-  if (typeof value === 'string') return 2;
-  if (typeof value === 'number')
-    return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value))
-      ? 0
-      : Number.NaN;
-  if (typeof value !== 'object' || value === null) return 0;
-  if (depth === 0) return Number.NaN;
-  let quotes = 0;
-  if (Array.isArray(value)) for (const item of value) quotes += quotesFor(item, depth - 1);
-  else for (const name in value) quotes += 2 + quotesFor((value as JsonObject)[name] ?? null, depth - 1);
-  return quotes;
+  for (const name in value) {
+    const member = (value as JsonObject)[name] ?? null;
+    // Most members are strings: a call less each.
+    if (typeof member !== 'string' && !isBounded(member, depth - 1)) return false;
+  }
+  return true;
 }
 
 /**
- * `parseJson` for most texts, by the platform's parser, which lets the last of several members of one name pass: but
- * where nothing is escaped, quotation marks stand around names and strings only, so a text with as many as its value
- * needs has every member once. Undefined for all other texts, acceptable or not: the strict parser decides. Objects
- * have their usual prototype here: for readers of own members.
+ * `parseJson` for most texts, by the platform's parser, which lets the last of several members of one name pass: but a
+ * text that is what its value is written as has every member once; without escapes, no half characters either. Undefined for all
+ * other texts, acceptable or not: the strict parser decides. Objects have their usual prototype here: for readers of
+ * own members.
  */
 export function parsePlainJson(bytes: Uint8Array, bounds: JsonBounds): Json | undefined {
-  if (bytes.length > bounds.maxBytes) return undefined;
-  const quotes = quotesIn(bytes);
-  const text = quotes === undefined ? undefined : fromUtf8(bytes);
-  if (text === undefined) return undefined;
+  const text = bytes.length > bounds.maxBytes ? undefined : fromUtf8(bytes);
+  if (text === undefined || text.includes('\\')) return undefined;
   try {
     const value: Json = JSON.parse(text);
-    return quotesFor(value, bounds.maxDepth) === quotes ? value : undefined;
+    return isBounded(value, bounds.maxDepth) && JSON.stringify(value) === text ? value : undefined;
   } catch {
     return undefined;
   }

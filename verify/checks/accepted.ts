@@ -4,7 +4,9 @@ import type { VerifyCode } from '../verify-code.ts';
 
 /** The accepted values as a line of the verdict shows them. */
 export function written(accepted: Accepted<string>): string {
-  return accepted === 'any' ? 'any' : accepted.join(' or ');
+  if (accepted === 'any') return accepted;
+  const [only] = accepted;
+  return accepted.length === 1 && only !== undefined ? only : accepted.join(' or ');
 }
 
 /** One claim against the values that the policy accepts. */

@@ -108,9 +108,9 @@ export function checkAttestationKey(read: Outcome<AttestationKey>): Outcome<Atte
 
 /** qualifiedSigner of the quote is the qualified name of this key as a primary key of the endorsement hierarchy. */
 export function checkQualifiedSigner(key: AttestationKey, quote: Quote): Outcome<undefined> {
-  const expected = toHex(key.qualifiedName);
+  const { qualifiedName } = key;
   const { qualifiedSigner } = quote.attest;
-  return equal(key.qualifiedName, qualifiedSigner)
-    ? holds(undefined, expected)
-    : fails('qualified-signer-differs', expected, toHex(qualifiedSigner));
+  return equal(qualifiedName, qualifiedSigner)
+    ? holds(undefined, qualifiedName)
+    : fails('qualified-signer-differs', toHex(qualifiedName), toHex(qualifiedSigner));
 }

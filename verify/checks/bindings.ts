@@ -1,11 +1,19 @@
 import type { Statement } from '../../formats/evidence/statement.ts';
 import type { Certificate } from '../../formats/x509/certificate.ts';
 import { fails, holds, type Outcome } from '../check-log.ts';
+import { sameItems } from '../same-items.ts';
 import type { VerifyCode } from '../verify-code.ts';
 import type { CertifiedKey } from './certificate-chains.ts';
 
-function same(code: VerifyCode, expected: string, actual: string): Outcome<undefined> {
-  return expected === actual ? holds(undefined, expected) : fails(code, expected, actual);
+/** Texts that have to be the same one by one. */
+function same(
+  code: VerifyCode,
+  expected: readonly (string | undefined)[],
+  actual: readonly (string | undefined)[],
+): Outcome<undefined> {
+  return sameItems(expected, actual)
+    ? holds(undefined, () => expected.join(', '))
+    : fails(code, expected.join(', '), actual.join(', '));
 }
 
 /** The node in attestation key certificate, statement and (for a client) enclave certificate is one. */
@@ -14,13 +22,8 @@ export function checkNode(
   statement: Statement,
   certificate: Certificate | undefined,
 ): Outcome<undefined> {
-  const { node } = key;
-  const certified = certificate ? (certificate.extensions.enclaveBinding?.node ?? '') : node;
-  const expected = `${node}, ${node}`;
-  // One by one: a certificate's name may hold whatever stands between them.
-  return statement.pod.node === node && certified === node
-    ? holds(undefined, expected)
-    : fails('node-differs', expected, `${statement.pod.node}, ${certified}`);
+  const certified = certificate ? (certificate.extensions.enclaveBinding?.node ?? '') : key.node;
+  return same('node-differs', [key.node, key.node], [statement.pod.node, certified]);
 }
 
 /** Pod UID, enclave and SPIFFE ID in certificate and statement are one. */
@@ -28,11 +31,11 @@ export function checkPod(certificate: Certificate, statement: Statement): Outcom
   const { enclaveBinding, subjectAltName } = certificate.extensions;
   const { uid, enclave } = statement.pod;
   const certified = [enclaveBinding?.podUid, enclaveBinding?.enclave, subjectAltName?.uri[0]];
-  return same('pod-differs', certified.join(', '), [uid, enclave, statement.sub].join(', '));
+  return same('pod-differs', certified, [uid, enclave, statement.sub]);
 }
 
 /** The owner key in certificate and statement is one, or in neither. */
 export function checkOwnerKey(certificate: Certificate, statement: Statement): Outcome<undefined> {
   const certified = certificate.extensions.enclaveBinding?.ownerKeySha256 ?? 'none';
-  return same('owner-key-differs', certified, statement.access.ownerKeySha256 ?? 'none');
+  return same('owner-key-differs', [certified], [statement.access.ownerKeySha256 ?? 'none']);
 }

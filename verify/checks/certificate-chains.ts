@@ -3,6 +3,7 @@ import type { Bundle } from '../../formats/evidence/bundle.ts';
 import type { TpmTrust } from '../../formats/x509/bindings.ts';
 import type { Certificate } from '../../formats/x509/certificate.ts';
 import { OID_EKU_SERVER_AUTH } from '../../names/oids.ts';
+import type { Issuer } from '../../names/signers.ts';
 import { verifyChain } from '../certificate-chain.ts';
 import { fails, holds, notRun, type Outcome } from '../check-log.ts';
 import type { EvidenceContext } from '../context.ts';
@@ -10,6 +11,10 @@ import { certificateFingerprint } from '../fingerprint.ts';
 import { accepts, type Policy } from '../policy/policy.ts';
 import { written } from './accepted.ts';
 import type { AttestationKey } from './attestation-key.ts';
+
+function issued(roots: number, role: Issuer, now: number): () => string {
+  return () => `issued by one of ${roots} roots of ${role}, valid at ${now}`;
+}
 
 /** The enclave's chain, to a root of `enclaves`; the server name of the bundle, if there, is in the certificate. */
 export function checkCertificateChain(
@@ -28,10 +33,10 @@ export function checkCertificateChain(
     usages: [OID_EKU_SERVER_AUTH],
     dnsName: bundle.serverName === '' ? undefined : bundle.serverName,
   });
-  const expected = `issued by one of ${trust.enclaves.length} roots of enclaves, valid at ${now}`;
-  return chain.ok
-    ? holds(chain.value, expected, `valid until ${chain.value.notAfter}`)
-    : fails(chain.code, expected, chain.message);
+  const expected = issued(trust.enclaves.length, 'enclaves', now);
+  if (!chain.ok) return fails(chain.code, expected(), chain.message);
+  const { notAfter } = chain.value;
+  return holds(chain.value, expected, () => `valid until ${notAfter}`);
 }
 
 /** The certificate of this very connection is the one in the bundle, byte for byte. */
@@ -72,24 +77,26 @@ export function checkAttestationKeyChain(
     now,
     cache,
   });
-  const expected = `issued by one of ${trust['attestation-keys'].length} roots of attestation-keys, valid at ${now}`;
-  if (!chain.ok) return fails(chain.code, expected, chain.message);
+  const expected = issued(trust['attestation-keys'].length, 'attestation-keys', now);
+  if (!chain.ok) return fails(chain.code, expected(), chain.message);
   const { spki, commonName: node, extensions, notAfter } = chain.value;
   if (!equal(spki, key.spki))
     return fails('attestation-key-certificate', 'a certificate of the key that signed', 'one of another key');
   const { tpmTrust: tpm } = extensions;
   if (node === undefined || tpm === undefined)
     return fails('attestation-key-certificate', 'node and TPM trust', 'one of them is missing');
-  return holds({ node, tpm }, expected, `node ${node}, valid until ${notAfter}`);
+  return holds({ node, tpm }, expected, () => `node ${node}, valid until ${notAfter}`);
 }
 
 /** How the TPM was trusted when its key was certified, and whether it is one that the policy accepts. */
 export function checkTpmTrust({ tpm }: CertifiedKey, policy: Policy): Outcome<undefined> {
   const hows = policy.allowEmulatedTpm ? 'vendor-root, listed or emulated' : 'vendor-root or listed';
-  const expected = `${hows}, EK ${written(policy.eks)}`;
-  const actual = `${tpm.how}, EK ${tpm.ekSha256}`;
-  if (tpm.how === 'emulated' && !policy.allowEmulatedTpm) return fails('tpm-emulated', expected, actual);
-  if (!accepts(policy.eks, tpm.ekSha256)) return fails('tpm-not-accepted', expected, actual);
-  const detail = tpm.how === 'emulated' ? 'an emulated TPM proves nothing about the machine' : undefined;
+  const eks = written(policy.eks);
+  const { how, ekSha256 } = tpm;
+  const expected = () => `${hows}, EK ${eks}`;
+  const actual = () => `${how}, EK ${ekSha256}`;
+  if (how === 'emulated' && !policy.allowEmulatedTpm) return fails('tpm-emulated', expected(), actual());
+  if (!accepts(policy.eks, ekSha256)) return fails('tpm-not-accepted', expected(), actual());
+  const detail = how === 'emulated' ? 'an emulated TPM proves nothing about the machine' : undefined;
   return holds(undefined, expected, actual, detail);
 }

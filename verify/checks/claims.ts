@@ -8,25 +8,28 @@ import { checkAccepted, written } from './accepted.ts';
 
 /** Every image of the pod is accepted, by digest or by name and digest. */
 export function checkImages({ pod }: Statement, { images }: Policy): Outcome<undefined> {
-  const digestOf = (image: string) => image.slice(image.indexOf('@') + 1);
-  const refused = pod.images.filter(
-    ({ image }) => !accepts(images, image) && !accepts(images, digestOf(image)),
-  );
-  const list = (some: Statement['pod']['images']) =>
-    some.map(({ container, image }) => `${container}: ${image}`).join(', ');
-  return refused.length === 0
-    ? holds(undefined, written(images), list(pod.images))
-    : fails('image-refused', written(images), list(refused));
+  let all = '';
+  let refused = '';
+  for (const { container, image } of pod.images) {
+    const shown = `${container}: ${image}`;
+    all += all === '' ? shown : `, ${shown}`;
+    if (accepts(images, image) || accepts(images, image.slice(image.indexOf('@') + 1))) continue;
+    refused += refused === '' ? shown : `, ${shown}`;
+  }
+  return refused === ''
+    ? holds(undefined, written(images), all)
+    : fails('image-refused', written(images), refused);
 }
 
 /** Mode, authentication and upstream of the sidecar. */
 export function checkAccess({ access }: Statement, policy: Policy): Outcome<undefined> {
   const { mode, auth, upstream } = access;
-  const expected = [policy.modes, policy.auth, policy.upstream].map(written).join('; ');
-  const actual = [mode, auth, upstream].join('; ');
+  const [modes, auths, upstreams] = [written(policy.modes), written(policy.auth), written(policy.upstream)];
+  const expected = () => `${modes}; ${auths}; ${upstreams}`;
+  const actual = () => `${mode}; ${auth}; ${upstream}`;
   const good =
     accepts(policy.modes, mode) && accepts(policy.auth, auth) && accepts(policy.upstream, upstream);
-  if (!good) return fails('access-refused', expected, actual);
+  if (!good) return fails('access-refused', expected(), actual());
   const detail = auth === 'jwt' ? 'auth is jwt: the front is trusted for who gets in' : undefined;
   return holds(undefined, expected, actual, detail);
 }

@@ -45,13 +45,14 @@ export function checkClock(
   };
   const behind = seen.find((each) => !notBefore(each, now));
   const before = behind ?? seen.at(-1);
-  const expected = `${before ? `not before ${written(before)}` : 'any count'}, safe = YES`;
-  const actual = `${written(now)}, safe = ${safe ? 'YES' : 'NO'}`;
-  if (behind) return fails('clock-went-back', expected, actual);
+  const expected = before ? `not before ${written(before)}, safe = YES` : 'any count, safe = YES';
+  const actual = () =>
+    `reset ${resetCount}, restart ${restartCount}, clock ${clock} ms, safe = ${safe ? 'YES' : 'NO'}`;
+  if (behind) return fails('clock-went-back', expected, actual());
   const rebooted = before !== undefined && seen.every((each) => each.resetCount < resetCount);
   if (!safe && !(rebooted && freshness !== 'unchecked'))
-    return fails('clock-unsafe', 'safe = YES, or a fresh nonce and a higher reset count', actual);
-  if (!Number.isSafeInteger(clock)) return fails('clock-went-back', 'a clock of less than 2^53 ms', actual);
+    return fails('clock-unsafe', 'safe = YES, or a fresh nonce and a higher reset count', actual());
+  if (!Number.isSafeInteger(clock)) return fails('clock-went-back', 'a clock of less than 2^53 ms', actual());
   return holds(
     now,
     expected,
