@@ -64,6 +64,25 @@ describe('what is remembered changes no verdict', () => {
     expect(verify(other.bundle, other.policy, context).statement?.pod.name).toBe('another');
   });
 
+  test.each([undefined, new VerifyCache()])(
+    'lines are read after the judged bytes and lists changed',
+    (cache) => {
+      const own = { ...structuredClone(made.bundle) };
+      const policy = structuredClone(made.policy);
+      const context = { ...made.context, cache };
+      const early = structuredClone(verify(own, policy, context));
+      const verdict = verify(own, policy, context);
+      const { pcrValues, attest, attestationKeyPublic, statement, certificateChain, path } = own;
+      for (const bytes of [attest, attestationKeyPublic, statement, ...certificateChain, ...path])
+        bytes.fill(0);
+      for (const { digest } of pcrValues?.values ?? []) digest.fill(0);
+      for (const list of Object.values(policy)) if (Array.isArray(list)) list.fill('other');
+      expect(verdict).toEqual(early);
+      expect(JSON.parse(JSON.stringify(verdict))).toEqual(early);
+      expect({ ...verdict }).toEqual(early);
+    },
+  );
+
   test('bytes that change in place after they were seen, roots included', () => {
     const bundle = { ...made.bundle, attest: concat(made.bundle.attest) };
     const trust = { ...made.context.trust, enclaves: made.context.trust.enclaves.map((der) => concat(der)) };
