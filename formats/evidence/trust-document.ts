@@ -200,7 +200,8 @@ export function acceptTrustDocument(
       'take it from the certificate service again',
     );
   const parsed = parseTrustDocument(signed.document);
-  if (parsed.ok && parsed.value.version <= held.version)
+  // Written so that a version that is missing, or no number, is refused.
+  if (parsed.ok && !(parsed.value.version > held.version))
     return refuse(
       'evidence-rollback',
       `the trust document has version ${parsed.value.version}, ${held.version} is held`,

@@ -12,6 +12,7 @@ import { parseRoots, rootsSha256, rootsToJson } from '../../../formats/evidence/
 import {
   acceptTrustDocument,
   encodeTrustDocument,
+  type HeldTrust,
   parseTrustDocument,
   signTrustDocument,
   type TrustDocument,
@@ -86,6 +87,9 @@ describe('trust document', () => {
     expect(accept({ ...good, document: changed })).toBe('evidence-untrusted');
     expect(accept({ ...good, signature: signer.sign(good.document) })).toBe('evidence-untrusted');
     expect(accept(good, 3)).toBe('evidence-rollback');
+    // Nobody who does not say what is held is taken for one who holds nothing.
+    expect(accept(good, Number.NaN)).toBe('evidence-rollback');
+    expect(acceptTrustDocument(nodeCrypto, good, { roots } as HeldTrust).ok).toBe(false);
     expect(accept({ ...good, document: new Uint8Array(500_000) })).toBe('evidence-too-large');
   });
 
