@@ -21,7 +21,7 @@ const LEFT_OUT = new Set(['$schema', '$id', '$defs', 'title', 'default', 'proper
  * The structural schema of a policy. Unknown members cannot be refused by one: the API server drops them, or refuses them when asked to
  * validate strictly, as kubectl does. Throws on a keyword that it does not know, rather than lose it.
  */
-export function structuralSchema(schema: Schema): Schema {
+function structuralSchema(schema: Schema): Schema {
   return convert(schema, definitionsOf(schema), false);
 }
 

@@ -15,7 +15,7 @@ import { type Accepted, accepts } from './policy/policy.ts';
 import type { VerifyCache } from './verify-cache.ts';
 import type { ChainCode } from './verify-code.ts';
 
-export const MAX_CHAIN_CERTIFICATES = 4;
+const MAX_CHAIN_CERTIFICATES = 4;
 
 const UNKNOWN_KEY = 'a key other than RSA 2048, 3072 or 4096, P-256 or P-384';
 

@@ -6,7 +6,7 @@ import { type DownwardContext, fieldValue, resourceValue } from './downward.ts';
 import type { DownwardFile, KeyToPath, ProjectedSource, Volume } from './pod.ts';
 
 /** A volume that cannot be set up yet: the kubelet reports FailedMount and tries again. */
-export class VolumeError extends Error {
+class VolumeError extends Error {
   override readonly name = 'VolumeError';
 }
 

@@ -8,7 +8,7 @@ import { parseCertificate } from '../x509/certificate.ts';
 import type { EvidenceCode } from './evidence-code.ts';
 import { base64, list, object, readJson } from './json-shape.ts';
 
-export const MAX_ROOTS_BYTES = 65_536;
+const MAX_ROOTS_BYTES = 65_536;
 const MAX_ROOTS_PER_ISSUER = 8;
 
 /** Root certificates by issuer, DER. */

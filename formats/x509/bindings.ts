@@ -20,7 +20,7 @@ export interface UserBinding {
   readonly grantSignature?: Uint8Array | undefined;
 }
 
-export const TPM_TRUST_KINDS = ['vendor-root', 'listed', 'emulated'] as const;
+const TPM_TRUST_KINDS = ['vendor-root', 'listed', 'emulated'] as const;
 export type TpmTrustKind = (typeof TPM_TRUST_KINDS)[number];
 
 /** How the TPM of an attestation key was trusted when its certificate was issued. */

@@ -18,7 +18,7 @@ import { encodeName, type Name, readName } from './name.ts';
 import { decodeSignatureAlgorithm, encodeSignatureAlgorithm } from './signature-algorithm.ts';
 import type { X509Code } from './x509-code.ts';
 
-export const MAX_CERTIFICATE_REQUEST_BYTES = 65_536;
+const MAX_CERTIFICATE_REQUEST_BYTES = 65_536;
 /** pkcs-9-at-extensionRequest (RFC 2985, 5.4.2). */
 const EXTENSION_REQUEST = '1.2.840.113549.1.9.14';
 const MAX_ATTRIBUTES = 8;

@@ -2,7 +2,7 @@
  * Why a launch, or what a launched enclave was asked for, came to nothing. One union for front and launcher: the launcher says most of
  * them, front keeps them in its store and tells them to the user.
  */
-export const LAUNCH_CODES = [
+const LAUNCH_CODES = [
   'profile-unknown',
   'profile-invalid',
   'pod-refused',

@@ -4,8 +4,6 @@ import { parse } from 'yaml';
 import { ConfigError } from '../config/config-error.ts';
 import { readIfThere } from '../files/read-if-there.ts';
 import { explain } from '../run/explain.ts';
-import { createKube } from './create-kube.ts';
-import type { Kube } from './kube.ts';
 import type { ApiServer } from './transport.ts';
 
 type Entries<K extends string> = readonly ({ readonly name: string } & { readonly [_ in K]?: Settings })[];
@@ -32,11 +30,6 @@ const UNSUPPORTED: Readonly<Record<'cluster' | 'user', Readonly<Record<string, s
     as: 'impersonation is not supported: use the credentials of that user',
   },
 };
-
-/** The current context of a kubeconfig: for tools, tests and operators' commands. @throws {ConfigError} */
-export function kubeFromKubeconfig(path: string, localAddress?: string): Kube {
-  return createKube({ ...apiServerFromKubeconfig(path), ...(localAddress && { localAddress }) });
-}
 
 /**
  * Server, authority and credentials of a context. Several files count as one, as for kubectl: the first that names something decides, and one

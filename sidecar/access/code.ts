@@ -1,5 +1,5 @@
 /** Why a connection, or a request, is refused. Also the label of the metric `refusals_total`. */
-export const ACCESS_CODES = [
+const ACCESS_CODES = [
   'session-resumed',
   'certificate-missing',
   'certificate-malformed',

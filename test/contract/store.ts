@@ -10,7 +10,7 @@ export interface StorePlace {
 }
 
 let counter = 0;
-export function someEnclave(user: string, change: Partial<NewEnclave> = {}): NewEnclave {
+function someEnclave(user: string, change: Partial<NewEnclave> = {}): NewEnclave {
   counter += 1;
   return {
     id: `e${counter}`,

@@ -4,10 +4,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
+import { createKube } from '../../platform/kube/create-kube.ts';
 import { elect } from '../../platform/kube/election.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { isKubeError } from '../../platform/kube/kube-error.ts';
-import { kubeFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
+import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
 import {
   CERTIFICATE_SIGNING_REQUESTS,
   CONFIG_MAPS,
@@ -31,7 +32,7 @@ beforeAll(async () => {
   const catalogueFile = join(directory, 'images.json');
   writeFileSync(catalogueFile, '{"images":{}}');
   cluster = await startCluster({ directory: join(directory, 'c'), nodes: 1, catalogueFile, tpm: false });
-  kube = kubeFromKubeconfig(cluster.kubeconfig);
+  kube = createKube(apiServerFromKubeconfig(cluster.kubeconfig));
   await kube.create(NAMESPACES, { metadata: { name: namespace } });
 });
 afterAll(async () => {

@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CREATE_PRIMARY } from '../../formats/tpm/commands.ts';
 import { HANDLE_RANGES, RH } from '../../formats/tpm/handles.ts';
@@ -15,7 +13,6 @@ import { createEndorsementPrimary, evict, flush, handlesFrom, startup } from '..
 import { openTransport } from '../../tpm/transport/open-transport.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 
-const _run = promisify(execFile);
 const EMPTY = new Uint8Array(0);
 
 let swtpm: Swtpm;

@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { concat, equal } from '../../formats/bytes/bytes.ts';
 import { decodeAttest, encodeAttest } from '../../formats/tpm/attest.ts';
@@ -33,7 +31,6 @@ import { openTransport, parseTpmAddress } from '../../tpm/transport/open-transpo
 import { TpmUnavailable } from '../../tpm/transport/transport.ts';
 import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
 
-const _run = promisify(execFile);
 const EMPTY = new Uint8Array(0);
 const bank = { hash: 'sha256', pcrs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 16] } as const;
 const noScheme = { kind: 'null' } as const;

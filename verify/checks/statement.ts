@@ -7,7 +7,7 @@ import type { ExpectedNonce } from '../context.ts';
 import type { Fingerprint } from '../fingerprint.ts';
 
 /** Seconds by which clocks of verifier and node may differ. */
-export const CLOCK_SKEW_SECONDS = 60;
+const CLOCK_SKEW_SECONDS = 60;
 
 /** The statement's closed schema; runs only after the quote was found to cover these bytes. */
 export function checkStatement({ statement }: Bundle): Outcome<Statement> {

@@ -59,7 +59,7 @@ export interface PolicyWarning {
 }
 
 /** What a policy lets through that its author may not mean to. */
-export function policyWarnings(policy: Policy): PolicyWarning[] {
+function policyWarnings(policy: Policy): PolicyWarning[] {
   const found: PolicyWarning[] = NAMES.filter((member) => !isPinned(policy, member)).map((member) => ({
     member,
     message: MEMBERS[member].any,

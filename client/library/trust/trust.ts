@@ -35,7 +35,7 @@ export interface RefreshedTrust {
 }
 
 /** A new document comes each minute: when the newest one that can be had is older, in seconds, somebody keeps newer ones back, or nobody makes them. */
-export const OLD_TRUST_SECONDS = 900;
+const OLD_TRUST_SECONDS = 900;
 
 /** What is held already: no network. @throws Failure when the file that holds it is damaged */
 export function heldTrust(pinned: PinnedRoots, store: TrustStore): Trust {
