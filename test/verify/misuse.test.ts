@@ -60,6 +60,20 @@ describe('what a caller forgot never means that anything will do', () => {
       ).toBe(false);
   });
 
+  // Of an environment variable, say, or of a policy that nobody parsed.
+  test('an emulated TPM, where whether it is accepted is a text', () => {
+    const emulated = fixture({
+      akCertificate: (f) => ({
+        ...f,
+        extensions: { tpmTrust: { ekSha256: context.seen?.[0]?.ekSha256 ?? '', how: 'emulated' } },
+      }),
+    });
+    const allowing = (allowEmulatedTpm: unknown) =>
+      verify(emulated.bundle, { ...policy, allowEmulatedTpm } as Policy, emulated.context).ok;
+    expect(['false', 'true', 1, {}, false].filter(allowing)).toEqual([]);
+    expect(allowing(true)).toBe(true);
+  });
+
   test('sets of roots that are no list', () => {
     expect(accepted(() => judge({}, { rootSets: 'any' }))).toBe(false);
   });
