@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { ANNOTATIONS, INJECT_LABEL, INJECTION_LABEL } from '../../names/labels.ts';
+import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../../names/sidecar.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
 import {
   type ApiAnswer,
@@ -249,8 +250,11 @@ function onTheRealOne(): void {
           metadata: { name: 'ours', labels: { [INJECT_LABEL]: 'no' } },
         }),
       );
-    const initContainers = [{ name: 'enclave-sidecar', image: APP_IMAGE }];
-    await must(admin().post(pods('plain'), bare('reserved-elsewhere', {}, { initContainers })));
+    // Names are reserved where enclaves are.
+    const volumes = [{ name: TOKEN_VOLUME, emptyDir: {} }];
+    const volumeMounts = [{ name: TOKEN_VOLUME, mountPath: '/t' }];
+    const initContainers = [{ name: SIDECAR_CONTAINER, image: APP_IMAGE, volumeMounts }];
+    await must(admin().post(pods('plain'), bare('elsewhere', {}, { initContainers, volumes })));
   });
 
   test('without the policies all of it goes through: nothing else refuses it', async () => {

@@ -137,7 +137,7 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
       ...change('enclave changed', '/eabc', { metadata: { labels: { [ENCLAVE_LABEL]: 'other' } } }),
       as: 'launcher',
     },
-    change('annotation changed', '/web', { metadata: { annotations: { [ANNOTATIONS.mode]: 'http' } } }),
+    change('annotation changed', '/web', { metadata: { annotations: { [ANNOTATIONS.ownerKey]: 'ab' } } }),
     change('annotation removed', '/web', { metadata: { annotations: { [ANNOTATIONS.ownerKey]: null } } }),
     change('annotation added by status', '/web/status', {
       metadata: { annotations: { [ANNOTATIONS.auth]: 'jwt' } },
@@ -159,6 +159,7 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     create('an app by tag', withApp({ image: 'app:1' })),
     create('an init container by tag', init({ image: `${APP_IMAGE.split('@')[0]}:latest` })),
     create('a digest that is cut', withApp({ image: APP_IMAGE.slice(0, -1) })),
+    create('a digest with more behind it', withApp({ image: `${APP_IMAGE}0` })),
     create('a digest of another kind', withApp({ image: `app@sha512:${'a'.repeat(128)}` })),
     create(
       'an image volume by tag',
