@@ -95,7 +95,8 @@ export function checkTpmTrust({ tpm }: CertifiedKey, policy: Policy): Outcome<un
   const { how, ekSha256 } = tpm;
   const expected = () => `${hows}, EK ${eks}`;
   const actual = () => `${how}, EK ${ekSha256}`;
-  if (how === 'emulated' && !policy.allowEmulatedTpm) return fails('tpm-emulated', expected(), actual());
+  if (how === 'emulated' && policy.allowEmulatedTpm !== true)
+    return fails('tpm-emulated', expected(), actual());
   if (!accepts(policy.eks, ekSha256)) return fails('tpm-not-accepted', expected(), actual());
   const detail = how === 'emulated' ? 'an emulated TPM proves nothing about the machine' : undefined;
   return holds(undefined, expected, actual, detail);
