@@ -7,6 +7,7 @@ import { parseCertificate } from '../../../formats/x509/certificate.ts';
 import type { Issuer } from '../../../names/signers.ts';
 import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
 import { verifyChain } from '../../../verify/certificate-chain.ts';
+import { ANYTHING } from '../../../verify/policy/anything.ts';
 import type { PcrPolicy, Policy } from '../../../verify/policy/policy.ts';
 import type { Verdict } from '../../../verify/verdict.ts';
 import { attest } from '../evidence/attest.ts';
@@ -22,24 +23,6 @@ export interface Observation {
   /** Unix seconds. */
   readonly madeAt: number;
 }
-
-/** Accepts whatever holds in itself: signatures, chains to the roots that are held, bindings. */
-const ANYTHING: Policy = {
-  allowEmulatedTpm: true,
-  eks: 'any',
-  pcrs: 'any',
-  roots: 'any',
-  namespaces: 'any',
-  serviceAccounts: 'any',
-  enclaves: 'any',
-  images: 'any',
-  specSha256: 'any',
-  modes: 'any',
-  auth: 'any',
-  upstream: 'any',
-  ownerKeys: 'any',
-  maxAge: 86_400,
-};
 
 /** When a bundle says that it was made; unverified, to choose the time that an old bundle is judged at. */
 export function madeAt(bundle: Bundle): number | undefined {
