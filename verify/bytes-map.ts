@@ -1,3 +1,5 @@
+import { equalPublic } from '../formats/bytes/bytes.ts';
+
 const MAX_ENTRIES = 1024;
 /** As many as a number holds exactly. */
 const TAIL_BYTES = 6;
@@ -17,7 +19,7 @@ export class BytesMap<V> {
 
   get(bytes: Uint8Array): V | undefined {
     const entry = this.#entries.get(tail(bytes));
-    return entry && same(entry.bytes, bytes) ? entry.value : undefined;
+    return entry && equalPublic(entry.bytes, bytes) ? entry.value : undefined;
   }
 
   /** @param bytes nobody may change them afterwards: give a copy */
@@ -26,13 +28,6 @@ export class BytesMap<V> {
     if (oldest !== undefined) this.#entries.delete(oldest);
     this.#entries.set(tail(bytes), { bytes, value });
   }
-}
-
-/** Public bytes, so it may stop early; apart from `equal` of formats/bytes, so that it sees one kind of array only. */
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }
 
 function tail(bytes: Uint8Array): number {

@@ -1,4 +1,4 @@
-import { equal } from '../formats/bytes/bytes.ts';
+import { equalPublic } from '../formats/bytes/bytes.ts';
 import { type Refusal, type Result, refuse, success } from '../formats/bytes/result.ts';
 import type { Crypto } from '../formats/crypto/crypto.ts';
 import type { Roots } from '../formats/evidence/roots.ts';
@@ -103,7 +103,7 @@ function rootOf(
   let outdated: Result<Certificate, ChainCode> | undefined;
   for (const der of roots[role]) {
     const root = cache?.root(der) ?? parseCertificate(der);
-    if (!root.ok || !equal(root.value.subject, last.issuer)) continue;
+    if (!root.ok || !equalPublic(root.value.subject, last.issuer)) continue;
     named++;
     // Before its signature is looked at: a seam may or may not know the key.
     if (root.value.keyKind === undefined) continue;
@@ -161,7 +161,7 @@ function pathProblem(
     const below = path[index - 1];
     // The root's signature over the last certificate was checked when the root was chosen.
     if (!below || index === path.length - 1) continue;
-    if (!equal(below.issuer, certificate.subject))
+    if (!equalPublic(below.issuer, certificate.subject))
       return no('chain-untrusted', 'a certificate does not follow from the next');
     if (!signed(below, certificate)) return no('chain-signature', 'a signature in the chain is wrong');
   }

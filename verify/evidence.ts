@@ -59,15 +59,16 @@ export function checkTpmState(
   { shape, quote, key, certified }: QuoteSteps,
   freshness: Step<Freshness>,
   policy: Policy,
-  { crypto, pcrSelection, seen = [] }: EvidenceContext,
+  context: EvidenceContext,
 ): Step<TpmSeen> {
+  const { pcrSelection, seen = [] } = context;
   const selection = log.check('pcr-selection', [shape, quote], (bundle, signed) =>
     checkPcrSelection(bundle, signed, policy, pcrSelection),
   );
   const digest = log.check(
     'pcr-digest',
     [shape, quote],
-    (bundle, signed) => checkPcrDigest(bundle, signed, crypto),
+    (bundle, signed) => checkPcrDigest(bundle, signed, context),
     [selection],
   );
   log.check('pcr-values', [shape], (bundle) => checkPcrValues(bundle, policy), [digest]);

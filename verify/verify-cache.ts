@@ -1,7 +1,7 @@
-import { concat } from '../formats/bytes/bytes.ts';
+import { concat, equalPublic } from '../formats/bytes/bytes.ts';
 import { type Result, success } from '../formats/bytes/result.ts';
 import { Writer } from '../formats/bytes/writer.ts';
-import type { Crypto } from '../formats/crypto/crypto.ts';
+import type { Crypto, HashAlgorithm } from '../formats/crypto/crypto.ts';
 import type { Bundle } from '../formats/evidence/bundle.ts';
 import { type Roots, rootsSha256, rootsToJson } from '../formats/evidence/roots.ts';
 import {
@@ -24,6 +24,8 @@ export interface QuoteMemory extends Pick<Bundle, 'attest' | 'signature' | 'atte
   /** For a signature that verified; what does not hold is not kept. */
   keep(outcome: Outcome<Quote>): void;
 }
+
+type PcrValues = NonNullable<Bundle['pcrValues']>['values'];
 
 /** A path from leaf to root, and what it is sound for. */
 interface SoundPath {
@@ -48,6 +50,10 @@ export class VerifyCache {
   readonly #certificates = new BytesMap<Certificate>();
   readonly #keys = new BytesMap<Outcome<AttestationKey>>();
   readonly #quotes = new BytesMap<Outcome<Quote>>();
+  readonly #pcrValues = new BytesMap<{
+    readonly hash: HashAlgorithm;
+    readonly digests: readonly Uint8Array[];
+  }>();
   /** Apart from the others, so that no prover crowds them out. */
   readonly #roots = new BytesMap<Certificate>();
   readonly #rootSets = new WeakMap<Roots, KnownRoots>();
@@ -114,6 +120,21 @@ export class VerifyCache {
     const read = readAttestationKey(copy, crypto);
     if (read.ok) this.#keys.set(copy, read);
     return read;
+  }
+
+  /** Whether these PCR values were found to have this digest. */
+  hadPcrDigest(hash: HashAlgorithm, pcrDigest: Uint8Array, values: PcrValues): boolean {
+    const known = this.#pcrValues.get(pcrDigest);
+    if (known?.hash !== hash || known.digests.length !== values.length) return false;
+    for (let i = 0; i < values.length; i++) {
+      const [one, other] = [known.digests[i], values[i]?.digest];
+      if (!one || !other || !equalPublic(one, other)) return false;
+    }
+    return true;
+  }
+
+  keepPcrDigest(hash: HashAlgorithm, pcrDigest: Uint8Array, values: PcrValues): void {
+    this.#pcrValues.set(concat(pcrDigest), { hash, digests: values.map(({ digest }) => concat(digest)) });
   }
 
   /** What is known of this attest, signature and key. */

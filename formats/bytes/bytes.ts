@@ -27,6 +27,27 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0;
 }
 
+/**
+ * The same for public bytes: stops at the first difference, and compares eight bytes at a time. Certificates that come
+ * again are found by all their bytes, which is a good part of what a verification costs.
+ */
+export function equalPublic(a: Uint8Array, b: Uint8Array): boolean {
+  const { length } = a;
+  if (b.length !== length) return false;
+  let at = 0;
+  // Below that, the two views cost more than they save.
+  if (length >= 64) {
+    const [left, right] = [
+      new DataView(a.buffer, a.byteOffset, length),
+      new DataView(b.buffer, b.byteOffset, length),
+    ];
+    for (const end = length - 7; at < end; at += 8)
+      if (left.getBigInt64(at) !== right.getBigInt64(at)) return false;
+  }
+  for (; at < length; at++) if (a[at] !== b[at]) return false;
+  return true;
+}
+
 const HEX_DIGITS = encoder.encode('0123456789abcdef');
 
 /** Where short texts are made: memory that the decoder can read without moving it first. */

@@ -113,7 +113,9 @@ function read(reader: Reader, shape: Shape, scope: Scope): unknown {
       const count = readUint(reader, 4);
       if (count > shape.max)
         throw new Malformed('tpm-too-large', `${count} items where ${shape.max} are allowed`);
-      return Array.from({ length: count }, () => read(reader, shape.item, NO_SELECTORS));
+      const items: unknown[] = [];
+      while (items.length < count) items.push(read(reader, shape.item, NO_SELECTORS));
+      return items;
     }
     case 'structure':
       return readFields(reader, shape.fields, {});

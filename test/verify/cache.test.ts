@@ -98,6 +98,19 @@ describe('what is remembered changes no verdict', () => {
   });
 });
 
+test('values of PCRs have a digest by the hash that made it only, and whole', () => {
+  const cache = new VerifyCache();
+  const values = [0, 1].map((index) => ({ index, digest: new Uint8Array(32).fill(index) }));
+  const digest = new Uint8Array(48).fill(9);
+  cache.keepPcrDigest('sha384', digest, values);
+  expect(cache.hadPcrDigest('sha384', concat(digest), values)).toBe(true);
+  expect(cache.hadPcrDigest('sha256', digest, values)).toBe(false);
+  expect(cache.hadPcrDigest('sha384', digest, values.slice(1))).toBe(false);
+  expect(cache.hadPcrDigest('sha384', digest, values.toReversed())).toBe(false);
+  for (const value of values) value.digest.fill(7);
+  expect(cache.hadPcrDigest('sha384', digest, values)).toBe(false);
+});
+
 describe('values by bytes', () => {
   test('are found by the very same bytes only, however alike their ends are', () => {
     const map = new BytesMap<string>();

@@ -1,4 +1,4 @@
-import { equal, toHex } from '../../formats/bytes/bytes.ts';
+import { equalPublic, toHex } from '../../formats/bytes/bytes.ts';
 import type { Bundle } from '../../formats/evidence/bundle.ts';
 import type { TpmTrust } from '../../formats/x509/bindings.ts';
 import type { Certificate } from '../../formats/x509/certificate.ts';
@@ -48,7 +48,7 @@ export function checkLiveCertificate(
   const expected = certificateFingerprint(leaf, crypto, cache).hex;
   if (live === undefined)
     return notRun(undefined, expected, 'none', 'no live certificate was given, so no connection is judged');
-  if (equal(leaf.der, live)) return holds(undefined, expected);
+  if (equalPublic(leaf.der, live)) return holds(undefined, expected);
   const shown =
     live.length === 0
       ? 'the peer showed none, as on a resumed TLS session'
@@ -80,7 +80,7 @@ export function checkAttestationKeyChain(
   const expected = issued(trust['attestation-keys'].length, 'attestation-keys', now);
   if (!chain.ok) return fails(chain.code, expected(), chain.message);
   const { spki, commonName: node, extensions, notAfter } = chain.value;
-  if (!equal(spki, key.spki))
+  if (!equalPublic(spki, key.spki))
     return fails('attestation-key-certificate', 'a certificate of the key that signed', 'one of another key');
   const { tpmTrust: tpm } = extensions;
   if (node === undefined || tpm === undefined)

@@ -1,11 +1,11 @@
 import { equal, toHex } from '../../formats/bytes/bytes.ts';
 import { Writer } from '../../formats/bytes/writer.ts';
-import type { Crypto } from '../../formats/crypto/crypto.ts';
 import type { Bundle } from '../../formats/evidence/bundle.ts';
 import type { PcrSelection } from '../../formats/evidence/trust-document.ts';
 import { HASHES } from '../../formats/tpm/algorithms.ts';
 import { selectedPcrs } from '../../formats/tpm/pcr-selection.ts';
 import { fails, holds, notRun, type Outcome } from '../check-log.ts';
+import type { EvidenceContext } from '../context.ts';
 import { accepts, type Policy } from '../policy/policy.ts';
 import { sameItems } from '../same-items.ts';
 import type { Quote } from './quote-signature.ts';
@@ -31,17 +31,19 @@ export function checkPcrSelection(
 ): Outcome<PcrSelection> {
   const banks = selectedPcrs(quote.info.pcrSelect);
   const empty = quote.info.pcrSelect.length - banks.length;
-  const named = banks.map((each) => written(each.hash, each.pcrs)).join('+') || 'none';
-  const actual = empty > 0 ? `${named}+a bank without PCRs` : named;
+  const actual = () => {
+    const named = banks.map((each) => written(each.hash, each.pcrs)).join('+') || 'none';
+    return empty > 0 ? `${named}+a bank without PCRs` : named;
+  };
   const sets = policy === 'any' ? [] : policy.sets;
-  const no = () => fails('pcr-selection-differs', wantedSelections(policy, cluster), actual);
+  const no = () => fails('pcr-selection-differs', wantedSelections(policy, cluster), actual());
   const [bank] = banks;
   // An empty second bank would be invisible in the text: the signed list itself has exactly one entry.
   if (!bank || quote.info.pcrSelect.length !== 1) return no();
   const { hash, pcrs } = bank;
   if (hash !== 'sha256' && hash !== 'sha384') return no();
   if (pcrs.some((pcr) => pcr >= FIRST_RESETTABLE))
-    return fails('pcr-resettable', `PCRs below ${FIRST_RESETTABLE}`, actual);
+    return fails('pcr-resettable', `PCRs below ${FIRST_RESETTABLE}`, actual());
   if (cluster && (cluster.hash !== hash || !sameItems(cluster.pcrs, pcrs))) return no();
   if (policy !== 'any' && policy.hash !== hash) return no();
   // Each set of a policy names every PCR of the selection.
@@ -52,7 +54,7 @@ export function checkPcrSelection(
   if (shown?.hashAlgorithm !== HASHES[hash] || !sameItems(values, pcrs))
     return fails(
       'pcr-selection-differs',
-      `values of ${actual}`,
+      `values of ${actual()}`,
       `values of ${bankName(shown)}:${values.join()}`,
     );
   return holds({ hash, pcrs }, cluster || policy !== 'any' ? actual : ANY_SELECTION, actual);
@@ -77,17 +79,23 @@ function wantedSelections(policy: Policy['pcrs'], cluster: PcrSelection | undefi
 }
 
 /** pcrDigest is the hash (by the signature's algorithm, TPM 2.0 Library part 3, 18.4) of the values shown. */
-export function checkPcrDigest(bundle: Bundle, quote: Quote, crypto: Crypto): Outcome<undefined> {
+export function checkPcrDigest(
+  bundle: Bundle,
+  quote: Quote,
+  { crypto, cache }: EvidenceContext,
+): Outcome<undefined> {
   const { hash } = quote.signature;
   if (hash !== 'sha256' && hash !== 'sha384') return fails('pcr-digest-differs', 'SHA-256 or SHA-384', hash);
-  input.reset();
-  for (const { digest } of bundle.pcrValues?.values ?? []) input.bytes(digest);
-  const shown = crypto.hash(hash, input.view());
   const { pcrDigest } = quote.info;
-  const expected = toHex(pcrDigest);
-  return equal(shown, pcrDigest)
-    ? holds(undefined, expected)
-    : fails('pcr-digest-differs', expected, toHex(shown));
+  const values = bundle.pcrValues?.values ?? [];
+  // A node's values are the same until it boots again, and what was hashed to this digest once always is.
+  if (cache?.hadPcrDigest(hash, pcrDigest, values)) return holds(undefined, pcrDigest);
+  input.reset();
+  for (const { digest } of values) input.bytes(digest);
+  const shown = crypto.hash(hash, input.view());
+  if (!equal(shown, pcrDigest)) return fails('pcr-digest-differs', toHex(pcrDigest), toHex(shown));
+  cache?.keepPcrDigest(hash, pcrDigest, values);
+  return holds(undefined, pcrDigest);
 }
 
 /** The values are those of one of the policy's sets, whole. */

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fromBase64, fromBase64url, toBase64, toBase64url } from '../../../formats/bytes/base64.ts';
-import { concat, equal, fromHex, fromUtf8, toHex, toUtf8 } from '../../../formats/bytes/bytes.ts';
+import {
+  concat,
+  equal,
+  equalPublic,
+  fromHex,
+  fromUtf8,
+  toHex,
+  toUtf8,
+} from '../../../formats/bytes/bytes.ts';
 import { Reader } from '../../../formats/bytes/reader.ts';
 import { Writer } from '../../../formats/bytes/writer.ts';
 
@@ -13,6 +21,16 @@ describe('bytes', () => {
     expect(equal(Uint8Array.of(1, 2), Uint8Array.of(1, 2))).toBe(true);
     expect(equal(Uint8Array.of(1, 2), Uint8Array.of(1, 3))).toBe(false);
     expect(equal(Uint8Array.of(1), Uint8Array.of(1, 0))).toBe(false);
+  });
+
+  test('of public bytes: every byte counts, wherever they lie in memory', () => {
+    for (const length of [0, 1, 63, 64, 65, 71, 72, 100]) {
+      const one = new Uint8Array(length + 3).subarray(3).fill(7);
+      const other = concat(one);
+      expect(equalPublic(one, other)).toBe(true);
+      expect(equalPublic(one, concat(one, Uint8Array.of(0)))).toBe(false);
+      for (let at = 0; at < length; at++) expect(equalPublic(one, other.with(at, 8))).toBe(false);
+    }
     expect([fromHex('0'), fromHex('0A'), fromHex('zz'), fromHex(' 00')]).toEqual(Array(4).fill(undefined));
     expect(fromHex('00ff')).toEqual(Uint8Array.of(0, 255));
     expect(fromUtf8(Uint8Array.of(0xc0, 0x80))).toBeUndefined();

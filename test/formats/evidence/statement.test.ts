@@ -53,6 +53,77 @@ describe('statements', () => {
     ).toBeUndefined();
   });
 
+  test('in the plain form they are read as in any other: edited texts, beside the same ones behind a space', () => {
+    const { ownerKeySha256: _, ...jwt } = { ...access, auth: 'jwt' };
+    const [image] = pod.images;
+    const two = [image, { container: 'sidecar', image: `a@sha256:${'0'.repeat(64)}` }];
+    const texts = [
+      statement,
+      { ...statement, access: jwt, cnf: { 'spki#S256': 'A'.repeat(43) } },
+      { ...statement, pod: { ...pod, images: two } },
+    ].map((each) => JSON.stringify(each));
+    const quoted = [...new Set(texts.flatMap((text) => text.match(/"[^"]*"/g) ?? []))];
+    const inserts = [
+      '',
+      '"',
+      ',',
+      '-',
+      '.',
+      'A',
+      'B',
+      '=',
+      '0',
+      '9',
+      ' ',
+      '\\n',
+      '\\u0041',
+      '{',
+      '}',
+      ']',
+      '{}',
+      'ü',
+      '\n',
+    ];
+    const repeated = fc
+      .tuple(fc.constantFrom('a', '0', 'A', '!'), fc.nat(700))
+      .map(([one, times]) => one.repeat(times));
+    const edit = fc.tuple(fc.nat(), fc.nat(2), fc.oneof(fc.constantFrom(...inserts, ...quoted), repeated));
+    const edited = fc.tuple(fc.constantFrom(...texts), edit).map(([text, [at, remove, insert]]) => {
+      const where = at % (text.length + 1);
+      return text.slice(0, where) + insert + text.slice(where + remove);
+    });
+    const swapped = fc
+      .tuple(
+        fc.constantFrom(...texts),
+        fc.nat(),
+        fc.oneof(
+          fc.constantFrom(...quoted),
+          repeated.map((one) => `"${one}"`),
+        ),
+      )
+      .map(([text, at, by]) => {
+        const places = text.match(/"[^"]*"/g) ?? [];
+        return text.replace(places[at % places.length] ?? '', () => by);
+      });
+    const seconds = fc
+      .tuple(
+        fc.constantFrom(...texts),
+        fc.constantFrom('0', '01', '-1', '253402300799', '253402300800', '1e3', '1.0'),
+      )
+      .map(([text, iat]) => text.replace(/"iat":\d+/, `"iat":${iat}`));
+    let good = 0;
+    fc.assert(
+      fc.property(fc.oneof(edited, swapped, seconds), (text) => {
+        const [plain, spaced] = [parseStatement(toUtf8(text)), parseStatement(toUtf8(` ${text}`))];
+        expect(plain.ok).toBe(spaced.ok);
+        if (plain.ok && spaced.ok) expect(JSON.stringify(plain.value)).toBe(JSON.stringify(spaced.value));
+        if (plain.ok) good++;
+      }),
+      { numRuns: 5000 },
+    );
+    expect(good).toBeGreaterThan(100);
+  });
+
   test('mutations never throw', () => {
     fc.assert(
       fc.property(
