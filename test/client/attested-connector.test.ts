@@ -181,5 +181,6 @@ test('the end of the command ends what is under way', async () => {
   abort.abort();
   const start = Date.now();
   expect(await Promise.all(waiting)).toHaveLength(50);
-  expect(Date.now() - start).toBeLessThan(1_000);
+  // They would be asked again for a minute.
+  expect(Date.now() - start).toBeLessThan(10_000);
 });

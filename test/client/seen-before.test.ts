@@ -202,7 +202,8 @@ test('Ctrl-C ends a command at once, whoever it waits for', async () => {
     const start = performance.now();
     connected.interrupt();
     expect(await connected.ended, argv.join(' ')).toMatchObject({ exit: 130 });
-    expect(performance.now() - start, argv.join(' ')).toBeLessThan(1_000);
+    // Any of its waits is longer, and a busy machine is slow.
+    expect(performance.now() - start, argv.join(' ')).toBeLessThan(4_000);
   }
   for (const each of held) each.destroy();
   silent.close();
