@@ -8,7 +8,7 @@ import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { formatPolicy } from '../../verify/policy/format-policy.ts';
 import { ENCLAVE } from '../support/client-enclave.ts';
 import { type FakeFront, fakeFront } from '../support/client-front.ts';
-import { type Person, person, type Ran } from '../support/enclavectl.ts';
+import { noticesOf, type Person, person, type Ran } from '../support/enclavectl.ts';
 import { type Changes, FIXTURE_POLICY } from '../support/evidence.ts';
 import { fixtureRoots } from '../support/fixture-certificates.ts';
 import { ecKey } from '../support/fixture-keys.ts';
@@ -40,8 +40,6 @@ const otherTpm: Changes = {
     extensions: { ...fields.extensions, tpmTrust: { ekSha256: 'cd'.repeat(32), how: 'vendor-root' } },
   }),
 };
-const notices = (ran: Ran): string[] =>
-  ((JSON.parse(ran.out) as { notices?: { code: string }[] }).notices ?? []).map(({ code }) => code);
 const status = (): Promise<Ran> => alice.run('status', ENCLAVE, '--verify', '--json');
 const pipe = async (text: string): Promise<Ran> => {
   const connected = alice.start('connect', ENCLAVE);
@@ -52,11 +50,11 @@ const pipe = async (text: string): Promise<Ran> => {
 test('a new node, a new key of the same TPM and a restart are told, each once', async () => {
   const launched = await alice.run('launch', 'hello');
   expect(launched.err).toMatch(/^notice: the node node-1 is seen for the first time.*\(node-new\)$/m);
-  expect(notices(await status())).toEqual([]);
+  expect(noticesOf(await status())).toEqual([]);
   front.enclave().change({ ak: ecKey('second ak') });
-  expect(notices(await status())).toEqual(['attestation-key-new']);
+  expect(noticesOf(await status())).toEqual(['attestation-key-new']);
   front.enclave().change({});
-  expect(notices(await status())).toEqual([]);
+  expect(noticesOf(await status())).toEqual([]);
   front.enclave().change({ ak: ecKey('second ak'), ...clock({ resetCount: 8, clock: 5n }) });
   // Standard output is the enclave's, with --json too.
   const connected = alice.start('connect', ENCLAVE, '--json');
@@ -64,7 +62,7 @@ test('a new node, a new key of the same TPM and a restart are told, each once', 
   const restarted = await connected.ended;
   expect(restarted).toMatchObject({ exit: 0, out: 'hello' });
   expect(restarted.err).toContain('from 7 to 8 (node-restarted)');
-  expect(notices(await status())).toEqual([]);
+  expect(noticesOf(await status())).toEqual([]);
 });
 
 describe('another TPM, or one that went back', () => {

@@ -5,7 +5,7 @@ import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { formatPolicy } from '../../verify/policy/format-policy.ts';
 import { ENCLAVE } from '../support/client-enclave.ts';
 import { type FakeFront, fakeFront, trustDocument } from '../support/client-front.ts';
-import { type Person, person, type Ran } from '../support/enclavectl.ts';
+import { noticesOf, type Person, person, type Ran } from '../support/enclavectl.ts';
 import { FIXTURE_POLICY } from '../support/evidence.ts';
 import { fixtureRoots, rootIssuer } from '../support/fixture-certificates.ts';
 
@@ -23,8 +23,6 @@ afterEach(async () => {
   await front.close();
 });
 
-const notices = (ran: Ran): string[] =>
-  ((JSON.parse(ran.out) as { notices?: { code: string }[] }).notices ?? []).map(({ code }) => code);
 const status = (): Promise<Ran> => alice.run('status', ENCLAVE, '--verify', '--json');
 
 describe('the CA', () => {
@@ -34,8 +32,8 @@ describe('the CA', () => {
     front.override({
       getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 8, roots: both }) }),
     });
-    expect(notices(await status())).toEqual(['ca-new-roots']);
-    expect(notices(await status())).toEqual([]);
+    expect(noticesOf(await status())).toEqual(['ca-new-roots']);
+    expect(noticesOf(await status())).toEqual([]);
     // Somebody else's CA, with a higher version.
     const theirs = { trustDocument: trustDocument({ version: 9 }, 'another') };
     front.override({ getTrustDocument: async () => theirs });
@@ -128,12 +126,12 @@ describe('the CA', () => {
     front.override({
       getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 5, issuedAt }) }),
     });
-    expect(notices(await status())).toEqual(['trust-document-withheld']);
+    expect(noticesOf(await status())).toEqual(['trust-document-withheld']);
     front.override({
       getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 9, issuedAt }) }),
     });
     const old = await status();
-    expect(notices(old)).toEqual(['trust-document-old']);
+    expect(noticesOf(old)).toEqual(['trust-document-old']);
     expect(old.out).toContain('60 minutes old');
   });
 });

@@ -66,3 +66,8 @@ export function person(server: string, more: Readonly<Record<string, string>> = 
     remove: () => rmSync(home, { recursive: true, force: true }),
   };
 }
+
+/** Codes of the notices in what a command with `--json` printed. */
+export function noticesOf(ran: Ran): string[] {
+  return ((JSON.parse(ran.out) as { notices?: { code: string }[] }).notices ?? []).map(({ code }) => code);
+}
