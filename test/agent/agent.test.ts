@@ -161,16 +161,15 @@ describe('agent', () => {
     const { calls, address, token } = await sidecar('many');
     const credential = await calls.credential();
     const connections = Array.from({ length: 8 }, () => sidecarAt(address, token));
-    const bundles = await Promise.all(
-      connections.flatMap((each) => [
-        each.quote(nonce(), credential),
-        each.quote(nonce()),
-        each.quote(nonce()),
-      ]),
-    );
-    const quotes = new Set(bundles.map(({ attest }) => toHex(attest)));
-    expect(bundles).toHaveLength(24);
-    expect(quotes.size).toBeLessThan(24);
+    await Promise.all(connections.map((each) => each.quote(nonce(), credential)));
+    // On a busy machine one round's requests may come so far apart that each finds the TPM free.
+    await until('statements share a quote', async () => {
+      const bundles = await Promise.all(
+        connections.flatMap((each) => [each.quote(nonce()), each.quote(nonce()), each.quote(nonce())]),
+      );
+      expect(bundles).toHaveLength(24);
+      return new Set(bundles.map(({ attest }) => toHex(attest))).size < bundles.length;
+    });
     const metrics = await (await fetch(`http://${world.agentHost}:9464/metrics`)).text();
     expect(metrics).toMatch(/^enclave_agent_seals_total\{result="ok"\} [1-9]/m);
     expect(metrics).toMatch(/^enclave_agent_tpm_up 1$/m);
