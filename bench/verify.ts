@@ -1,7 +1,8 @@
 /**
  * What verifying a bundle costs, as multiples of one P-256 verification: a bare call of node:crypto with a key that is
- * ready, in the same run, alternating in short slices. Design budgets: 1.25x with a new quote, 0.25x with a known one,
- * and 1.25x of the verifications that a new certificate needs.
+ * ready. CPU time of the whole process, garbage collection included, so that other processes count little; floor and
+ * subject alternate in slices of 64 calls, a round is their sums' ratio, a figure the median of five rounds. Design
+ * budgets: 1.25x with a new quote, 0.25x with a known one, and 1.25x of the verifications that a new certificate needs.
  */
 import { createPublicKey, verify as verifySignature } from 'node:crypto';
 import { toUtf8 } from '../formats/bytes/bytes.ts';
@@ -12,15 +13,14 @@ import { ecKey, type FixtureTpmKey } from '../test/support/fixture-keys.ts';
 import { rsaKey } from '../test/support/fixture-rsa-key.ts';
 import { verify } from '../verify/verify.ts';
 import { VerifyCache } from '../verify/verify-cache.ts';
-import { alternate, median } from './figures.ts';
+import { median } from './figures.ts';
 
-const REPEATS = 5;
-const SLICES = 96;
-const SLICE_CALLS = 4;
-/** Bundles that differ, and how often a run goes around them. */
-const BUNDLES = 128;
-const WARM_UP = 2048;
-const LAPS = Math.ceil(((SLICES + 1) * SLICE_CALLS) / BUNDLES);
+const ROUNDS = 5;
+const WARM_UP = 2;
+const SLICES = 16;
+const SLICE_CALLS = 64;
+/** Bundles that differ; of a batch as many leaves. */
+const BUNDLES = 2 * SLICE_CALLS;
 
 const KINDS: Readonly<Record<string, () => FixtureTpmKey>> = {
   'P-256': () => ecKey('ak'),
@@ -60,18 +60,20 @@ function judge({ bundle, policy, context }: Fixture, cache: VerifyCache): void {
   if (!verdict.ok) throw new Error(`refused: ${verdict.code}`);
 }
 
-/** Judges one bundle after the other, in each lap with another cache that knows the first bundle only. */
-function inTurn(fixtures: readonly Fixture[]): () => void {
-  const [first] = fixtures;
-  if (!first) throw new TypeError('no bundle');
-  const caches = Array.from({ length: LAPS }, () => new VerifyCache());
-  for (const cache of caches) judge(first, cache);
-  let call = 0;
-  return () => {
-    const cache = caches[Math.floor(call / (BUNDLES - 1)) % LAPS];
-    const next = fixtures[1 + (call % (BUNDLES - 1))];
-    call += 1;
-    if (cache && next) judge(next, cache);
+/** What is measured: before each slice, untimed, it makes what the slice calls. */
+type Subject = (slice: number) => (call: number) => void;
+
+/** Judges bundles of one half, then of the other, each half with another cache, which knows the first bundle of the other only. */
+function halves(fixtures: readonly Fixture[]): Subject {
+  return (slice) => {
+    const from = (slice % 2) * SLICE_CALLS;
+    const known = fixtures[SLICE_CALLS - from];
+    const cache = new VerifyCache();
+    if (known) judge(known, cache);
+    return (call) => {
+      const next = fixtures[from + call];
+      if (next) judge(next, cache);
+    };
   };
 }
 
@@ -86,81 +88,74 @@ function bare(key: FixtureTpmKey): () => void {
   };
 }
 
-type Figures = Readonly<
-  Record<'floor' | 'seam' | 'own' | 'chain' | 'leaf' | 'same' | 'certificate' | 'nothing', number>
->;
+/** Microseconds of CPU that a slice took. */
+function timed(call: (call: number) => void): number {
+  const begun = process.cpuUsage();
+  for (let i = 0; i < SLICE_CALLS; i += 1) call(i);
+  const { user, system } = process.cpuUsage(begun);
+  return user + system;
+}
 
-function measure(ak: FixtureTpmKey): Figures {
-  const [first] = bundles(ak);
+/** What a call of the subject costs, as a multiple of a call of the floor; and the floor's microseconds. */
+function measure(floor: () => void, subject: Subject): { readonly times: number; readonly floor: number } {
+  const rounds: { times: number; floor: number }[] = [];
+  // The first rounds are the compiler's.
+  for (let round = -WARM_UP; round < ROUNDS; round += 1) {
+    let [floors, subjects] = [0, 0];
+    for (let slice = 0; slice < SLICES; slice += 1) {
+      const call = subject(slice);
+      floors += timed(floor);
+      subjects += timed(call);
+    }
+    if (round >= 0) rounds.push({ times: subjects / floors, floor: floors / SLICES / SLICE_CALLS });
+  }
+  return { times: median(rounds.map(({ times }) => times)), floor: median(rounds.map(({ floor }) => floor)) };
+}
+
+/** The rows of one kind of attestation key. */
+function figures(ak: FixtureTpmKey): Readonly<Record<string, number>> {
+  const newQuotes = bundles(ak);
+  const [first] = newQuotes;
   if (!first) throw new TypeError('no bundle');
-  const p256 = ecKey('floor');
-  const message = toUtf8('x'.repeat(145));
-  const signature = p256.sign(message);
-  const known = new VerifyCache();
-  judge(first, known);
   const certificates = bundles(ak, (i) => ({
     certificate: (fields) => ({ ...fields, spki: ecKey(`enclave ${i}`).spki }),
   }));
-  const newQuotes = bundles(ak);
-  const leaves = oneBatch(ak);
-  // The compiler's work is not the subject's.
-  const warm = inTurn(newQuotes);
-  for (let i = 0; i < WARM_UP; i += 1) {
-    warm();
-    judge(first, known);
-  }
-  const repeats = Array.from({ length: REPEATS }, () =>
-    alternate(
-      {
-        floor: bare(p256),
-        seam: () => nodeCrypto.verifySignature(p256.spki, 'ecdsa-sha256', message, signature),
-        own: bare(ak),
-        chain: inTurn(newQuotes),
-        leaf: inTurn(leaves),
-        same: () => judge(first, known),
-        certificate: inTurn(certificates),
-        nothing: () => judge(first, new VerifyCache()),
-      },
-      SLICES,
-      SLICE_CALLS,
-    ),
-  );
-  const of = (name: string) => median(repeats.map((figures) => figures[name] ?? Number.NaN));
+  const known = new VerifyCache();
+  judge(first, known);
+  const p256 = ecKey('floor');
+  const floor = bare(p256);
+  const message = toUtf8('x'.repeat(145));
+  const signature = p256.sign(message);
+  const seam = () => nodeCrypto.verifySignature(p256.spki, 'ecdsa-sha256', message, signature);
+  const times = (subject: Subject) => measure(floor, subject).times;
+  const own = measure(floor, () => bare(ak));
   return {
-    floor: of('floor'),
-    seam: of('seam'),
-    own: of('own'),
-    chain: of('chain'),
-    leaf: of('leaf'),
-    same: of('same'),
-    certificate: of('certificate'),
-    nothing: of('nothing'),
+    'P-256 verification, us': own.floor,
+    'the same through the seam': times(() => seam),
+    'its own verification': own.times,
+    'AK chain seen, new quote (1.25)': times(halves(newQuotes)),
+    'quote seen, another leaf of 128 (0.25)': times(halves(oneBatch(ak))),
+    'quote seen, a batch of one (0.25)': times(() => () => judge(first, known)),
+    'new certificate, of own + 1 (1.25)': times(halves(certificates)) / (own.times + 1),
+    'nothing seen, of own + 2': times(() => () => judge(first, new VerifyCache())) / (own.times + 2),
   };
 }
 
-/** Prints a table: a row a kind of attestation key, its last columns as multiples. */
+/** Prints a table: a column a kind of attestation key. */
 export function benchVerify(): void {
-  const rows = Object.entries(KINDS).map(([kind, key]) => {
-    const { floor, seam, own, chain, leaf, same, certificate, nothing } = measure(key());
-    const times = (value: number, of: number) => Number((value / of).toFixed(2));
-    return {
-      'attestation key': kind,
-      'P-256 verification, us': Number(floor.toFixed(1)),
-      'the same through the seam': times(seam, floor),
-      'its own verification': times(own, floor),
-      'AK chain seen (1.25)': times(chain, floor),
-      '.. of its own': times(chain, own),
-      'quote seen, another leaf': times(leaf, floor),
-      'quote seen, same bundle (0.25)': times(same, floor),
-      'new certificate, of own + 1 (1.25)': times(certificate, own + floor),
-      'nothing seen, of own + 2': times(nothing, own + 2 * floor),
-    };
-  });
   console.log(
-    'Verification of a bundle, as multiples of one P-256 verification (bare node:crypto, key ready):',
+    'Verification of a bundle by CPU time, as multiples of one P-256 verification (bare node:crypto, key ready):',
   );
-  for (const name of Object.keys(rows[0] ?? {})) {
-    const cells = rows.map((row) => String(Object.entries(row).find(([key]) => key === name)?.[1]));
-    console.log(`${name.padEnd(36)}${cells.map((cell) => cell.padStart(9)).join('')}`);
-  }
+  const columns = Object.entries(KINDS).map(([kind, key]) => ({ kind, rows: figures(key()) }));
+  const print = (name: string, cells: readonly string[]) =>
+    console.log(`${name.padEnd(40)}${cells.map((cell) => cell.padStart(9)).join('')}`);
+  print(
+    'attestation key',
+    columns.map(({ kind }) => kind),
+  );
+  for (const name of Object.keys(columns[0]?.rows ?? {}))
+    print(
+      name,
+      columns.map(({ rows }) => (rows[name] ?? Number.NaN).toFixed(name.endsWith('us') ? 1 : 2)),
+    );
 }

@@ -1,6 +1,5 @@
 import { concat, equalPublic } from '../formats/bytes/bytes.ts';
 import { type Result, success } from '../formats/bytes/result.ts';
-import { Writer } from '../formats/bytes/writer.ts';
 import type { Crypto, HashAlgorithm } from '../formats/crypto/crypto.ts';
 import type { Bundle } from '../formats/evidence/bundle.ts';
 import { type Roots, rootsSha256, rootsToJson } from '../formats/evidence/roots.ts';
@@ -27,6 +26,13 @@ export interface QuoteMemory extends Pick<Bundle, 'attest' | 'signature' | 'atte
 
 type PcrValues = NonNullable<Bundle['pcrValues']>['values'];
 
+/** A quote whose signature verified, and the bytes of it and of its key. */
+interface KnownQuote {
+  readonly attest: Uint8Array;
+  readonly key: Uint8Array;
+  readonly outcome: Outcome<Quote>;
+}
+
 /** A path from leaf to root, and what it is sound for. */
 interface SoundPath {
   readonly path: readonly Certificate[];
@@ -49,7 +55,7 @@ interface KnownRoots {
 export class VerifyCache {
   readonly #certificates = new BytesMap<Certificate>();
   readonly #keys = new BytesMap<Outcome<AttestationKey>>();
-  readonly #quotes = new BytesMap<Outcome<Quote>>();
+  readonly #quotes = new BytesMap<KnownQuote>();
   readonly #pcrValues = new BytesMap<{
     readonly hash: HashAlgorithm;
     readonly digests: readonly Uint8Array[];
@@ -60,7 +66,6 @@ export class VerifyCache {
   readonly #fingerprints = new WeakMap<Certificate, Fingerprint>();
   readonly #issuers = new WeakMap<Certificate, WeakMap<Certificate, boolean>>();
   readonly #paths = new WeakMap<Certificate, SoundPath>();
-  readonly #input = new Writer();
 
   /** `parseCertificate`, from memory when these bytes were read before. */
   certificate(der: Uint8Array): Result<Certificate, X509Code> {
@@ -137,19 +142,22 @@ export class VerifyCache {
     this.#pcrValues.set(concat(pcrDigest), { hash, digests: values.map(({ digest }) => concat(digest)) });
   }
 
-  /** What is known of this attest, signature and key. */
+  /** What is known of this attest, signature and key: found by the signature, and all three compared whole. */
   quote({ attest, signature, attestationKeyPublic }: Bundle): QuoteMemory {
-    // The cursor's memory is good until the next bundle; what is kept refers to a copy.
-    const input = this.#input.reset().sized32(attest).sized32(attestationKeyPublic).bytes(signature);
-    const known = this.#quotes.get(input.view());
-    if (known) return { attest, signature, attestationKeyPublic, known, keep: () => undefined };
-    const copy = input.finish();
+    const known = this.#quotes.get(signature);
+    if (known && equalPublic(known.attest, attest) && equalPublic(known.key, attestationKeyPublic))
+      return { attest, signature, attestationKeyPublic, known: known.outcome, keep: () => undefined };
+    // What is kept refers to copies.
+    const [attestCopy, signatureCopy] = [concat(attest), concat(signature)];
     return {
-      attest: copy.subarray(4, 4 + attest.length),
-      signature: copy.subarray(copy.length - signature.length),
+      attest: attestCopy,
+      signature: signatureCopy,
       attestationKeyPublic,
-      known,
-      keep: (outcome) => this.#quotes.set(copy, outcome),
+      known: undefined,
+      keep: (outcome) => {
+        const key = concat(attestationKeyPublic);
+        this.#quotes.set(signatureCopy, { attest: attestCopy, key, outcome });
+      },
     };
   }
 }

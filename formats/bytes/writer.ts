@@ -1,3 +1,6 @@
+/** What no longer fits so many bytes. */
+const LIMITS = [1, 2 ** 8, 2 ** 16, 2 ** 24, 2 ** 32];
+
 /**
  * Builds a byte string. Integers are big-endian. A value that does not fit its field is a defect of the caller
  * and throws RangeError: nothing is ever cut off silently.
@@ -66,13 +69,11 @@ export class Writer {
   }
 
   #uint(value: number, width: number): this {
-    if (!Number.isInteger(value) || value < 0 || value >= 256 ** width)
+    if (!Number.isInteger(value) || value < 0 || value >= (LIMITS[width] ?? 0))
       throw new RangeError(`${value} does not fit ${8 * width} bits`);
     this.#reserve(width);
-    for (let i = width - 1, rest = value; i >= 0; i--) {
-      this.#buffer[this.#length + i] = rest % 256;
-      rest = Math.floor(rest / 256);
-    }
+    for (let i = width - 1, rest = value; i >= 0; i--, rest >>>= 8)
+      this.#buffer[this.#length + i] = rest & 0xff;
     this.#length += width;
     return this;
   }

@@ -156,13 +156,13 @@ function readFlags(value: number, bits: Names): Record<string, boolean> {
 
 function readFields(reader: Reader, fields: Fields, value: Record<string, unknown>): Record<string, unknown> {
   // Most structures have no selector.
-  let scope = NO_SELECTORS;
+  let scope: Map<string, number> | undefined;
   for (const name in fields) {
     const field = fields[name];
     if (field === undefined) continue;
     try {
-      const found = read(reader, field.shape, scope);
-      if (field.shape.kind === 'selector') scope = new Map(scope).set(name, found as number);
+      const found = read(reader, field.shape, scope ?? NO_SELECTORS);
+      if (field.shape.kind === 'selector') scope = (scope ?? new Map()).set(name, found as number);
       else if (!('hidden' in field)) value[name] = found;
     } catch (error) {
       if (error instanceof Malformed) error.path.unshift(name);
