@@ -1,5 +1,6 @@
 import { equal, toHex } from '../../formats/bytes/bytes.ts';
 import type { Attest } from '../../formats/tpm/attest.ts';
+import { goesOn, stateText, type TpmState } from '../../verify/tpm-state.ts';
 
 /** What a TPM showed when it was set up. */
 export interface TpmSight {
@@ -14,11 +15,12 @@ export interface TpmSight {
  */
 export function whatChanged(before: TpmSight, now: TpmSight): string | undefined {
   const other = !equal(before.name, now.name);
-  const back = isBefore(now.clockInfo, before.clockInfo);
+  const [then, since] = [stateOf(before), stateOf(now)];
+  const back = !goesOn(then, since);
   if (!other && !back) return undefined;
   const seen = [
     ...(other ? [`its attestation key is another (name ${toHex(now.name)})`] : []),
-    ...(back ? [`its clock went back from ${words(before.clockInfo)} to ${words(now.clockInfo)}`] : []),
+    ...(back ? [`its clock went back from (${stateText(then)}) to (${stateText(since)})`] : []),
   ];
   return (
     `the TPM was cleared or replaced: ${seen.join(', ')}. Who did not mean to do that looks at this machine. The key is enrolled ` +
@@ -27,13 +29,6 @@ export function whatChanged(before: TpmSight, now: TpmSight): string | undefined
   );
 }
 
-/** (resetCount, restartCount, clock), left to right; the clock counts within one reset count only, where it cannot go back. */
-function isBefore(a: TpmSight['clockInfo'], b: TpmSight['clockInfo']): boolean {
-  if (a.resetCount !== b.resetCount) return a.resetCount < b.resetCount;
-  if (a.restartCount !== b.restartCount) return a.restartCount < b.restartCount;
-  return a.clock < b.clock;
-}
-
-function words({ resetCount, restartCount, clock }: TpmSight['clockInfo']): string {
-  return `(reset ${resetCount}, restart ${restartCount}, ${clock} ms)`;
+function stateOf({ clockInfo }: TpmSight): TpmState {
+  return { ...clockInfo, clock: Number(clockInfo.clock) };
 }

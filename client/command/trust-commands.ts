@@ -1,6 +1,7 @@
 import { type Roots, rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
 import { ISSUERS } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import { stateText } from '../../verify/tpm-state.ts';
 import { usage } from '../failure.ts';
 import { heldTrust } from '../library/trust/trust.ts';
 import type { NodeSeen, RefusedTpm } from '../state/node-memory.ts';
@@ -98,8 +99,4 @@ function refusedLines(refused: RefusedTpm, nodes: readonly NodeSeen[]): string[]
     `    then         ${stateText(refused)}`,
     `  attestation key  ${refused.akName}`,
   ];
-}
-
-function stateText(state: Pick<NodeSeen, 'resetCount' | 'restartCount' | 'clock'>): string {
-  return `reset ${state.resetCount}, restart ${state.restartCount}, clock ${state.clock} ms`;
 }

@@ -9,6 +9,7 @@ import {
   sha256Hex,
   text,
 } from '../../formats/evidence/json-shape.ts';
+import { goesOn } from '../../verify/tpm-state.ts';
 import type { TpmSeen } from '../../verify/verdict.ts';
 
 /** A node's TPM as it was last seen, and the attestation keys that it was seen with. */
@@ -132,10 +133,8 @@ export function withRefused(memory: NodeMemory, refused: RefusedTpm): NodeMemory
 }
 
 /** Whether what was refused last is the TPM that was refused before, as it went on: a connection that is tried again is no news. */
-export function goesOn(before: RefusedTpm, last: RefusedTpm): boolean {
-  if (last.node !== before.node || last.ekSha256 !== before.ekSha256) return false;
-  if (last.resetCount !== before.resetCount) return last.resetCount > before.resetCount;
-  return last.restartCount >= before.restartCount && last.clock >= before.clock;
+export function isSameRefusal(before: RefusedTpm, last: RefusedTpm): boolean {
+  return last.node === before.node && last.ekSha256 === before.ekSha256 && goesOn(before, last);
 }
 
 /** What was refused is what counts from now on; whatever else was known of this node or this TPM is forgotten. */

@@ -14,7 +14,7 @@ import {
   parseDocumentChain,
 } from './document-chain.ts';
 import {
-  goesOn,
+  isSameRefusal,
   NO_NODES,
   type NodeMemory,
   parseNodeMemory,
@@ -91,7 +91,7 @@ export class TrustStore {
   /** What was refused of a node counts from now on, unless something else was refused of it meanwhile: false then. */
   accept(refused: RefusedTpm, now: number): Promise<boolean> {
     return this.#change((memory) => {
-      const same = memory.refused.some((each) => goesOn(refused, each));
+      const same = memory.refused.some((each) => isSameRefusal(refused, each));
       return [same ? withAccepted(memory, refused, now) : memory, same];
     });
   }

@@ -1,4 +1,5 @@
 import { fails, holds, notRun, type Outcome } from '../check-log.ts';
+import { goesOn, stateText } from '../tpm-state.ts';
 import type { TpmSeen } from '../verdict.ts';
 import type { AttestationKey } from './attestation-key.ts';
 import type { CertifiedKey } from './certificate-chains.ts';
@@ -43,11 +44,10 @@ export function checkClock(
     restartCount,
     clock,
   };
-  const behind = seen.find((each) => !notBefore(each, now));
+  const behind = seen.find((each) => !goesOn(each, now));
   const before = behind ?? seen.at(-1);
-  const expected = before ? `not before ${written(before)}, safe = YES` : 'any count, safe = YES';
-  const actual = () =>
-    `reset ${resetCount}, restart ${restartCount}, clock ${clock} ms, safe = ${safe ? 'YES' : 'NO'}`;
+  const expected = before ? `not before ${stateText(before)}, safe = YES` : 'any count, safe = YES';
+  const actual = () => `${stateText(now)}, safe = ${safe ? 'YES' : 'NO'}`;
   if (behind) return fails('clock-went-back', expected, actual());
   const rebooted = before !== undefined && seen.every((each) => each.resetCount < resetCount);
   if (!safe && !(rebooted && freshness !== 'unchecked'))
@@ -59,14 +59,4 @@ export function checkClock(
     actual,
     safe ? undefined : 'the TPM lost power; its clock may have been set back',
   );
-}
-
-/** Written so that a remembered number that is none is refused. */
-function notBefore(before: TpmSeen, now: TpmSeen): boolean {
-  if (now.resetCount !== before.resetCount) return now.resetCount > before.resetCount;
-  return now.restartCount >= before.restartCount && now.clock >= before.clock;
-}
-
-function written({ resetCount, restartCount, clock }: TpmSeen): string {
-  return `reset ${resetCount}, restart ${restartCount}, clock ${clock} ms`;
 }
