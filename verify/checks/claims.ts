@@ -3,7 +3,7 @@ import { rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
 import type { Statement } from '../../formats/evidence/statement.ts';
 import { fails, holds, notRun, type Outcome } from '../check-log.ts';
 import type { EvidenceContext, VerifyContext } from '../context.ts';
-import { accepts, type Policy } from '../policy/policy.ts';
+import { accepts, acceptsImage, type Policy } from '../policy/policy.ts';
 import { checkAccepted, written } from './accepted.ts';
 
 /** Every image of the pod is accepted, by digest or by name and digest. */
@@ -13,7 +13,7 @@ export function checkImages({ pod }: Statement, { images }: Policy): Outcome<und
   for (const { container, image } of pod.images) {
     const shown = `${container}: ${image}`;
     all += all === '' ? shown : `, ${shown}`;
-    if (accepts(images, image) || accepts(images, image.slice(image.indexOf('@') + 1))) continue;
+    if (acceptsImage(images, image)) continue;
     refused += refused === '' ? shown : `, ${shown}`;
   }
   return refused === ''

@@ -39,6 +39,11 @@ export interface Policy {
   readonly maxAge: number;
 }
 
+/** An image by name and digest, or by its digest alone. */
+export function acceptsImage(accepted: Accepted<string>, image: string): boolean {
+  return accepts(accepted, image) || accepts(accepted, image.slice(image.indexOf('@') + 1));
+}
+
 export function accepts<T>(accepted: Accepted<T>, value: T): boolean {
   return accepted === 'any' || (Array.isArray(accepted) && accepted.includes(value));
 }

@@ -1,4 +1,10 @@
-import { type Accepted, accepts, type PcrPolicy, type Policy } from '../../../verify/policy/policy.ts';
+import {
+  type Accepted,
+  accepts,
+  acceptsImage,
+  type PcrPolicy,
+  type Policy,
+} from '../../../verify/policy/policy.ts';
 import type { Observation } from './observe.ts';
 
 /** One member of a policy against what a bundle has. */
@@ -29,7 +35,7 @@ export function policyDifferences(policy: Policy, observed: Observation, age: nu
     { member: 'namespaces', ...listed(policy.namespaces, seen.namespaces) },
     { member: 'serviceAccounts', ...listed(policy.serviceAccounts, seen.serviceAccounts) },
     { member: 'enclaves', ...listed(policy.enclaves, seen.enclaves) },
-    { member: 'images', ...images(policy.images, seen.images) },
+    { member: 'images', ...listed(policy.images, seen.images, acceptsImage) },
     { member: 'specSha256', ...listed(policy.specSha256, seen.specSha256) },
     { member: 'modes', ...listed(policy.modes, seen.modes) },
     { member: 'auth', ...listed(policy.auth, seen.auth) },
@@ -44,16 +50,12 @@ function judged(has: readonly string[], good: (value: string) => boolean): Omit<
   return { ok: refused.length === 0, has, refused };
 }
 
-function listed<T extends string>(accepted: Accepted<T>, has: Accepted<T>): Omit<Difference, 'member'> {
-  return judged(has === 'any' ? [] : has, (value) => accepts<string>(accepted, value));
-}
-
-/** By name and digest, or by digest alone. */
-function images(accepted: Accepted<string>, has: Accepted<string>): Omit<Difference, 'member'> {
-  return judged(
-    has === 'any' ? [] : has,
-    (value) => accepts(accepted, value) || accepts(accepted, value.slice(value.indexOf('@') + 1)),
-  );
+function listed<T extends string>(
+  accepted: Accepted<T>,
+  has: Accepted<T>,
+  good: (accepted: Accepted<string>, value: string) => boolean = accepts,
+): Omit<Difference, 'member'> {
+  return judged(has === 'any' ? [] : has, (value) => good(accepted, value));
 }
 
 function pcrDifference(accepted: 'any' | PcrPolicy, seen: 'any' | PcrPolicy): Difference {

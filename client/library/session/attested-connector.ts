@@ -49,8 +49,8 @@ export interface AttestedConnector {
  * Connections to one enclave. Evidence is asked for over a nonce of its own for each, the live certificate is compared inside the handshake, TLS sessions are never resumed; while a
  * connection is open evidence is renewed, and all are cut when it is refused or runs out. `connect` and `attest` throw what `options.attest` throws, Node's errors when the
  * enclave cannot be reached, and Failure `live-certificate-differs`.
+ * @throws RangeError when evidence would be renewed only after it is too old
  */
-/** @throws RangeError when evidence would be renewed only after it is too old */
 export function createAttestedConnector(options: ConnectorOptions): AttestedConnector {
   if (!(options.renewMs > 0 && options.renewMs < options.evidenceMs))
     throw new RangeError('renewMs must be above 0 and below evidenceMs');
