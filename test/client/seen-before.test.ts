@@ -8,7 +8,7 @@ import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { formatPolicy } from '../../verify/policy/format-policy.ts';
 import { ENCLAVE } from '../support/client-enclave.ts';
 import { type FakeFront, fakeFront } from '../support/client-front.ts';
-import { noticesOf, type Person, person, type Ran } from '../support/enclavectl.ts';
+import { aliceLoggedIn, noticesOf, type Person, type Ran } from '../support/enclavectl.ts';
 import { type Changes, FIXTURE_POLICY } from '../support/evidence.ts';
 import { fixtureRoots } from '../support/fixture-certificates.ts';
 import { ecKey } from '../support/fixture-keys.ts';
@@ -18,9 +18,7 @@ let front: FakeFront;
 let alice: Person;
 beforeEach(async () => {
   front = await fakeFront();
-  alice = person(front.address);
-  await alice.run('init');
-  await alice.run('login', 'alice', '--password-file', alice.file('password', 'correct horse\n'));
+  alice = await aliceLoggedIn(front.address);
   policy(60);
 });
 afterEach(async () => {

@@ -5,7 +5,7 @@ import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { formatPolicy } from '../../verify/policy/format-policy.ts';
 import { ENCLAVE } from '../support/client-enclave.ts';
 import { type FakeFront, fakeFront, trustDocument } from '../support/client-front.ts';
-import { noticesOf, type Person, person, type Ran } from '../support/enclavectl.ts';
+import { aliceLoggedIn, logIn, noticesOf, type Person, type Ran } from '../support/enclavectl.ts';
 import { FIXTURE_POLICY } from '../support/evidence.ts';
 import { fixtureRoots, rootIssuer } from '../support/fixture-certificates.ts';
 
@@ -13,9 +13,7 @@ let front: FakeFront;
 let alice: Person;
 beforeEach(async () => {
   front = await fakeFront();
-  alice = person(front.address);
-  await alice.run('init');
-  await alice.run('login', 'alice', '--password-file', alice.file('password', 'correct horse\n'));
+  alice = await aliceLoggedIn(front.address);
   alice.file('policy.json', JSON.stringify(formatPolicy({ ...FIXTURE_POLICY, eks: 'any', maxAge: 60 })));
 });
 afterEach(async () => {
@@ -65,27 +63,10 @@ describe('the CA', () => {
       getTrustDocument: async () => ({ trustDocument: trustDocument({ version: 8, roots }) }),
     });
     try {
-      const first = await alice.run(
-        '--server',
-        address,
-        'login',
-        'alice',
-        '--password-file',
-        alice.file('password', 'correct horse'),
-        '--json',
-      );
+      const first = await logIn(alice, '--server', address, '--json');
       expect(first).toMatchObject({ exit: 3 });
       expect(JSON.parse(first.out)).toMatchObject({ code: 'ca-renewed' });
-      expect(
-        await alice.run(
-          '--server',
-          address,
-          'login',
-          'alice',
-          '--password-file',
-          alice.file('password', 'correct horse'),
-        ),
-      ).toMatchObject({ exit: 0 });
+      expect(await logIn(alice, '--server', address)).toMatchObject({ exit: 0 });
     } finally {
       await renewed.close();
     }

@@ -67,6 +67,18 @@ export function person(server: string, more: Readonly<Record<string, string>> = 
   };
 }
 
+/** Alice, with the roots pinned and a session. */
+export async function aliceLoggedIn(server: string): Promise<Person> {
+  const alice = person(server);
+  await alice.run('init');
+  await logIn(alice);
+  return alice;
+}
+
+export function logIn(alice: Person, ...flags: string[]): Promise<Ran> {
+  return alice.run('login', 'alice', '--password-file', alice.file('password', 'correct horse\n'), ...flags);
+}
+
 /** Codes of the notices in what a command with `--json` printed. */
 export function noticesOf(ran: Ran): string[] {
   return ((JSON.parse(ran.out) as { notices?: { code: string }[] }).notices ?? []).map(({ code }) => code);

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { verify } from '../../verify/verify.ts';
 import { VerifyCache } from '../../verify/verify-cache.ts';
+import { underIntermediates } from '../support/chain-sides.ts';
 import { fixture } from '../support/evidence.ts';
-import { underIntermediates } from '../support/tables/forged-chains.ts';
 import { granted } from '../support/tables/forged-claims.ts';
 import { allOfKind, keyKind } from '../support/tables/key-kinds.ts';
 import { tryBitFlips } from '../support/try-bit-flips.ts';

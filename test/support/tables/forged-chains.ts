@@ -1,6 +1,4 @@
-import { concat, toHex } from '../../../formats/bytes/bytes.ts';
-import type { CertificateFields } from '../../../formats/x509/certificate.ts';
-import type { Extensions } from '../../../formats/x509/extensions.ts';
+import { concat } from '../../../formats/bytes/bytes.ts';
 import type { SubjectAltName } from '../../../formats/x509/general-names.ts';
 import {
   OID_EKU_COMPONENT,
@@ -8,124 +6,28 @@ import {
   OID_EKU_SERVER_AUTH,
   OID_EKU_USER,
 } from '../../../names/oids.ts';
-import type { Issuer } from '../../../names/signers.ts';
-import type { CheckName } from '../../../verify/check-names.ts';
 import type { ChainCode } from '../../../verify/verify-code.ts';
+import {
+  CERTIFICATE,
+  changedRoot,
+  extensions,
+  holding,
+  KEY_CERTIFICATE,
+  middle,
+  middleExtensions,
+  nextKey,
+  roomForOne,
+  rootSha256,
+  type Side,
+  sha384,
+  swapCritical,
+  twice,
+  unbounded,
+} from '../chain-sides.ts';
 import { type Changes, EK_SHA256 } from '../evidence.ts';
-import {
-  FIXTURE_NOW,
-  type FixtureIssuer,
-  fixtureCertificate,
-  fixtureRoot,
-  fixtureRoots,
-  type LeafFields,
-  rootIssuer,
-  USAGES,
-} from '../fixture-certificates.ts';
+import { FIXTURE_NOW, fixtureRoot, rootIssuer, USAGES } from '../fixture-certificates.ts';
 import { ecKey } from '../fixture-keys.ts';
-import {
-  bad,
-  type Forgeries,
-  type Forgery,
-  good,
-  lastBitFlipped,
-  policy,
-  replaceBytes,
-  sha256,
-} from '../forgery.ts';
-
-/** One of a bundle's two chains, and how it is changed. */
-interface Side {
-  readonly prefix: 'certificate' | 'key-certificate';
-  readonly role: Issuer;
-  readonly check: CheckName;
-  leaf(part: (f: LeafFields) => Partial<LeafFields>): Changes;
-  issuer(by: FixtureIssuer): Changes;
-  chain(change: (chain: readonly Uint8Array[]) => Uint8Array[]): Changes;
-}
-export const CERTIFICATE: Side = {
-  prefix: 'certificate',
-  role: 'enclaves',
-  check: 'certificate-chain',
-  leaf: (part) => ({ certificate: (f) => ({ ...f, ...part(f) }) }),
-  issuer: (certificateIssuer) => ({ certificateIssuer }),
-  chain: (change) => ({ bundle: (b) => ({ ...b, certificateChain: change(b.certificateChain) }) }),
-};
-export const KEY_CERTIFICATE: Side = {
-  prefix: 'key-certificate',
-  role: 'attestation-keys',
-  check: 'attestation-key-chain',
-  leaf: (part) => ({ akCertificate: (f) => ({ ...f, ...part(f) }) }),
-  issuer: (akIssuer) => ({ akIssuer }),
-  chain: (change) => ({
-    bundle: (b) => ({
-      ...b,
-      attestationKeyCertificateChain: change(b.attestationKeyCertificateChain),
-    }),
-  }),
-};
-export const SIDES = [CERTIFICATE, KEY_CERTIFICATE] as const;
-
-const extensions = (side: Side, part: Extensions): Changes =>
-  side.leaf((f) => ({ extensions: { ...f.extensions, ...part } }));
-/** The verifier holds this root of the side's role instead. */
-export const holding = (side: Side, root: Uint8Array): Changes => ({
-  roots: (roots) => ({ ...roots, [side.role]: [root] }),
-});
-const changedRoot = (side: Side, change: (f: CertificateFields) => CertificateFields): Changes =>
-  holding(side, fixtureRoot(side.role, change));
-const rootSha256 = (issuer: Issuer) => fixtureRoots()[issuer].map((der) => toHex(sha256(der)));
-
-const MIDDLE = ecKey('middle');
-/** An issuer below the root, certified with these fields. */
-function middle(side: Side, change: Partial<LeafFields> = {}, by = rootIssuer(side.role)): FixtureIssuer {
-  const fields: LeafFields = {
-    spki: MIDDLE.spki,
-    subject: { commonName: 'middle' },
-    extensions: { basicConstraints: { ca: true }, keyUsage: ['keyCertSign'], subjectAltName: undefined },
-    ...change,
-  };
-  return {
-    name: { commonName: 'middle' },
-    key: MIDDLE,
-    chain: [fixtureCertificate(side.role, fields, by)],
-  };
-}
-const roomForOne = (side: Side) =>
-  changedRoot(side, (f) => ({
-    ...f,
-    extensions: { ...f.extensions, basicConstraints: { ca: true, pathLength: 1 } },
-  }));
-const middleExtensions = (part: Extensions): Partial<LeafFields> => ({
-  extensions: { basicConstraints: { ca: true }, keyUsage: ['keyCertSign'], ...part },
-});
-const sha384 = (der: Uint8Array) => replaceBytes(der, '06082a8648ce3d040302', '06082a8648ce3d040303');
-const swapCritical = (der: Uint8Array) => replaceBytes(der, '0603551d1e', '0603551d63');
-
-const nextKey: Extensions = {
-  basicConstraints: { ca: true },
-  keyUsage: ['keyCertSign'],
-  extendedKeyUsage: undefined,
-};
-/** A root's fields, whatever length of path. */
-const unbounded = (f: CertificateFields): CertificateFields => ({
-  ...f,
-  extensions: { ...f.extensions, basicConstraints: { ca: true } },
-});
-const twice = (by: FixtureIssuer): FixtureIssuer => ({
-  ...by,
-  chain: [...(by.chain ?? []), ...(by.chain ?? [])],
-});
-
-/** Both chains with an intermediate. */
-export function underIntermediates(): Changes {
-  const [first, second] = SIDES.map((side) => roomForOne(side).roots);
-  return {
-    ...CERTIFICATE.issuer(middle(CERTIFICATE)),
-    ...KEY_CERTIFICATE.issuer(middle(KEY_CERTIFICATE)),
-    roots: (roots) => second?.(first?.(roots) ?? roots) ?? roots,
-  };
-}
+import { bad, type Forgeries, type Forgery, good, lastBitFlipped, policy, replaceBytes } from '../forgery.ts';
 
 /** What can be wrong with either chain in the same way. */
 function either(side: Side): Forgeries {

@@ -5,12 +5,12 @@ import { concat, fromHex, toUtf8 } from '../../../formats/bytes/bytes.ts';
 import { Writer } from '../../../formats/bytes/writer.ts';
 import { nodeCrypto } from '../../../platform/crypto/node-crypto.ts';
 import type { ChainCode } from '../../../verify/verify-code.ts';
+import { CERTIFICATE, holding, KEY_CERTIFICATE, SIDES } from '../chain-sides.ts';
 import type { Changes } from '../evidence.ts';
 import { type FixtureIssuer, fixtureRoot, rootIssuer } from '../fixture-certificates.ts';
 import { ecKey, type FixtureKey, type FixtureTpmKey } from '../fixture-keys.ts';
 import { type RsaKind, rsaKey, testKey } from '../fixture-rsa-key.ts';
 import { bad, context, type Forgeries, type Forgery, good, replaceBytes } from '../forgery.ts';
-import { CERTIFICATE, holding, KEY_CERTIFICATE, SIDES } from './forged-chains.ts';
 
 type Owner = 'ak' | 'root';
 type Hash = 'sha256' | 'sha384';
