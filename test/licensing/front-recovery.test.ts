@@ -35,7 +35,8 @@ describe('the launcher dies', () => {
   });
 
   test('and stays away: the launch fails in time, and its seat is held until nothing is left', async () => {
-    const { ada } = await start({ launchTimeoutMs: 800 });
+    // Long enough to reach `started` on a busy machine, too.
+    const { ada } = await start({ launchTimeoutMs: 3000 });
     fixture.launcher.holdAt = Phase.PHASE_STARTED;
     const launching = follow(fixture.client().launch(launchRequest(), ada), async (phase) => {
       if (phase === Phase.PHASE_STARTED) await fixture.launcher.kill();
@@ -47,7 +48,7 @@ describe('the launcher dies', () => {
         expect(await store.enclavesIn(['failing'])).toMatchObject([
           { reasonCode: 'launch-timeout', reason: expect.stringMatching(/last phase reached was started/) },
         ]),
-      { timeout: 5000 },
+      { timeout: 10_000 },
     );
     expect(await store.seatsTaken()).toBe(1);
     expect(fixture.launcher.pods.size).toBe(1);
