@@ -51,12 +51,12 @@ test('a launch tells each phase, ends in bundle and certificate, and is seen by 
   expect((await api.listEnclaves(EVERYTHING, bob)).enclaves).toEqual([]);
   const { certificateRequest } = launchRequest();
   for (const attempt of [
-    api.getEnclave({ id: enclave, nonce: Buffer.alloc(0) }, bob),
-    api.getEnclave({ id: 'e2222222222222222', nonce: Buffer.alloc(0) }, bob),
-    api.stopEnclave({ id: enclave }, bob),
-    api.issueUserCertificate({ enclave, certificateRequest, ...NO_GRANT }, bob),
+    () => api.getEnclave({ id: enclave, nonce: Buffer.alloc(0) }, bob),
+    () => api.getEnclave({ id: 'e2222222222222222', nonce: Buffer.alloc(0) }, bob),
+    () => api.stopEnclave({ id: enclave }, bob),
+    () => api.issueUserCertificate({ enclave, certificateRequest, ...NO_GRANT }, bob),
   ])
-    await expect(attempt).rejects.toMatchObject({ status: 'NOT_FOUND', code: 'enclave-unknown' });
+    await expect(attempt()).rejects.toMatchObject({ status: 'NOT_FOUND', code: 'enclave-unknown' });
   expect((await api.stopEnclave({ id: enclave }, ada)).enclave?.state).toBe(
     EnclaveState.ENCLAVE_STATE_STOPPED,
   );
