@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube check fmt generate build bench bench-evidence add clean
+.PHONY: help setup demo test test-kube test-long check fmt generate build bench bench-evidence add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: setup build ## every suite that needs no Kubernetes
 
 test-kube: setup build ## the API-server suites on a real kube-apiserver (needs Go)
 	@tools/kubernetes/test.sh
+
+test-long: setup build ## suites that take minutes: rotation under load
+	@node tools/run-tests.ts --long
 
 check: setup ## types, lint, format, protos and generated code
 	@tools/check.sh

@@ -1,7 +1,9 @@
-/** Runs vitest and closes with the line `N passed, N failed`, whatever the reporter of the day prints. */
+/** Runs vitest and closes with the line `N passed, N failed`, whatever the reporter of the day prints. Arguments: file filters; `--long` for the long suites. */
 import { startVitest } from 'vitest/node';
 
-const vitest = await startVitest('test', process.argv.slice(2), { run: true, watch: false });
+const filters = process.argv.slice(2).filter((argument) => argument !== '--long');
+const project = process.argv.includes('--long') ? ['long'] : ['rooms', 'cluster'];
+const vitest = await startVitest('test', filters, { run: true, watch: false, project });
 await vitest.close();
 let passed = 0;
 let failed = 0;
