@@ -4,7 +4,8 @@ import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import { unixSeconds } from '../platform/run/clock.ts';
 import type { Context } from '../platform/run/context.ts';
 import { liveValue, mapLive } from '../platform/run/live.ts';
-import { access, sameAccess, usableTrust } from './access/access.ts';
+import { access, usableTrust } from './access/access.ts';
+import { createStandingAccess } from './access/standing-access.ts';
 import { judgeToken } from './access/token.ts';
 import { agentCalls } from './agent/agent-calls.ts';
 import { createAgentLink } from './agent/agent-link.ts';
@@ -38,6 +39,13 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     tokenFile: config.tokenFile,
   });
   const agent = agentCalls(link);
+  const trusted = health.check('trust-document');
+  const standing = createStandingAccess({
+    rules,
+    trust,
+    clock,
+    onUsable: (usable) => (usable.ok ? trusted.ok() : trusted.fail(`${usable.message} (${usable.code})`)),
+  });
   const judge = (presented: ReturnType<typeof presentedBy>) =>
     access(nodeCrypto, presented, rules, trust.current().document, now());
 
@@ -60,9 +68,10 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     upstream,
     limits,
     judgeToken: async (authorization) => {
-      const usable = usableTrust(trust.current().document, rules.trustLimit, now());
+      const usable = usableTrust(trust.current().document, rules, now());
       return usable.ok ? judgeToken(authorization, usable.value, serverName, now()) : usable;
     },
+    standing,
     onRefused: (code, reason) => {
       tokenRefusals.inc({ code });
       log.info({ code, reason }, 'request refused');
@@ -74,7 +83,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     tokens: config.auth === 'jwt',
     forward: (socket, allowed) =>
       config.mode === 'http' ? http.serve(socket, allowed) : proxyTcp(socket, upstream, limits),
-    now,
+    standing,
     log,
     metrics,
   });
@@ -91,24 +100,9 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
       log.debug({ reason: error.message }, 'handshake failed');
     },
   });
-  let judged = trust.current().document;
-  trust.onChange(({ document }) => {
-    // A document comes each minute for its epoch; who may connect changes seldom.
-    if (!sameAccess(judged, document)) data.judgeAgain();
-    judged = document;
-  });
-
   const certified = health.check('certificate');
   const tasks = [
-    followTrust({
-      agent,
-      trust,
-      crypto: nodeCrypto,
-      check: health.check('trust-document'),
-      log,
-      metrics,
-      signal,
-    }),
+    followTrust({ agent, trust, crypto: nodeCrypto, check: trusted, log, metrics, signal }),
     watchUpstream(upstream, config.connectTimeout, health.check('upstream'), signal),
     keepCertified({
       obtain: (ends) => obtainCredential(agent, { keyType: config.keyType, serverName }, ends),
@@ -128,5 +122,6 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   http.drain();
   await data.drain(AbortSignal.timeout(Math.max(0, config.shutdownTimeout - 2000)));
   http.close();
+  standing.close();
   link.close();
 }

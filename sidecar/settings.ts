@@ -19,7 +19,7 @@ export interface SidecarFacts {
 export function readSettings(config: SidecarConfig): SidecarFacts {
   const roots = parseRoots(config.roots);
   if (!roots.ok) throw new ConfigError(`--roots: ${roots.message}`);
-  const { ownerKey, auth, mode, enclave, enclaveDomain } = config;
+  const { ownerKey, auth, mode, enclave, enclaveDomain, podUid } = config;
   if (ownerKey !== undefined && !/^[0-9a-f]{64}$/.test(ownerKey))
     throw new ConfigError('--owner-key must be 64 lower-case hex digits');
   if (ownerKey === undefined && auth !== 'jwt')
@@ -27,7 +27,7 @@ export function readSettings(config: SidecarConfig): SidecarFacts {
   if (auth === 'jwt' && mode !== 'http') throw new ConfigError('--auth jwt needs --mode http');
   return {
     roots: roots.value,
-    rules: { enclave, ownerKeySha256: ownerKey, trustLimit: Math.floor(config.trustLimit / 1000) },
+    rules: { enclave, ownerKeySha256: ownerKey, trustLimit: Math.floor(config.trustLimit / 1000), podUid },
     serverName: `${enclave}.${enclaveDomain}`,
     upstream: parseUpstreamAddress(config.upstream, config.bind),
   };

@@ -1,10 +1,10 @@
 import { toHex } from '../../formats/bytes/bytes.ts';
-import { type Result, refuse, success } from '../../formats/bytes/result.ts';
+import { type Refusal, type Result, success } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import { openGrant } from '../../formats/evidence/grant.ts';
 import type { TrustDocument } from '../../formats/evidence/trust-document.ts';
 import type { UserBinding } from '../../formats/x509/bindings.ts';
-import type { AccessCode } from './code.ts';
+import { type AccessCode, refuseAccess } from './code.ts';
 import { judgeUserCertificate } from './user-certificate.ts';
 
 /** What is fixed when the pod is created. */
@@ -14,6 +14,8 @@ export interface AccessRules {
   readonly ownerKeySha256: string | undefined;
   /** Seconds after which a trust document no longer says anything. */
   readonly trustLimit: number;
+  /** UID of the own pod. */
+  readonly podUid: string;
 }
 
 /** What a connection shows. */
@@ -33,19 +35,18 @@ export interface Allowed {
   readonly notAfter: number;
 }
 
-const RENEW = 'Get a certificate for this enclave with "enclavectl certificate".';
-
-/** Whether there is a trust document that is young enough to decide by. */
+/** Whether there is a trust document that is young enough to decide by, and still stands by this enclave. */
 export function usableTrust(
   trust: TrustDocument | undefined,
-  limit: number,
+  { trustLimit, podUid }: Pick<AccessRules, 'trustLimit' | 'podUid'>,
   now: number,
 ): Result<TrustDocument, AccessCode> {
-  const remedy = 'The enclave waits for the certificate service, by way of its node’s agent; try again.';
   if (trust === undefined)
-    return refuse('trust-document-missing', 'the sidecar has no trust document yet', remedy);
-  if (now - trust.issuedAt > limit)
-    return refuse('trust-document-stale', `the newest trust document is older than ${limit} s`, remedy);
+    return refuseAccess('trust-document-missing', 'the sidecar has no trust document yet');
+  if (now - trust.issuedAt > trustLimit)
+    return refuseAccess('trust-document-stale', `the newest trust document is older than ${trustLimit} s`);
+  if (trust.revoked.certificates.some((each) => each.podUid === podUid))
+    return refuseAccess('enclave-revoked', 'the certificates of this enclave’s pod were revoked');
   return success(trust);
 }
 
@@ -61,23 +62,18 @@ export function access(
   document: TrustDocument | undefined,
   now: number,
 ): Result<Allowed, AccessCode> {
-  if (presented.resumed)
-    return refuse(
-      'session-resumed',
-      'a resumed session shows no certificate',
-      'Connect without session resumption.',
-    );
+  if (presented.resumed) return refuseAccess('session-resumed', 'a resumed session shows no certificate');
   if (presented.certificate === undefined)
-    return refuse('certificate-missing', 'no client certificate was shown', RENEW);
-  const trust = usableTrust(document, rules.trustLimit, now);
+    return refuseAccess('certificate-missing', 'no client certificate was shown');
+  const trust = usableTrust(document, rules, now);
   if (!trust.ok) return trust;
   const judged = judgeUserCertificate(crypto, presented.certificate, trust.value.roots.users, now);
   if (!judged.ok) return judged;
   const { certificate, binding } = judged.value;
   if (binding.enclave !== rules.enclave)
-    return refuse('enclave-mismatch', `the certificate is for the enclave ${binding.enclave}`, RENEW);
-  if (trust.value.revoked.users.some(({ user }) => user === binding.user))
-    return refuse('user-revoked', 'the user was revoked', 'Ask the operator.');
+    return refuseAccess('enclave-mismatch', `the certificate is for the enclave ${binding.enclave}`);
+  const revoked = userRevoked(trust.value, binding.user);
+  if (revoked !== undefined) return revoked;
   const keySha256 = toHex(crypto.hash('sha256', certificate.spki));
   const { user } = binding;
   if (rules.ownerKeySha256 !== undefined && keySha256 === rules.ownerKeySha256)
@@ -92,30 +88,70 @@ function judgeGrant(
   crypto: Crypto,
   { grant: json, grantSignature, user }: UserBinding,
   keySha256: string,
-  { enclave, ownerKeySha256 }: AccessRules,
+  rules: AccessRules,
   trust: TrustDocument,
   now: number,
 ): Result<number, AccessCode> {
-  const ask = 'Ask the owner of the enclave for a grant ("enclavectl grant").';
+  const { enclave, ownerKeySha256 } = rules;
   if (json === undefined || grantSignature === undefined || ownerKeySha256 === undefined)
-    return refuse('key-not-owner', 'the key is not the owner’s, and no grant is in the certificate', ask);
+    return refuseAccess('key-not-owner', 'the key is not the owner’s, and no grant is in the certificate');
   const opened = openGrant(crypto, json, grantSignature, ownerKeySha256);
-  if (!opened.ok) return refuse('grant-invalid', opened.message, ask);
+  if (!opened.ok) return refuseAccess('grant-invalid', opened.message);
   const grant = opened.value;
   if (grant.enclave !== enclave || grant.keySha256 !== keySha256 || grant.user !== user)
-    return refuse('grant-invalid', 'the grant is for another enclave, key or user', ask);
-  if (now > grant.notAfter) return refuse('grant-expired', 'the grant has expired', ask);
-  const revoked = trust.revoked.grants.some(
-    (each) =>
-      each.ownerKeySha256 === ownerKeySha256 && each.keySha256 === keySha256 && each.enclave === enclave,
-  );
-  if (revoked) return refuse('grant-revoked', 'the owner took the grant back', ask);
-  return success(grant.notAfter);
+    return refuseAccess('grant-invalid', 'the grant is for another enclave, key or user');
+  if (now > grant.notAfter) return refuseAccess('grant-expired', 'the grant has expired');
+  return grantRevoked(trust, rules, keySha256) ?? success(grant.notAfter);
 }
 
-/** Whether two trust documents let the same people in. */
-export function sameAccess(a: TrustDocument | undefined, b: TrustDocument | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  const said = ({ roots, revoked }: TrustDocument) => JSON.stringify([roots.users.map(toHex), revoked]);
+function userRevoked({ revoked }: TrustDocument, name: string): Refusal<AccessCode> | undefined {
+  return revoked.users.some(({ user }) => user === name)
+    ? refuseAccess('user-revoked', 'the user was revoked')
+    : undefined;
+}
+
+function grantRevoked(
+  { revoked }: TrustDocument,
+  { enclave, ownerKeySha256 }: AccessRules,
+  keySha256: string | undefined,
+): Refusal<AccessCode> | undefined {
+  const isThis = (each: (typeof revoked.grants)[number]): boolean =>
+    each.keySha256 === keySha256 && each.ownerKeySha256 === ownerKeySha256 && each.enclave === enclave;
+  return revoked.grants.some(isThis)
+    ? refuseAccess('grant-revoked', 'the owner took the grant back')
+    : undefined;
+}
+
+const ENDED: Readonly<Record<Allowed['via'], readonly [AccessCode, string]>> = {
+  owner: ['certificate-expired', 'the certificate has expired'],
+  grant: ['grant-expired', 'the certificate or its grant has expired'],
+  token: ['token-invalid', 'the token has expired'],
+};
+
+/**
+ * Whether an access that was given still stands. Signatures are not checked again: those that let in count for as long as the roots and
+ * token keys that they were checked by do (`sameAnchors`).
+ * @param now unix seconds
+ */
+export function stillAllowed(
+  allowed: Allowed,
+  rules: AccessRules,
+  document: TrustDocument | undefined,
+  now: number,
+): Result<Allowed, AccessCode> {
+  const trust = usableTrust(document, rules, now);
+  if (!trust.ok) return trust;
+  const { user, via, keySha256, notAfter } = allowed;
+  if (now >= notAfter) return refuseAccess(...ENDED[via]);
+  return (
+    userRevoked(trust.value, user) ??
+    (via === 'grant' ? grantRevoked(trust.value, rules, keySha256) : undefined) ??
+    success(allowed)
+  );
+}
+
+/** Whether signatures of users' certificates and of tokens are checked by the same keys. */
+export function sameAnchors(a: TrustDocument, b: TrustDocument): boolean {
+  const said = ({ roots, tokenKeys }: TrustDocument) => JSON.stringify([roots.users.map(toHex), tokenKeys]);
   return said(a) === said(b);
 }

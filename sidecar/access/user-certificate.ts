@@ -1,5 +1,5 @@
 import { equal } from '../../formats/bytes/bytes.ts';
-import { type Result, refuse, success } from '../../formats/bytes/result.ts';
+import { type Result, success } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import type { UserBinding } from '../../formats/x509/bindings.ts';
 import {
@@ -8,14 +8,12 @@ import {
   verifyCertificateSignature,
 } from '../../formats/x509/certificate.ts';
 import { OID_EKU_CLIENT_AUTH, OID_EKU_USER } from '../../names/oids.ts';
-import type { AccessCode } from './code.ts';
+import { type AccessCode, refuseAccess } from './code.ts';
 
 export interface UserCertificate {
   readonly certificate: Certificate;
   readonly binding: UserBinding;
 }
-
-const RENEW = 'Get a certificate with "enclavectl certificate", then connect again.';
 
 /** A root speaks for its own subject only, with its own key, while it is valid. */
 function signedBy(crypto: Crypto, certificate: Certificate, root: Uint8Array, now: number): boolean {
@@ -41,10 +39,10 @@ export function judgeUserCertificate(
   now: number,
 ): Result<UserCertificate, AccessCode> {
   const parsed = parseCertificate(der);
-  if (!parsed.ok) return refuse('certificate-malformed', parsed.message, RENEW);
+  if (!parsed.ok) return refuseAccess('certificate-malformed', parsed.message);
   const certificate = parsed.value;
   if (!roots.some((root) => signedBy(crypto, certificate, root, now)))
-    return refuse('certificate-untrusted', 'no root of the issuer "users" signed the certificate', RENEW);
+    return refuseAccess('certificate-untrusted', 'no root of the issuer "users" signed the certificate');
   const { extensions } = certificate;
   const usages = extensions.extendedKeyUsage ?? [];
   if (
@@ -54,11 +52,11 @@ export function judgeUserCertificate(
     extensions.basicConstraints?.ca === true ||
     extensions.unknownCritical.length > 0
   )
-    return refuse('certificate-wrong-role', 'the certificate is not that of an enclave’s user', RENEW);
+    return refuseAccess('certificate-wrong-role', 'the certificate is not that of an enclave’s user');
   if (extensions.userBinding === undefined)
-    return refuse('certificate-wrong-role', 'the certificate names no enclave and no user', RENEW);
+    return refuseAccess('certificate-wrong-role', 'the certificate names no enclave and no user');
   if (now < certificate.notBefore)
-    return refuse('certificate-not-yet-valid', 'the certificate is not valid yet', 'Check the clocks.');
-  if (now > certificate.notAfter) return refuse('certificate-expired', 'the certificate has expired', RENEW);
+    return refuseAccess('certificate-not-yet-valid', 'the certificate is not valid yet');
+  if (now > certificate.notAfter) return refuseAccess('certificate-expired', 'the certificate has expired');
   return success({ certificate, binding: extensions.userBinding });
 }

@@ -1,9 +1,10 @@
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import type { Result } from '../../formats/bytes/result.ts';
+import type { Refusal, Result } from '../../formats/bytes/result.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Allowed } from '../access/access.ts';
 import type { AccessCode } from '../access/code.ts';
+import type { StandingAccess } from '../access/standing-access.ts';
 import { sendProblem } from '../serve/problem.ts';
 import { forwardRequest } from './forward-request.ts';
 import type { ProxyLimits } from './tcp-proxy.ts';
@@ -16,6 +17,8 @@ export interface HttpProxyOptions {
   /** Judges one request by its token: asked where the connection's certificate did not decide. */
   judgeToken(authorization: string | undefined): Promise<Result<Allowed, AccessCode>>;
   onRefused(code: AccessCode, message: string): void;
+  /** Ends what a token let in when the token does, and when access is taken back. */
+  readonly standing: StandingAccess;
   readonly log: Logger;
 }
 
@@ -60,9 +63,17 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
       if (draining) response.setHeader('connection', 'close');
       const { allowed } = client;
       if (allowed !== undefined) return forward(incoming, response, allowed);
-      options.judgeToken(incoming.headers.authorization).then(
+      const judge = () => options.judgeToken(incoming.headers.authorization);
+      judge().then(
         (judged) => {
-          if (judged.ok) return forward(incoming, response, judged.value);
+          if (judged.ok) {
+            const end = ({ code, message }: Refusal<AccessCode>): void => {
+              options.onRefused(code, message);
+              socket.destroy();
+            };
+            response.once('close', options.standing.hold(judged.value, { judge, end }));
+            return forward(incoming, response, judged.value);
+          }
           options.onRefused(judged.code, judged.message);
           const missing = judged.code === 'token-missing' || judged.code === 'token-invalid';
           if (missing) response.setHeader('www-authenticate', 'Bearer');

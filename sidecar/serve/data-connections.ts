@@ -6,6 +6,7 @@ import { explain } from '../../platform/run/explain.ts';
 import { peerCertificate } from '../../platform/tls/peer.ts';
 import type { Allowed, Presented } from '../access/access.ts';
 import type { AccessCode } from '../access/code.ts';
+import type { StandingAccess } from '../access/standing-access.ts';
 
 export interface DataOptions {
   judge(presented: Presented): Result<Allowed, AccessCode>;
@@ -13,28 +14,23 @@ export interface DataOptions {
   readonly tokens: boolean;
   /** Forwards; resolves when the connection is over. `allowed` is undefined only with `tokens`. */
   forward(socket: TLSSocket, allowed: Allowed | undefined): Promise<void>;
-  /** Unix seconds. */
-  now(): number;
+  /** Ends a connection when its certificate does, and when access is taken back. */
+  readonly standing: StandingAccess;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
 
 export interface DataConnections {
   take(socket: TLSSocket): void;
-  /** Judges every open connection again: after a new trust document. */
-  judgeAgain(): void;
   /** Resolves when no connection is open, or at once after `deadline` ended them. */
   drain(deadline: AbortSignal): Promise<void>;
 }
-
-/** Timers hold less than 2^31 ms; certificates of users last a day. */
-const LONGEST_MS = 2_147_483_647;
 
 export function presentedBy(socket: TLSSocket): Presented {
   return { certificate: peerCertificate(socket), resumed: socket.isSessionReused() };
 }
 
-/** Data connections: judged before a byte is read or the app dialled, ended at the certificate's end and when access is taken back. */
+/** Data connections: judged before a byte is read or the app dialled, ended when the access that let them in is over. */
 export function createDataConnections(options: DataOptions): DataConnections {
   const { log, metrics } = options;
   const refusals = metrics.counter('refusals_total', 'Refused data connections by code.', ['code']);
@@ -43,7 +39,7 @@ export function createDataConnections(options: DataOptions): DataConnections {
   ]);
   const failures = metrics.counter('forward_failures_total', 'Connections that could not reach the app.');
   const active = metrics.gauge('connections_active', 'Open data connections.');
-  const open = new Map<TLSSocket, { presented: Presented; allowed: Allowed | undefined }>();
+  const open = new Set<TLSSocket>();
   let drained: (() => void) | undefined;
 
   const refuse = (socket: TLSSocket, code: AccessCode, message: string, peer: string | undefined): void => {
@@ -64,21 +60,20 @@ export function createDataConnections(options: DataOptions): DataConnections {
       if (!judged.ok && !options.tokens) return refuse(socket, judged.code, judged.message, peer);
       const allowed = judged.ok ? judged.value : undefined;
       connections.inc({ via: allowed?.via ?? 'token' });
-      open.set(socket, { presented, allowed });
+      open.add(socket);
       active.set(open.size);
-      const left = allowed === undefined ? LONGEST_MS : (allowed.notAfter - options.now()) * 1000;
-      const timer = setTimeout(
-        () => {
-          log.info(
-            { peer, user: allowed?.user },
-            'the client’s certificate has ended, and the connection with it',
-          );
-          socket.destroy();
-        },
-        Math.min(Math.max(left, 0), LONGEST_MS),
-      );
+      const letGo =
+        allowed &&
+        options.standing.hold(allowed, {
+          judge: () => options.judge(presented),
+          end: ({ code, message }) => {
+            refusals.inc({ code });
+            log.info({ code, reason: message, peer, user: allowed.user }, 'access is over');
+            socket.destroy();
+          },
+        });
       socket.once('close', () => {
-        clearTimeout(timer);
+        letGo?.();
         open.delete(socket);
         active.set(open.size);
         if (open.size === 0) drained?.();
@@ -89,18 +84,6 @@ export function createDataConnections(options: DataOptions): DataConnections {
         socket.destroy();
       });
     },
-    judgeAgain: () => {
-      for (const [socket, { presented, allowed }] of open) {
-        // Let in without a certificate: each of its requests is judged by its token.
-        if (allowed === undefined) continue;
-        const judged = options.judge(presented);
-        if (!judged.ok) {
-          refusals.inc({ code: judged.code });
-          log.info({ code: judged.code, reason: judged.message }, 'access taken back');
-          socket.destroy();
-        }
-      }
-    },
     drain: async (deadline) => {
       if (open.size === 0) return;
       await new Promise<void>((resolve) => {
@@ -108,7 +91,7 @@ export function createDataConnections(options: DataOptions): DataConnections {
         if (deadline.aborted) resolve();
         deadline.addEventListener('abort', () => resolve(), { once: true });
       });
-      for (const socket of open.keys()) socket.destroy();
+      for (const socket of open) socket.destroy();
     },
   };
 }

@@ -19,7 +19,8 @@ export interface FollowingTrust {
   readonly agent: AgentCalls;
   readonly trust: Settable<Trust>;
   readonly crypto: Crypto;
-  readonly check: HealthCheck;
+  /** Told why there is no document yet; whether the one that is held is good enough, others say. */
+  readonly check: Pick<HealthCheck, 'fail'>;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
@@ -55,7 +56,6 @@ export async function followTrust(following: FollowingTrust): Promise<void> {
       documents.inc({ outcome: 'accepted' });
       version.set(accepted.value.version);
       trust.set({ roots: accepted.value.roots, document: accepted.value });
-      check.ok();
     } catch (error) {
       if (signal.aborted) return;
       if (trust.current().document === undefined) check.fail(`none yet: ${explain(error)}`);

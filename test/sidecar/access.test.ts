@@ -18,7 +18,12 @@ import {
 } from './trust-fixture.ts';
 
 const now = unixNow();
-const RULES: AccessRules = { enclave: ENCLAVE, ownerKeySha256: keySha256(owner), trustLimit: 3600 };
+const RULES: AccessRules = {
+  enclave: ENCLAVE,
+  ownerKeySha256: keySha256(owner),
+  trustLimit: 3600,
+  podUid: 'own',
+};
 const other = generateKey();
 const granted = (changes: object = {}, signer = owner) =>
   userCredential(other, { user: 'bob', ...grantFor(other, changes, signer) });
@@ -115,6 +120,11 @@ test.each<[string, string, ReturnType<typeof judge>]>([
   ['grant-expired', 'a grant that ended', judge(granted({ notAfter: now - 1 }))],
   ['grant-revoked', 'a grant taken back', judge(granted(), revoked({ grants: [revokedGrant] }))],
   ['user-revoked', 'a revoked user', judge(userCredential(owner), revoked({ users: [{ user: 'alice' }] }))],
+  [
+    'enclave-revoked',
+    'the enclave’s own certificate taken back',
+    judge(userCredential(owner), revoked({ certificates: [{ podUid: 'own', until: now }] })),
+  ],
   [
     'trust-document-stale',
     'an old trust document',
