@@ -24,6 +24,7 @@ import {
   pods,
   REFUSED,
 } from './admission-requests.ts';
+import { TAKEN_OF_CLUSTER, USER_REQUEST } from './cluster-requests.ts';
 
 /** The release's own file on both API servers. Only the real one runs CEL: the devcluster stores it. */
 interface Registered {
@@ -34,7 +35,8 @@ interface Registered {
     readonly validationActions?: readonly string[];
     readonly failurePolicy?: string;
     readonly matchConstraints?: {
-      readonly namespaceSelector: { readonly matchExpressions: readonly object[] };
+      readonly namespaceSelector?: { readonly matchExpressions: readonly object[] };
+      readonly resourceRules: readonly { readonly scope: string }[];
     };
     readonly validations?: readonly { readonly message?: string; readonly reason?: string }[];
   };
@@ -54,9 +56,19 @@ test('every policy is in force, fails closed, tells what to do, and leaves the r
   );
   for (const { spec } of policies) {
     expect(spec.failurePolicy).toBe('Fail');
-    expect(spec.matchConstraints?.namespaceSelector.matchExpressions).toEqual([
-      { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['enclave-licensing', 'kube-system'] },
-    ]);
+    const { namespaceSelector, resourceRules } = spec.matchConstraints ?? {};
+    // What stands in no namespace is selected by none.
+    expect(namespaceSelector?.matchExpressions).toEqual(
+      resourceRules?.every(({ scope }) => scope === 'Cluster')
+        ? undefined
+        : [
+            {
+              key: 'kubernetes.io/metadata.name',
+              operator: 'NotIn',
+              values: ['enclave-licensing', 'kube-system'],
+            },
+          ],
+    );
     for (const { message, reason } of spec.validations ?? []) {
       expect(reason).toBe('Forbidden');
       // What is wrong, then a sentence of its own that says what to do.
@@ -138,9 +150,12 @@ function onTheRealOne(): void {
         const answer = first && (await send(first));
         return answer !== undefined && (answer.status === 404 || said(answer).includes('denied request'));
       });
-    for (const pod of [enclave('web'), enclave('waiting'), bare('other')])
+    const { metadata, spec } = enclave('placed');
+    const placed = { metadata, spec: { ...spec, nodeName: NODE } };
+    for (const pod of [enclave('web'), enclave('waiting'), placed, bare('other')])
       await must(admin().post(pods('shop'), pod));
     await must(send(LAUNCHED));
+    await must(send(USER_REQUEST));
     for (const [first] of Object.values(REFUSED))
       await until(
         `${first?.what} is refused`,
@@ -175,9 +190,11 @@ function onTheRealOne(): void {
       as('scheduler').post(`${at}/binding`, { metadata: { name }, target: { kind: 'Node', name: NODE } }),
     );
     const kubelet = as('kubelet');
-    await must(
-      kubelet.patch(`${at}/status`, 'strategic-merge', { metadata: { uid }, status: { phase: 'Running' } }),
-    );
+    const status = { phase: 'Running', podIP: '10.1.2.3', podIPs: [{ ip: '10.1.2.3' }], hostIP: '10.1.2.1' };
+    await must(kubelet.patch(`${at}/status`, 'strategic-merge', { metadata: { uid }, status }));
+    // Whoever may write the status writes the rest of it.
+    const conditions = [{ type: 'Ready', status: 'False', reason: 'NodeLost' }];
+    await must(admin().patch(`${at}/status`, 'strategic-merge', { status: { conditions } }));
     const spec = {
       audiences: [AGENT_AUDIENCE],
       boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name, uid },
@@ -256,6 +273,13 @@ function onTheRealOne(): void {
     const initContainers = [{ name: SIDECAR_CONTAINER, image: APP_IMAGE, volumeMounts }];
     await must(admin().post(pods('plain'), bare('elsewhere', {}, { initContainers, volumes })));
   });
+
+  test.each(TAKEN_OF_CLUSTER.map((attempt) => [attempt.what, attempt] as const))(
+    'beside enclaves goes through: %s',
+    async (_what, attempt) => {
+      await must(send(attempt));
+    },
+  );
 
   test('without the policies all of it goes through: nothing else refuses it', async () => {
     for (const { metadata } of bindings)

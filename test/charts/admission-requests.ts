@@ -4,12 +4,16 @@ import { ANNOTATIONS, ENCLAVE_LABEL, INJECT_LABEL, LABEL_PREFIX } from '../../na
 import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../../names/sidecar.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
 import { APP_IMAGE, CONFIG, enclavePod } from '../injection/support.ts';
+import { REFUSED_OF_CLUSTER } from './cluster-requests.ts';
 
 export const NODE = 'policies-1';
 /** Who asks, and the groups of each: the administrator's right, so that it is admission that refuses, or a component's own. */
 export const CALLERS = {
   admin: ['admin', ['system:masters']],
   launcher: ['system:serviceaccount:enclave-licensing:enclave-launcher', ['system:masters']],
+  webhook: ['system:serviceaccount:enclave-licensing:enclave-webhook', ['system:masters']],
+  agent: ['system:serviceaccount:enclave-licensing:enclave-agent', ['system:masters']],
+  certs: ['system:serviceaccount:enclave-licensing:enclave-certs', ['system:masters']],
   kubelet: [`system:node:${NODE}`, ['system:nodes']],
   renamed: ['admin', ['system:masters', 'system:nodes']],
   ungrouped: [`system:node:${NODE}`, ['system:masters']],
@@ -28,7 +32,7 @@ export interface Attempt {
   readonly body?: unknown;
 }
 
-type Members = Readonly<Record<string, unknown>>;
+export type Members = Readonly<Record<string, unknown>>;
 interface LoosePod {
   readonly metadata?: Members;
   readonly spec: Members & { readonly containers: readonly Members[] };
@@ -111,12 +115,20 @@ const connect = (path: string, method: Attempt['method'] = 'get'): Attempt => ({
   path: `/api/v1/namespaces/shop/${path}`,
 });
 
+const address = (what: string, status: Members, as: Caller = 'admin', pod = 'web'): Attempt => ({
+  ...change(what, `/${pod}/status`, { status }),
+  as,
+});
+
 export const LAUNCHED = {
   ...create('launched', launched({}, 'eabc'), 'shop', 'launcher'),
   path: pods('shop'),
 };
 
-/** By policy. `web` is an enclave, `other` a bare pod and `waiting` an enclave without a node, all in `shop`; `plain` has no label. */
+/**
+ * By policy. `web` is an enclave, `other` a bare pod, `waiting` an enclave without a node and `placed` one with a node, all in `shop`;
+ * `plain` has no label.
+ */
 export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
   prefix: [
     create('an enclave in a namespace without label', enclave('a', { namespace: 'plain' }), 'plain'),
@@ -128,6 +140,15 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     create('a launched enclave by a ReplicaSet', launched(), 'shop', 'replicaSets'),
     create('inject: true', enclave('a', { labels: { [INJECT_LABEL]: 'true' } })),
     create('launched and self-deployed', launched(mine), 'shop', 'launcher'),
+    create('a static pod', {
+      metadata: { name: 'a', labels: mine, annotations: { 'kubernetes.io/config.mirror': 'x' } },
+      spec: {
+        nodeName: NODE,
+        initContainers: [{ ...sidecar(), volumeMounts: [] }],
+        containers: [{ name: 'app', image: APP_IMAGE }],
+        volumes: [{ name: TOKEN_VOLUME, emptyDir: {} }],
+      },
+    }),
   ],
   immutable: [
     change('inject added', '/other', { metadata: { labels: mine } }),
@@ -223,6 +244,10 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     create('the port name', withApp({ ports: [{ containerPort: 80, name: 'enclave-health' }] })),
     create('a variable', withApp({ env: [{ name: 'ENCLAVE_SIDECAR_ROOTS', value: '' }] })),
     create(
+      'variables by prefix',
+      init({ envFrom: [{ prefix: 'ENCLAVE_SIDECAR_', configMapRef: { name: 'c' } }] }),
+    ),
+    create(
       'a bare pod with a sidecar',
       bare('a', {}, { initContainers: [{ name: SIDECAR_CONTAINER, image: 'a' }] }),
     ),
@@ -235,6 +260,10 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     create('a hostPath', withSpec({ volumes: volumes({ name: 'v', hostPath: { path: '/' } }) })),
     create('a privileged app', withApp({ securityContext: { privileged: true } })),
     create('a privileged init container', init({ securityContext: { privileged: true } })),
+    ...['ALL', 'cap_sys_admin', 'BPF'].map((name) =>
+      create(`capability ${name}`, withApp({ securityContext: { capabilities: { add: ['CHOWN', name] } } })),
+    ),
+    create('a hostPort', withApp({ ports: [{ containerPort: 8080, hostPort: 8080 }] })),
   ],
   'ephemeral-containers': [
     change('kubectl debug', '/web/ephemeralcontainers', {
@@ -253,4 +282,12 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     connect('services/web/proxy/'),
     connect('services/web:8080/proxy/x', 'post'),
   ],
+  addresses: [
+    address('the address', { podIP: '10.9.9.9' }),
+    address('the addresses', { podIPs: [{ ip: '10.9.9.9' }] }),
+    address('the node’s address', { hostIP: '10.9.9.9' }),
+    address('by who is only in the group', { podIP: '10.9.9.9' }, 'renamed'),
+    address('by who has only the name', { podIP: '10.9.9.9' }, 'ungrouped', 'placed'),
+  ],
+  ...REFUSED_OF_CLUSTER,
 };
