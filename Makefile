@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube test-long check fmt generate build bench bench-evidence add clean
+.PHONY: help setup demo test test-kube test-long check fmt generate build bench bench-evidence bench-proxy add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: setup build ## measure the budgets
 
 bench-evidence: setup build ## what evidence costs: verification, quotes, batches
 	@node bench/main.ts evidence
+
+bench-proxy: setup build ## the sidecar as a proxy beside HAProxy and stunnel, which must be installed
+	@node bench/main.ts proxy
 
 add: setup ## add a dependency with npm under Node 24: make add PKG=name@version [DEV=1]
 	@tools/add.sh "$(PKG)" "$(DEV)"

@@ -1,6 +1,7 @@
 /** `make bench`: figures, never verdicts; a timed test would fail on a busy machine. With a name only that part. */
 import { benchEvidenceQueue } from './evidence-queue.ts';
 import { benchLaunch } from './launch.ts';
+import { benchProxy } from './proxy.ts';
 import { benchVerify } from './verify.ts';
 
 const PARTS: ReadonlyMap<string, () => void | Promise<void>> = new Map([
@@ -11,6 +12,7 @@ const PARTS: ReadonlyMap<string, () => void | Promise<void>> = new Map([
       await benchEvidenceQueue();
     },
   ],
+  ['proxy', benchProxy],
   ['launch', benchLaunch],
 ]);
 
