@@ -9,7 +9,7 @@ export interface ElectionOptions {
   readonly kube: Kube;
   readonly name: string;
   readonly namespace: string;
-  /** This candidate: the pod's name. */
+  /** This candidate, and no other process: a pod's name alone may come again. */
   readonly identity: string;
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -17,6 +17,11 @@ export interface ElectionOptions {
   /** How long a lease holds without renewal; a third of it is the renewal's interval. */
   readonly leaseMs?: number;
 }
+
+const LEASE_MS = 15_000;
+/** The part of a lease's time that its holder relies on: it stops before a successor starts. */
+const SURE = 0.8;
+const RELEASE_MS = 2_000;
 
 /**
  * Leads when elected: `lead` runs with a signal that aborts when the lease is lost or given up; then the candidate stands again. Ends when the signal aborts,
@@ -26,30 +31,37 @@ export async function elect(
   options: ElectionOptions,
   lead: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const { signal, log, leaseMs = 15_000, clock = systemClock } = options;
-  const state: Observed = { version: '', at: 0 };
+  const { signal, log, leaseMs = LEASE_MS, clock = systemClock } = options;
+  const state: Observed = { version: '', at: 0, other: false };
   while (!signal.aborted) {
+    const asked = performance.now();
     const held = await acquire(options, clock, leaseMs, state);
-    if (!held) {
+    if (!held || performance.now() - asked > leaseMs * SURE) {
       await sleep(leaseMs / 5, signal);
       continue;
     }
     log.info({ lease: options.name }, 'elected');
     const term = new AbortController();
-    const led = lead(AbortSignal.any([signal, term.signal])).finally(() => term.abort());
-    await keep(options, clock, leaseMs, state, AbortSignal.any([signal, term.signal]));
+    const led = lead(AbortSignal.any([signal, term.signal]))
+      .catch((error: unknown) => log.error({ error }, 'leading failed'))
+      .finally(() => term.abort());
+    await keep(options, clock, asked, state, AbortSignal.any([signal, term.signal]));
     term.abort();
-    await led.catch((error: unknown) => log.error({ error }, 'leading failed'));
-    // What cannot be given back runs out by itself.
-    await release(options, clock).catch(() => undefined);
+    await led;
+    // What cannot be given back runs out by itself, and nobody waits for an API server that is away.
+    await Promise.race([release(options, clock).catch(() => undefined), sleep(RELEASE_MS)]);
     log.info({ lease: options.name }, 'no longer elected');
+    await sleep(leaseMs / 5, signal);
   }
 }
 
 /** Other candidates' clocks are not ours: a lease is over when we have not seen it change for its duration. */
 interface Observed {
   version: string;
+  /** Of `performance.now()`: a wall clock may be set back. */
   at: number;
+  /** Whether another candidate held it when it was last read. An API server that is away says nothing about who leads. */
+  other: boolean;
 }
 
 async function acquire(
@@ -75,10 +87,11 @@ async function acquire(
       return true;
     }
     const version = lease.metadata?.resourceVersion ?? '';
-    if (version !== state.version) Object.assign(state, { version, at: clock.now() });
+    if (version !== state.version) Object.assign(state, { version, at: performance.now() });
     const holder = lease.spec?.holderIdentity;
+    state.other = Boolean(holder) && holder !== identity;
     const duration = (lease.spec?.leaseDurationSeconds ?? 0) * 1000;
-    if (holder && holder !== identity && clock.now() - state.at < duration) return false;
+    if (state.other && performance.now() - state.at < duration) return false;
     const changed =
       holder === identity
         ? {}
@@ -87,7 +100,11 @@ async function acquire(
       ...lease,
       spec: { ...lease.spec, ...spec, ...changed },
     } as Lease);
-    Object.assign(state, { version: updated.metadata?.resourceVersion ?? '', at: clock.now() });
+    Object.assign(state, {
+      version: updated.metadata?.resourceVersion ?? '',
+      at: performance.now(),
+      other: false,
+    });
     return true;
   } catch (error) {
     if (!isKubeError(error, 'Conflict', 'AlreadyExists')) options.log.warn({ error }, 'lease cannot be had');
@@ -99,21 +116,27 @@ async function acquire(
 async function keep(
   options: ElectionOptions,
   clock: Clock,
-  leaseMs: number,
+  asked: number,
   state: Observed,
   signal: AbortSignal,
 ): Promise<void> {
-  let renewed = clock.now();
-  // One fifth is kept back, so that we stop before a successor starts.
-  while (clock.now() - renewed < leaseMs * 0.8) {
-    if (!(await sleep(leaseMs / 3, signal))) return;
-    if (await acquire(options, clock, leaseMs, state)) renewed = clock.now();
-    else {
-      // An API server that is away says nothing about who leads: the lease's own time decides.
-      const lease = await options.kube.get(LEASES, options).catch(() => undefined);
-      const holder = lease?.spec?.holderIdentity;
-      if (holder !== undefined && holder !== options.identity) return;
-    }
+  const { leaseMs = LEASE_MS } = options;
+  let renewed = asked;
+  const left = (): number => renewed + leaseMs * SURE - performance.now();
+  while (left() > 0) {
+    if (!(await sleep(Math.min(leaseMs / 3, left()), signal))) return;
+    const sent = performance.now();
+    // An answer that never comes must not prolong the term.
+    const over = new AbortController();
+    const held = await Promise.race([
+      acquire(options, clock, leaseMs, state),
+      sleep(Math.max(0, left()), AbortSignal.any([signal, over.signal])).then(() => undefined),
+    ]);
+    over.abort();
+    if (held === undefined) return;
+    // Counted from the question: the lease may have been written as soon as it was asked for.
+    if (held) renewed = sent;
+    else if (state.other) return;
   }
 }
 

@@ -35,6 +35,11 @@ export interface WatchOptions<T> extends ListOptions {
   onTrouble?(error: unknown): void;
 }
 
+/** What a watch keeps of each object, and gives to its callbacks: all of it, or what `project` makes of it (name, namespace, uid and version stay). Must not throw. */
+export interface Projection<T, S> {
+  readonly project?: (object: T) => S;
+}
+
 /** A local copy of what matches, kept current until the signal aborts. */
 export interface WatchHandle<T> {
   /** Resolves when the first list is in the store (never rejects: the watch tries until then, or until the signal aborts). */
@@ -76,7 +81,10 @@ export interface Kube {
   ): Promise<R>;
   log(ref: Ref, options?: { container?: string; tailLines?: number; previous?: boolean }): Promise<string>;
   /** List and watch: resumes after a break, lists anew on 410. Callbacks come in order and must not throw. */
-  watch<T extends KubeObject>(resource: Resource<T>, options: WatchOptions<T>): WatchHandle<T>;
+  watch<T extends KubeObject, S extends KubeObject = T>(
+    resource: Resource<T>,
+    options: WatchOptions<S> & Projection<T, S>,
+  ): WatchHandle<S>;
   /** Closes idle connections. */
   close(): void;
 }

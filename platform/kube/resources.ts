@@ -5,6 +5,7 @@ import type {
   V1Lease,
   V1MutatingWebhookConfiguration,
   V1Namespace,
+  V1NetworkPolicy,
   V1Node,
   V1Pod,
   V1Secret,
@@ -21,6 +22,7 @@ export type ConfigMap = Wire<V1ConfigMap>;
 export type Secret = Wire<V1Secret>;
 export type ServiceAccount = Wire<V1ServiceAccount>;
 export type Event = Wire<CoreV1Event>;
+export type NetworkPolicy = Wire<V1NetworkPolicy>;
 export type Lease = Wire<V1Lease>;
 export type CertificateSigningRequest = Wire<V1CertificateSigningRequest>;
 export type TokenReview = Wire<V1TokenReview>;
@@ -44,6 +46,12 @@ export const SECRETS = resource<Secret>('v1', 'Secret', 'secrets', true);
 export const SERVICE_ACCOUNTS = resource<ServiceAccount>('v1', 'ServiceAccount', 'serviceaccounts', true);
 export const EVENTS = resource<Event>('v1', 'Event', 'events', true);
 export const LEASES = resource<Lease>('coordination.k8s.io/v1', 'Lease', 'leases', true);
+export const NETWORK_POLICIES = resource<NetworkPolicy>(
+  'networking.k8s.io/v1',
+  'NetworkPolicy',
+  'networkpolicies',
+  true,
+);
 export const CERTIFICATE_SIGNING_REQUESTS = resource<CertificateSigningRequest>(
   'certificates.k8s.io/v1',
   'CertificateSigningRequest',

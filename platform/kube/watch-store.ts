@@ -1,14 +1,12 @@
 import type { WatchOptions } from './kube.ts';
-import type { KubeObject, Ref, Resource } from './wire.ts';
+import type { KubeObject, Ref } from './wire.ts';
 
 /** The objects that a watch has seen, and the callbacks for what changes. */
 export class WatchStore<T extends KubeObject> {
   readonly #objects = new Map<string, T>();
-  readonly #resource: Resource<T>;
   readonly #options: WatchOptions<T>;
 
-  constructor(resource: Resource<T>, options: WatchOptions<T>) {
-    this.#resource = resource;
+  constructor(options: WatchOptions<T>) {
     this.#options = options;
   }
 
@@ -28,8 +26,7 @@ export class WatchStore<T extends KubeObject> {
     this.#options.onListed?.(this.list());
   }
 
-  apply(type: 'ADDED' | 'MODIFIED' | 'DELETED', received: T): void {
-    const object = { ...received, apiVersion: this.#resource.apiVersion, kind: this.#resource.kind };
+  apply(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void {
     const key = keyOf(object.metadata ?? {});
     if (type === 'DELETED') {
       this.#remove(key, object);

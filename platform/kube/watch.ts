@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { createBackoff } from '../run/backoff.ts';
-import type { WatchHandle, WatchOptions } from './kube.ts';
+import type { Projection, WatchHandle, WatchOptions } from './kube.ts';
 import { KubeError } from './kube-error.ts';
 import type { Transport } from './transport.ts';
 import { readWatchEvents, type WatchEvent } from './watch-events.ts';
@@ -16,21 +16,25 @@ const STEADY_MS = 5_000;
  * List, then watch from that version; a broken watch resumes from the last version seen, bookmarks included. The server says that a version is too
  * old either as HTTP 410 or as an ERROR event inside a 200: both list anew, and what changed meanwhile comes as callbacks.
  */
-export function startWatch<T extends KubeObject>(
+export function startWatch<T extends KubeObject, S extends KubeObject = T>(
   transport: Transport,
   resource: Resource<T>,
   path: string,
   query: Readonly<Record<string, string | undefined>>,
-  options: WatchOptions<T>,
-): WatchHandle<T> {
-  const store = new WatchStore<T>(resource, options);
+  options: WatchOptions<S> & Projection<T, S>,
+): WatchHandle<S> {
+  const store = new WatchStore<S>(options);
+  // Without a projection S is T.
+  const project = options.project ?? ((object: T) => object as KubeObject as S);
+  const { apiVersion, kind } = resource;
+  const held = (received: T): S => project({ ...received, apiVersion, kind });
   const synced = Promise.withResolvers<void>();
   const backoff = createBackoff(100, options.maxPauseMs ?? 10_000);
   let isCurrent = false;
   let version: string | undefined;
 
   const listAll = async (): Promise<void> => {
-    const items: T[] = [];
+    const items: S[] = [];
     let next: string | undefined;
     do {
       const text = await transport.send({
@@ -43,7 +47,8 @@ export function startWatch<T extends KubeObject>(
         items?: T[];
         metadata?: { resourceVersion?: string; continue?: string };
       };
-      items.push(...(page.items ?? []));
+      // Page by page, so that what a projection drops is never there all at once.
+      for (const item of page.items ?? []) items.push(held(item));
       next = page.metadata?.continue || undefined;
       version = page.metadata?.resourceVersion ?? '0';
     } while (next !== undefined);
@@ -54,7 +59,7 @@ export function startWatch<T extends KubeObject>(
 
   const apply = (event: WatchEvent<T>): void => {
     if (event.type === 'ERROR') throw new KubeError(event.code, event.reason, event.message);
-    if (event.type !== 'BOOKMARK') store.apply(event.type, event.object);
+    if (event.type !== 'BOOKMARK') store.apply(event.type, held(event.object));
     version = event.object.metadata?.resourceVersion ?? version;
     backoff.reset();
   };
