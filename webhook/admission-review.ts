@@ -27,29 +27,39 @@ export interface AdmissionReview {
   readonly response: AdmissionResponse;
 }
 
-function member(value: unknown, name: string): unknown {
+export function member(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? Reflect.get(value, name)
     : undefined;
 }
 
-function text(value: unknown, name: string): string | undefined {
+export function text(value: unknown, name: string): string | undefined {
   const found = member(value, name);
   return typeof found === 'string' ? found : undefined;
 }
 
-/** The request of a review of a pod; undefined for anything else. The API server has checked the pod against its own schema. */
-export function readReview(body: unknown): AdmissionRequest | undefined {
+/** What every review of this core resource has; undefined for anything else. */
+export function readRequest(
+  body: unknown,
+  plural: string,
+): { readonly uid: string; readonly operation: string; readonly request: unknown } | undefined {
   const request = member(body, 'request');
   const uid = text(request, 'uid');
   const operation = text(request, 'operation');
-  const object = member(request, 'object');
   const resource = member(request, 'resource');
   if (text(body, 'apiVersion') !== 'admission.k8s.io/v1' || text(body, 'kind') !== 'AdmissionReview')
     return undefined;
-  if (uid === undefined || operation === undefined || typeof object !== 'object' || object === null)
-    return undefined;
-  if (text(resource, 'resource') !== 'pods' || text(resource, 'group') !== '') return undefined;
+  if (uid === undefined || operation === undefined) return undefined;
+  if (text(resource, 'resource') !== plural || text(resource, 'group') !== '') return undefined;
+  return { uid, operation, request };
+}
+
+/** The request of a review of a pod; undefined for anything else. The API server has checked the pod against its own schema. */
+export function readReview(body: unknown): AdmissionRequest | undefined {
+  const found = readRequest(body, 'pods');
+  const object = member(found?.request, 'object');
+  if (found === undefined || typeof object !== 'object' || object === null) return undefined;
+  const { uid, operation, request } = found;
   return {
     uid,
     operation,

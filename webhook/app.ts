@@ -8,6 +8,7 @@ import type { Context } from '../platform/run/context.ts';
 import { mapLive } from '../platform/run/live.ts';
 import { reloadOnChange } from '../platform/tls/reload.ts';
 import { serverTlsOptions } from '../platform/tls/server-options.ts';
+import { EnclavePods } from './keeper/enclave-pods.ts';
 import type { WEBHOOK_OPTIONS } from './options.ts';
 import { followRoots } from './roots-file.ts';
 import { createWebhook } from './server.ts';
@@ -30,10 +31,17 @@ export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<voi
   });
   const { sidecarImage, enclaveDomain, releaseNamespace } = config;
   const excludedNamespaces = [...new Set([releaseNamespace, ...config.excludedNamespaces])];
+  const census = new EnclavePods({
+    kube,
+    release: { sidecarImages: [sidecarImage], enclaveDomain },
+    signal,
+    onTrouble: (error) => log.warn({ error }, 'the watch of enclave pods is interrupted'),
+  });
   const tls = mapLive(identity, (credential) => ({ credential }));
   const server = createWebhook({
     config: () => ({ sidecarImage, enclaveDomain, excludedNamespaces, roots: roots.current() }),
     releaseNamespace,
+    census,
     log,
     metrics,
     https: serverTlsOptions(tls.current()),

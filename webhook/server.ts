@@ -4,6 +4,8 @@ import { decide } from '../injection/decide.ts';
 import type { Logger } from '../platform/log/logger.ts';
 import type { Metrics } from '../platform/metrics/metrics.ts';
 import { type AdmissionRequest, type AdmissionReview, allow, deny, readReview } from './admission-review.ts';
+import { readNamespaceReview } from './keeper/namespace-review.ts';
+import { type Census, judgeNamespace } from './keeper/namespace-rule.ts';
 import { validate } from './validate.ts';
 
 /** An API server sends objects of at most 1.5 MiB as JSON of at most 3 MiB, old object included. */
@@ -13,6 +15,8 @@ export interface WebhookSettings {
   /** The configuration as it is now: roots change while we serve. */
   readonly config: () => InjectionConfig;
   readonly releaseNamespace: string;
+  /** Which enclaves run. Without one no namespace may lose its label. */
+  readonly census?: Census;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** Options of the HTTPS server; absent only in tests of the handlers. */
@@ -21,14 +25,17 @@ export interface WebhookSettings {
 
 type Handler = (request: AdmissionRequest) => { review: AdmissionReview; outcome: string; code?: string };
 
-/** The two endpoints. No call to the API server, no file, no diff on the path of a review. */
+const ENDPOINTS = ['mutate', 'validate', 'validate-namespace'] as const;
+const NO_CENSUS: Census = { current: () => false, running: () => [] };
+
+/** The endpoints for pods and for namespaces. No call to the API server, no file, no diff on the path of a review. */
 export function createWebhook(settings: WebhookSettings): FastifyInstance {
-  const { config, releaseNamespace, log, metrics } = settings;
+  const { config, releaseNamespace, census = NO_CENSUS, log, metrics } = settings;
   const reviews = metrics.counter('reviews_total', 'Admission reviews by endpoint and outcome.', [
     'endpoint',
     'outcome',
   ]);
-  const refusals = metrics.counter('refusals_total', 'Refused pods by code.', ['endpoint', 'code']);
+  const refusals = metrics.counter('refusals_total', 'Refused requests by code.', ['endpoint', 'code']);
   const seconds = metrics.histogram(
     'review_seconds',
     'Time of a review.',
@@ -72,14 +79,32 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
     seconds.observe((performance.now() - start) / 1000, { endpoint });
     return review;
   };
+  const serveNamespace = (body: unknown, reply: FastifyReply) => {
+    const endpoint = 'validate-namespace';
+    const review = readNamespaceReview(body);
+    if (review === undefined) {
+      reviews.inc({ endpoint, outcome: 'malformed' });
+      return reply.code(400).send({ error: 'not an admission.k8s.io/v1 AdmissionReview of a namespace' });
+    }
+    const { uid, change } = review;
+    const excluded = config().excludedNamespaces ?? [];
+    const result = change === undefined ? undefined : judgeNamespace(change, census, excluded);
+    reviews.inc({ endpoint, outcome: result?.ok === false ? 'refused' : 'allowed' });
+    if (result === undefined || result.ok) return allow(uid);
+    refusals.inc({ endpoint, code: result.code });
+    log.info({ endpoint, namespace: change?.name, code: result.code }, 'change of a namespace refused');
+    return deny(uid, result);
+  };
   const onMutate = serve('mutate', mutate);
   const onValidate = serve('validate', check);
   app.post('/mutate', async (request, reply) => onMutate(request.body, reply));
   app.post('/validate', async (request, reply) => onValidate(request.body, reply));
+  app.post('/validate-namespace', async (request, reply) => serveNamespace(request.body, reply));
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status >= 500) log.error({ error, url: request.url }, 'review failed');
-    reviews.inc({ endpoint: request.url === '/validate' ? 'validate' : 'mutate', outcome: 'failed' });
+    const endpoint = ENDPOINTS.find((each) => request.url.split('?')[0] === `/${each}`);
+    if (endpoint !== undefined) reviews.inc({ endpoint, outcome: 'failed' });
     // A failed review refuses the pod (failurePolicy: Fail); the reason is for the API server's log.
     return reply
       .code(status)

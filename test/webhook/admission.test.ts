@@ -1,9 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { compareSidecar } from '../../injection/compare-sidecar.ts';
 import { launchedPod } from '../../injection/launched-pod.ts';
@@ -21,6 +20,7 @@ import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
 import { until } from '../support/until.ts';
+import { webhookConfigurations } from '../support/webhook-configuration.ts';
 
 /** The webhook behind a whole API server, with the release's own manifests; the same on both API servers. */
 const directory = mkdtempSync(join(tmpdir(), 'adm-'));
@@ -29,26 +29,6 @@ let cluster: Cluster;
 let kubectl: Kubectl;
 /** As the launcher's service account. */
 let launcher: (...args: string[]) => ReturnType<Kubectl['try']>;
-
-interface WebhookConfiguration {
-  readonly kind: string;
-  readonly webhooks: { clientConfig: object }[];
-}
-
-/** The release's configurations, their Service replaced by this process: a Service needs a pod. */
-function configurations(url: string, caBundle: string): object[] {
-  const documents = parseAllDocuments(readFileSync('charts/licensing/files/webhook.yaml', 'utf8'));
-  return documents
-    .map((document) => document.toJS() as WebhookConfiguration)
-    .filter(({ kind }) => kind.endsWith('WebhookConfiguration'))
-    .map((configuration) => ({
-      ...configuration,
-      webhooks: configuration.webhooks.map((webhook) => {
-        const path = configuration.kind.startsWith('Mutating') ? 'mutate' : 'validate';
-        return { ...webhook, clientConfig: { url: `${url}/${path}`, caBundle } };
-      }),
-    }));
-}
 
 beforeAll(async () => {
   const catalogueFile = join(directory, 'catalogue.json');
@@ -101,7 +81,7 @@ beforeAll(async () => {
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'pods' },
       subjects: [{ kind: 'ServiceAccount', name: 'enclave-launcher', namespace: 'enclave-licensing' }],
     },
-    ...configurations(`https://localhost:${port}`, caBundle),
+    ...webhookConfigurations(`https://localhost:${port}`, caBundle),
   );
   const token = (await kubectl('create', 'token', 'enclave-launcher', '-n', 'enclave-licensing')).trim();
   const ca = join(directory, 'ca.crt');

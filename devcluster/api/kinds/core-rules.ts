@@ -20,6 +20,9 @@ export const NAMESPACE_RULES: KindRules = {
     status: { ...fields(namespace['status']), phase: 'Terminating' },
   }),
   created: (call, namespace) => furnishNamespace(call.cluster, namespace.metadata.name),
+  subresources: {
+    finalize: (body, old) => ({ ...old, metadata: body.metadata, spec: body['spec'] }),
+  },
 };
 
 export const NODE_RULES: KindRules = {

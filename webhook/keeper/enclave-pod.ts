@@ -1,0 +1,62 @@
+import type { Refusal } from '../../formats/bytes/result.ts';
+import type { InjectionCode } from '../../injection/code.ts';
+import { compareSidecar } from '../../injection/compare-sidecar.ts';
+import { parseUpstream } from '../../injection/upstream.ts';
+import { ENCLAVE_LABEL } from '../../names/labels.ts';
+import type { Pod } from '../../platform/kube/resources.ts';
+import type { KubeObject } from '../../platform/kube/wire.ts';
+
+/** What is kept of a pod with one of our labels: some hundred bytes, however large the pod. */
+export interface EnclavePod extends KubeObject {
+  readonly launched: boolean;
+  /** Succeeded or Failed: nothing of it runs. */
+  readonly ended: boolean;
+  readonly ip: string | undefined;
+  /** Where a TCP upstream listens; undefined for a `unix:` one, and for a pod whose sidecar cannot be believed. */
+  readonly upstreamPort: number | undefined;
+  /** The roots that its sidecar was given, as text; the texts are few and shared. */
+  readonly roots: string | undefined;
+  /** Why its sidecar is not one that this release or its predecessor injects. */
+  readonly breach: Refusal<InjectionCode> | undefined;
+}
+
+export interface SidecarRelease {
+  /** Images that a running sidecar may have: this release's and former ones, each by digest. */
+  readonly sidecarImages: readonly string[];
+  readonly enclaveDomain: string;
+}
+
+/** Sets of roots are as many as rotations. More than these are nobody's. */
+const MAX_TEXTS = 32;
+
+/**
+ * Judges pods as they come from the watch and keeps what the judgement needs later. A pod's sidecar is immutable, so it is compared once; whether its roots are known
+ * changes with the roots, and is asked later.
+ */
+export function enclavePodReader(release: SidecarRelease): (pod: Pod) => EnclavePod {
+  const texts = new Map<string, string>();
+  const shared = (text: string): string | undefined => {
+    if (!texts.has(text) && texts.size < MAX_TEXTS) texts.set(text, text);
+    return texts.get(text);
+  };
+  return (pod) => {
+    const { name, namespace, uid, resourceVersion, labels = {} } = pod.metadata ?? {};
+    const compared = compareSidecar(pod, { ...release, acceptsRoots: () => true });
+    const upstream = compared.ok ? parseUpstream(compared.value.upstream) : undefined;
+    return {
+      metadata: {
+        ...(name !== undefined && { name }),
+        ...(namespace !== undefined && { namespace }),
+        ...(uid !== undefined && { uid }),
+        ...(resourceVersion !== undefined && { resourceVersion }),
+        labels,
+      },
+      launched: labels[ENCLAVE_LABEL] !== undefined,
+      ended: ['Succeeded', 'Failed'].includes(pod.status?.phase ?? ''),
+      ip: pod.status?.podIP,
+      upstreamPort: upstream?.kind === 'tcp' ? upstream.port : undefined,
+      roots: compared.ok ? shared(compared.value.roots) : undefined,
+      breach: compared.ok ? undefined : compared,
+    };
+  };
+}
