@@ -3,6 +3,7 @@ import { rootsToJson } from '../formats/evidence/roots.ts';
 import { MAX_RPC_REQUEST_BYTES } from '../names/rpc-limits.ts';
 import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import { kubeFromConfig } from '../platform/kube/kube-options.ts';
+import { PODS } from '../platform/kube/resources.ts';
 import { createRpcServer } from '../platform/rpc/rpc-server.ts';
 import { unixSeconds } from '../platform/run/clock.ts';
 import type { Context } from '../platform/run/context.ts';
@@ -13,6 +14,8 @@ import { startController } from './controller/controller.ts';
 import { createJudge } from './controller/judge.ts';
 import { enrolmentHandlers } from './enrolment/enrolment-service.ts';
 import { createNodeRegistry } from './enrolment/node-registry.ts';
+import { podsOfEnclave } from './evaluate/living-pod.ts';
+import { ownerKeys } from './evaluate/owner-keys.ts';
 import { namesOf } from './evaluate/system.ts';
 import { certsMetrics } from './metrics.ts';
 import type { CERTS_OPTIONS } from './options.ts';
@@ -77,7 +80,17 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
   );
   server.add(
     TrustServiceService,
-    trustHandlers({ crypto: nodeCrypto, publisher, issued, roots, now: () => unixSeconds(clock) }),
+    trustHandlers({
+      crypto: nodeCrypto,
+      publisher,
+      issued,
+      roots,
+      ownerKeys: async (enclave) => {
+        const where = podsOfEnclave(enclave);
+        return where === undefined ? [] : ownerKeys(enclave, (await kube.list(PODS, where)).items);
+      },
+      now: () => unixSeconds(clock),
+    }),
   );
   const port = await server.listen(config.bind, settings.port);
   log.info({ port, trustVersion: publisher.published.current().document.version }, 'listening');

@@ -3,15 +3,13 @@ import { toHex } from '../../formats/bytes/bytes.ts';
 import { type Result, success } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import { type Grant, openGrant, parseGrant } from '../../formats/evidence/grant.ts';
-import { enclaveOf } from '../../injection/enclave-of.ts';
-import { readSidecar } from '../../injection/read-sidecar.ts';
 import { binaryName } from '../../names/components.ts';
 import { CSR_ANNOTATIONS } from '../../names/labels.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
 import type { CertificateProfile } from '../issue/profile.ts';
 import { userProfile } from '../issue/profiles.ts';
-import { isLiving } from './living-pod.ts';
+import { ownerKeys } from './owner-keys.ts';
 import type { ReadRequest } from './request.ts';
 import type { Revocations } from './revocations.ts';
 import { breachOfContent, breachOfUsages, serviceAccountUser } from './rules.ts';
@@ -124,17 +122,6 @@ export function evaluateUser(
   return success(
     userProfile(request.csr.spki, binding, { wishedSeconds, notAfterLimit: opened.value.notAfter }),
   );
-}
-
-function ownerKeys(enclave: string, pods: readonly Pod[]): string[] {
-  return pods.flatMap((pod) => {
-    const identity = enclaveOf(pod, pod.metadata?.namespace ?? '');
-    if (!isLiving(pod) || !identity.ok || identity.value?.id !== enclave) return [];
-    const sidecar = readSidecar(pod);
-    return sidecar.ok && sidecar.value.enclave === enclave && sidecar.value.ownerKeySha256 !== undefined
-      ? [sidecar.value.ownerKeySha256]
-      : [];
-  });
 }
 
 type OpenedGrant = Grant & { readonly ownerKeySha256: string };

@@ -18,13 +18,15 @@ export type Revocation = {
 
 /**
  * Whether this component may revoke what it asks for: an agent the certificates of its own node's pods, the launcher users and, with the
- * owner's signature, grants.
+ * owner's signature, grants. Whether that owner has an enclave is asked of the API server afterwards.
+ * @param now unix seconds
  */
 export function decideRevocation(
   crypto: Crypto,
   caller: ComponentPeer,
   request: RevokeRequest,
   issued: IssuedLog,
+  now: number,
 ): Result<Revocation, CertsCode> {
   const { subject } = request;
   const invalid = (what: string) =>
@@ -56,7 +58,7 @@ export function decideRevocation(
     }
     case 'grant': {
       if (caller.component !== 'launcher') return role('the launcher');
-      return revocationOfGrant(crypto, subject.value.revocation, subject.value.signature);
+      return revocationOfGrant(crypto, subject.value.revocation, subject.value.signature, now);
     }
   }
 }
@@ -66,6 +68,7 @@ function revocationOfGrant(
   crypto: Crypto,
   json: Uint8Array,
   signature: Uint8Array,
+  now: number,
 ): Result<Revocation, CertsCode> {
   const parsed = parseGrant(json, GRANT_REVOCATION_VERSION);
   if (!parsed.ok) return refuseCerts('revocation-invalid', parsed.message, parsed.remedy);
@@ -73,5 +76,11 @@ function revocationOfGrant(
   const opened = openGrant(crypto, json, signature, ownerKeySha256, GRANT_REVOCATION_VERSION);
   if (!opened.ok) return refuseCerts('revocation-invalid', opened.message, opened.remedy);
   const { keySha256, enclave, notAfter } = opened.value;
+  if (notAfter <= now)
+    return refuseCerts(
+      'revocation-invalid',
+      'the revocation has ended',
+      'let it last as long as the grant does; a grant that has ended needs none',
+    );
   return success({ kind: 'grants', entry: { ownerKeySha256, keySha256, enclave, until: notAfter } });
 }

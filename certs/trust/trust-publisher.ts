@@ -10,7 +10,7 @@ import {
 import { type Live, liveValue } from '../../platform/run/live.ts';
 import type { IssuerKey } from '../authority/authority.ts';
 import { EPOCH_SECONDS, epochAt } from './epoch.ts';
-import { type TrustState, withoutEnded, withRootSet } from './trust-state.ts';
+import { revokedUsers, type TrustState, withoutEnded, withRootSet } from './trust-state.ts';
 import type { TrustStore } from './trust-store.ts';
 
 export interface Published {
@@ -59,7 +59,7 @@ export function createTrustPublisher(options: TrustPublisherOptions): TrustPubli
       issuedAt: time,
       roots,
       rootSets: next.rootSets,
-      revoked: next.revoked,
+      revoked: { ...next.revoked, users: revokedUsers(next) },
       pcrSelection,
       tokenKeys: { keys: next.tokenKeys },
       epoch,

@@ -21,6 +21,8 @@ export interface TrustServiceOptions {
   readonly publisher: TrustPublisher;
   readonly issued: IssuedLog;
   readonly roots: Roots;
+  /** Owner keys of an enclave's living pods. */
+  ownerKeys(enclave: string): Promise<readonly string[]>;
   /** Unix seconds. */
   now(): number;
 }
@@ -41,9 +43,18 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
     },
     revoke: async (request, call) => {
       const caller = callerOf(options, call);
-      const decision = decideRevocation(crypto, caller, request, issued);
+      const decision = decideRevocation(crypto, caller, request, issued, options.now());
       if (!decision.ok) throw refuseCall(decision);
       const { kind, entry } = decision.value;
+      // Anybody can make a key and sign with it: only what an enclave carries takes room in a document that goes to everybody.
+      if (kind === 'grants' && !(await options.ownerKeys(entry.enclave)).includes(entry.ownerKeySha256))
+        throw refuseCall(
+          refuseCerts(
+            'revocation-foreign',
+            `no living pod of enclave ${JSON.stringify(entry.enclave)} has this owner key`,
+            'there is nothing to revoke while the enclave does not run: send it again when it does',
+          ),
+        );
       let full = false;
       publisher.change((state) => {
         const revoked = withRevocation(state.revoked, kind, entry);
@@ -55,7 +66,7 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
           refuseCerts(
             'revocations-full',
             `there is no room for another of ${kind}`,
-            'wait until some have ended',
+            'wait until some have ended; an owner key has room for 64 grants',
           ),
         );
       call.log.info({ by: caller.component, node: caller.node, kind, ...entry }, 'revoked');

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { PcrSelection, TokenKey, TrustDocument } from '../../formats/evidence/trust-document.ts';
 import type { Revocations } from '../evaluate/revocations.ts';
 import type { Epoch } from './epoch.ts';
@@ -10,7 +9,10 @@ export interface TrustState {
   /** Of the newest document that may have been seen by anybody. */
   readonly version: number;
   readonly rootSets: readonly string[];
+  /** By agents and the launcher. */
   readonly revoked: Revoked;
+  /** Users whom the operator revoked, as long as the operator says so. */
+  readonly operatorRevoked: readonly string[];
   readonly tokenKeys: readonly TokenKey[];
   readonly epoch: Epoch | undefined;
 }
@@ -19,12 +21,21 @@ export const EMPTY_STATE: TrustState = {
   version: 0,
   rootSets: [],
   revoked: { certificates: [], users: [], grants: [] },
+  operatorRevoked: [],
   tokenKeys: [],
   epoch: undefined,
 };
 
 /** Entries of each kind that one document holds; formats/evidence refuses more. */
 export const MAX_REVOCATIONS = 1500;
+/** Entries of grants that one owner key may have: nobody's many leave no room for the others'. */
+export const MAX_REVOCATIONS_PER_OWNER = 64;
+/** Bytes of JSON that each kind may take: together they leave 64 KiB of a document for all else, whatever the names are. */
+const MAX_BYTES: Readonly<Record<keyof Revoked, number>> = {
+  certificates: 114_688,
+  users: 65_536,
+  grants: 245_760,
+};
 const MAX_ROOT_SETS = 64;
 
 /** Without what has ended by itself. */
@@ -36,20 +47,53 @@ export function withoutEnded(revoked: Revoked, now: number): Revoked {
   };
 }
 
-/** Adds one revocation; the same again changes its end only, or nothing at all. Undefined when there is no room left for it. */
+/** Adds one revocation. The same again can end later, never sooner: an old one that is sent again takes nothing back. Undefined when there is no room for it. */
 export function withRevocation<K extends keyof Revoked>(
   revoked: Revoked,
   kind: K,
   entry: Revoked[K][number],
 ): Revoked | undefined {
-  if ((revoked[kind] as readonly object[]).some((each) => isDeepStrictEqual(each, entry))) return revoked;
-  const others = (revoked[kind] as readonly object[]).filter((each) => keyOf(each) !== keyOf(entry));
-  if (others.length >= MAX_REVOCATIONS) return undefined;
-  return { ...revoked, [kind]: [...others, entry] };
+  const entries = revoked[kind] as readonly Revoked[K][number][];
+  const known = entries.find((each) => keyOf(each) === keyOf(entry));
+  if (known !== undefined && untilOf(known) >= untilOf(entry)) return revoked;
+  const others = entries.filter((each) => each !== known);
+  const changed = [...others, entry];
+  if (!fits(kind, changed)) return undefined;
+  if (kind === 'grants' && !ownerFits(changed as Revoked['grants'])) return undefined;
+  return { ...revoked, [kind]: changed };
+}
+
+/** Whether a document has room for these. */
+export function fits(kind: keyof Revoked, entries: readonly object[]): boolean {
+  return entries.length <= MAX_REVOCATIONS && Buffer.byteLength(JSON.stringify(entries)) <= MAX_BYTES[kind];
+}
+
+/** Whether the owner of the last one has no more than an owner may have. */
+function ownerFits(grants: Revoked['grants']): boolean {
+  const owner = grants.at(-1)?.ownerKeySha256;
+  return grants.filter((each) => each.ownerKeySha256 === owner).length <= MAX_REVOCATIONS_PER_OWNER;
+}
+
+/** A revocation without an end lasts. */
+function untilOf(entry: object): number {
+  return 'until' in entry ? Number(entry.until) : Number.POSITIVE_INFINITY;
 }
 
 function keyOf(entry: object): string {
   return JSON.stringify(Object.entries(entry).filter(([name]) => name !== 'until'));
+}
+
+/** All users that are revoked, whoever did it; those of the operator come first, as far as there is room. */
+export function revokedUsers({ revoked, operatorRevoked }: TrustState): Revoked['users'] {
+  const names = new Set([...operatorRevoked, ...revoked.users.map(({ user }) => user)]);
+  const users: { user: string }[] = [];
+  let bytes = 2;
+  for (const user of names) {
+    bytes += Buffer.byteLength(JSON.stringify({ user })) + 1;
+    if (users.length >= MAX_REVOCATIONS || bytes > MAX_BYTES.users) break;
+    users.push({ user });
+  }
+  return users;
 }
 
 /** The current set of roots, newest first, then earlier ones that pods may still carry. */

@@ -51,11 +51,12 @@ function decode(path: string, text: string): TrustState {
     throw wrong('no revocations');
   if (!Array.isArray(value['rootSets']) || !Array.isArray(value['tokenKeys'])) throw wrong('no root sets');
   // Our own file, written by `encode`: its entries were judged when they came in, and the document's encoder judges them again.
-  const state = value as unknown as Omit<TrustState, 'epoch'>;
+  const state = value as unknown as Omit<TrustState, 'epoch' | 'operatorRevoked'> & Partial<TrustState>;
   return {
     version: state.version,
     rootSets: state.rootSets,
     revoked: state.revoked,
+    operatorRevoked: state.operatorRevoked ?? [],
     tokenKeys: state.tokenKeys,
     epoch: decodeEpoch(value['epoch']),
   };

@@ -19,6 +19,7 @@ const LAUNCH_CODES = [
   'evidence-refused',
   'evidence-unavailable',
   'user-certificate-denied',
+  'revocation-refused',
   'launch-timeout',
   'launch-unattended',
   'launch-stopped',
@@ -48,6 +49,8 @@ export const LAUNCH_REMEDIES: Readonly<Record<LaunchCode, string>> = {
   'evidence-refused': 'launch again; ask the operator when it happens each time',
   'evidence-unavailable': 'try again in a few seconds; ask the operator to look at the node’s TPM and agent',
   'user-certificate-denied': 'use the owner key of this enclave, or a grant signed by it',
+  'revocation-refused':
+    'sign it with the owner key of an enclave that runs, and let it last as long as the grant',
   'launch-timeout': 'launch again; ask the operator when it happens each time',
   'launch-unattended': 'launch again and wait for the result',
   'launch-stopped': 'launch again when it was stopped by mistake',

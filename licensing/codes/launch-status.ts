@@ -6,6 +6,7 @@ const STATUSES: Readonly<Partial<Record<LaunchCode, StatusName>>> = {
   'profile-unknown': 'NOT_FOUND',
   'pod-gone': 'NOT_FOUND',
   'user-certificate-denied': 'PERMISSION_DENIED',
+  'revocation-refused': 'PERMISSION_DENIED',
   'evidence-unavailable': 'UNAVAILABLE',
   'launch-timeout': 'DEADLINE_EXCEEDED',
   'launch-unattended': 'DEADLINE_EXCEEDED',

@@ -69,6 +69,7 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
         clock,
         log,
         metrics: launcherMetrics(metrics),
+        trustService: trustClient,
         roots: () => trust.roots,
         // Until a document has come, pods carry the roots that every component was started with.
         acceptsRoots: (text) =>

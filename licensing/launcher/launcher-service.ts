@@ -4,6 +4,7 @@ import type { Handlers } from '../../platform/rpc/service.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
 import { launchRefusal } from '../codes/launch-status.ts';
+import { revokeGrant } from './certificates/revoke-grant.ts';
 import { issueUserCertificate } from './certificates/user-certificate.ts';
 import { enclaveEvidence } from './evidence/enclave-evidence.ts';
 import { LaunchFailure } from './launch-failure.ts';
@@ -86,6 +87,13 @@ export function launcherHandlers(
       } finally {
         metrics.userCertificate(outcome);
       }
+    },
+
+    async revokeGrant({ revocation, signature }, call) {
+      admit(call);
+      return answer(async () => ({
+        trustDocumentVersion: await revokeGrant(world.trustService, revocation, signature, call.signal),
+      }));
     },
   };
 }

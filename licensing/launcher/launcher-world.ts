@@ -2,6 +2,7 @@ import type { Roots } from '../../formats/evidence/roots.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Clock } from '../../platform/run/clock.ts';
+import type { TrustClient } from '../trust/trust-client.ts';
 import type { LauncherMetrics } from './launcher-metrics.ts';
 import type { ClusterView } from './pods/cluster-view.ts';
 import type { EnclaveLocks } from './pods/enclave-locks.ts';
@@ -25,6 +26,8 @@ export interface LauncherWorld {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: LauncherMetrics;
+  /** The certificate service, to hand on what owners revoke. */
+  readonly trustService: Pick<TrustClient, 'revoke'>;
   /** Those of the newest trust document. */
   roots(): Roots;
   /** Is this text of roots one that the trust document names? */

@@ -4,21 +4,34 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { openIssuedLog } from '../../certs/issue/issued-log.ts';
 import { decideRevocation } from '../../certs/trust/revoke.ts';
 import {
+  EMPTY_STATE,
   MAX_REVOCATIONS,
+  MAX_REVOCATIONS_PER_OWNER,
   revocationsOf,
+  revokedUsers,
   withoutEnded,
   withRevocation,
 } from '../../certs/trust/trust-state.ts';
 import { encodeGrant, GRANT_REVOCATION_VERSION, grantMessage } from '../../formats/evidence/grant.ts';
+import type { Roots } from '../../formats/evidence/roots.ts';
+import {
+  encodeTrustDocument,
+  MAX_TRUST_DOCUMENT_BYTES,
+  TRUST_DOCUMENT_VERSION,
+  type TrustDocument,
+} from '../../formats/evidence/trust-document.ts';
+import { ISSUERS } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import type { RevokeRequest } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
+import { createTestAuthority } from '../support/test-authority.ts';
 import { codeOf, NOW, removeFolders, sha256Hex, temporaryFolder } from './support.ts';
 
 afterAll(removeFolders);
 
 describe('revocations', () => {
-  const empty = { certificates: [], users: [], grants: [] };
+  type Revoked = TrustDocument['revoked'];
+  const empty: Revoked = { certificates: [], users: [], grants: [] };
 
   test('are there once, end by themselves, and have a bound', () => {
     const once = withRevocation(empty, 'certificates', { podUid: 'a', until: NOW + 1 });
@@ -34,6 +47,68 @@ describe('revocations', () => {
     );
   });
 
+  test('one that is sent again, the old one included, takes nothing back', () => {
+    const grant = { ownerKeySha256: 'aa'.repeat(32), keySha256: 'bb'.repeat(32), enclave: 'e1' };
+    const late = withRevocation(empty, 'grants', { ...grant, until: NOW + 100 }) ?? empty;
+    expect(withRevocation(late, 'grants', { ...grant, until: NOW + 1 })).toBe(late);
+    expect(withRevocation(late, 'grants', { ...grant, until: NOW + 200 })?.grants).toEqual([
+      { ...grant, until: NOW + 200 },
+    ]);
+    const user = withRevocation(empty, 'users', { user: 'mallory' }) ?? empty;
+    expect(withRevocation(user, 'users', { user: 'mallory' })).toBe(user);
+  });
+
+  test('no owner takes the room of all, and no names are so long that the document does not fit', () => {
+    const grant = (owner: string, key: number, enclave = 'e1') => ({
+      ...{ ownerKeySha256: owner.repeat(64), keySha256: key.toString(16).padStart(64, '0') },
+      ...{ enclave, until: NOW + 10 },
+    });
+    let revoked: Revoked = empty;
+    const add = (entry: ReturnType<typeof grant>): boolean => {
+      const more = withRevocation(revoked, 'grants', entry);
+      revoked = more ?? revoked;
+      return more !== undefined;
+    };
+    for (let key = 0; key < MAX_REVOCATIONS_PER_OWNER; key += 1) expect(add(grant('a', key))).toBe(true);
+    expect(add(grant('a', MAX_REVOCATIONS_PER_OWNER))).toBe(false);
+    expect(add({ ...grant('a', 0), until: NOW + 20 })).toBe(true);
+    expect(add(grant('b', 0))).toBe(true);
+
+    const long = { certificates: 'p'.repeat(253), users: '\u{1F600}'.repeat(64), grants: 'e'.repeat(253) };
+    const entry = (kind: keyof Revoked, id: string) =>
+      ({
+        certificates: { podUid: id + long.certificates.slice(4), until: NOW + 10 },
+        users: { user: id + long.users },
+        grants: { ...grant('c', 0, id + long.grants.slice(4)), ownerKeySha256: id.padStart(64, 'd') },
+      })[kind];
+    let all: Revoked = empty;
+    for (const kind of ['certificates', 'users', 'grants'] as const)
+      for (let i = 0; ; i += 1) {
+        const next = withRevocation(all, kind, entry(kind, String(i).padStart(4, '0')));
+        if (next === undefined) break;
+        all = next;
+      }
+    const roots = Object.fromEntries(
+      ISSUERS.map((issuer) => [issuer, [createTestAuthority(issuer).root]]),
+    ) as unknown as Roots;
+    const document = (operatorRevoked: string[]) =>
+      encodeTrustDocument({
+        ...{ v: TRUST_DOCUMENT_VERSION, version: Number.MAX_SAFE_INTEGER, issuedAt: NOW, roots },
+        rootSets: Array.from({ length: 64 }, () => 'ab'.repeat(32)),
+        revoked: {
+          ...all,
+          users: revokedUsers({ ...EMPTY_STATE, revoked: all, operatorRevoked }),
+        },
+        pcrSelection: { hash: 'sha256', pcrs: [0] },
+        tokenKeys: { keys: [] },
+        epoch: { current: new Uint8Array(32), previous: new Uint8Array(32), at: NOW },
+      }).length;
+    expect(document([])).toBeGreaterThan(400_000);
+    expect(document(Array.from({ length: 3000 }, (_, i) => `${long.users}${i}`))).toBeLessThan(
+      MAX_TRUST_DOCUMENT_BYTES - 32_768,
+    );
+  });
+
   const folder = temporaryFolder();
   const issued = openIssuedLog(folder, () => NOW);
   issued.add({ podUid: 'pod-1', node: 'node-1', notAfter: NOW + 100 });
@@ -45,7 +120,7 @@ describe('revocations', () => {
   const pod = (podUid: string): RevokeRequest => ({ subject: { $case: 'certificate', value: { podUid } } });
   const user: RevokeRequest = { subject: { $case: 'user', value: { user: 'mallory' } } };
   const decide = (caller: Parameters<typeof decideRevocation>[1], request: RevokeRequest, log = issued) =>
-    decideRevocation(nodeCrypto, caller, request, log);
+    decideRevocation(nodeCrypto, caller, request, log, NOW);
 
   test("an agent: its own node's pods, until their last certificate ends", () => {
     expect(decide(agent, pod('pod-1'))).toEqual({
@@ -94,17 +169,22 @@ describe('revocations', () => {
 
   test('the launcher: grants, when their owner signed', () => {
     const [owner, other] = [generateKey(), generateKey()];
-    const json = encodeGrant({
-      v: GRANT_REVOCATION_VERSION,
-      enclave: 'e1',
-      ownerKey: owner.spki,
-      keySha256: 'ab'.repeat(32),
-      user: 'bob',
-      notAfter: NOW + 10,
-    });
+    const revocation = (notAfter: number) =>
+      encodeGrant({
+        v: GRANT_REVOCATION_VERSION,
+        enclave: 'e1',
+        ownerKey: owner.spki,
+        keySha256: 'ab'.repeat(32),
+        user: 'bob',
+        notAfter,
+      });
+    const json = revocation(NOW + 10);
     const message = grantMessage(json, GRANT_REVOCATION_VERSION);
-    const request = (signature: Uint8Array): RevokeRequest => ({
-      subject: { $case: 'grant', value: { revocation: json, signature } },
+    const request = (signature: Uint8Array, bytes: Uint8Array = json): RevokeRequest => ({
+      subject: {
+        $case: 'grant',
+        value: { revocation: Buffer.from(bytes), signature: Buffer.from(signature) },
+      },
     });
     expect(decide(launcher, request(owner.sign(message)))).toMatchObject({
       ok: true,
@@ -115,6 +195,20 @@ describe('revocations', () => {
     });
     expect(codeOf(decide(launcher, request(other.sign(message))))).toBe('revocation-invalid');
     expect(codeOf(decide(agent, request(owner.sign(message))))).toBe('caller-role');
+    const over = revocation(NOW);
+    expect(
+      codeOf(decide(launcher, request(owner.sign(grantMessage(over, GRANT_REVOCATION_VERSION)), over))),
+    ).toBe('revocation-invalid');
+    // The same meaning in other bytes, or with a member twice, is not what was signed.
+    const text = Buffer.from(json).toString();
+    for (const other of [` ${text}`, text.replace('"bob"', '"eve"'), text.replace('{', '{"user":"eve",')])
+      expect(codeOf(decide(launcher, request(owner.sign(message), Buffer.from(other))))).toBe(
+        'revocation-invalid',
+      );
+    const twice = Buffer.from(text.replace('{', '{"user":"bob",'));
+    expect(
+      codeOf(decide(launcher, request(owner.sign(grantMessage(twice, GRANT_REVOCATION_VERSION)), twice))),
+    ).toBe('revocation-invalid');
     // A grant's own signature does not revoke it.
     expect(codeOf(decide(launcher, request(owner.sign(grantMessage(json)))))).toBe('revocation-invalid');
   });

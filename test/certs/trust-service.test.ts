@@ -6,6 +6,7 @@ import { componentProfile } from '../../certs/issue/profiles.ts';
 import { createTrustPublisher } from '../../certs/trust/trust-publisher.ts';
 import { trustHandlers } from '../../certs/trust/trust-service.ts';
 import { openTrustStore } from '../../certs/trust/trust-store.ts';
+import { encodeGrant, GRANT_REVOCATION_VERSION, grantMessage } from '../../formats/evidence/grant.ts';
 import type { Roots } from '../../formats/evidence/roots.ts';
 import { parseTrustDocument } from '../../formats/evidence/trust-document.ts';
 import { ISSUERS } from '../../names/signers.ts';
@@ -14,7 +15,7 @@ import { generateKey } from '../../platform/identity/key-pair.ts';
 import { silentLogger } from '../../platform/log/logger.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
 import type { WatchResponse } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
-import { NOW, removeFolders, serial, temporaryFolder, testAuthority } from './support.ts';
+import { NOW, removeFolders, serial, sha256Hex, temporaryFolder, testAuthority } from './support.ts';
 
 afterAll(removeFolders);
 
@@ -25,6 +26,8 @@ function service() {
     ISSUERS.map((each) => [each, [authority.issuer(each).certificate.der]]),
   ) as unknown as Roots;
   const clock = { now: NOW };
+  /** Enclaves whose pods live, with their owner keys. */
+  const living = new Map<string, string[]>();
   const now = () => clock.now;
   const publisher = createTrustPublisher({
     crypto: nodeCrypto,
@@ -40,6 +43,7 @@ function service() {
     publisher,
     issued: openIssuedLog(folder, () => NOW),
     roots,
+    ownerKeys: async (enclave) => living.get(enclave) ?? [],
     now,
   });
   const profile = componentProfile(generateKey().spki, ['launcher.enclave-licensing.internal']);
@@ -62,7 +66,7 @@ function service() {
     handlers
       .revoke({ subject: { $case: 'user', value: { user } } }, call)
       .then(({ version }) => Number(version));
-  return { watch, revoke, clock, publisher, abort };
+  return { watch, revoke, clock, publisher, abort, living, handlers, call };
 }
 
 function versionOf(result: IteratorResult<WatchResponse>): number {
@@ -102,4 +106,36 @@ test('revoking the same twice is no new document, but for its end', async () => 
   const { revoke } = service();
   const once = await revoke('mallory');
   expect(await revoke('mallory')).toBe(once);
+});
+
+test('a grant is revoked by the owner key of a living enclave only, and by itself at its end', async () => {
+  const { handlers, call, living, publisher, clock } = service();
+  const owner = generateKey();
+  const keySha256 = 'ab'.repeat(32);
+  const revoke = (enclave: string, signer = owner) => {
+    const { spki: ownerKey } = signer;
+    const json = encodeGrant({
+      v: GRANT_REVOCATION_VERSION,
+      ...{ enclave, ownerKey, keySha256, user: 'bob', notAfter: NOW + 100 },
+    });
+    const signature = Buffer.from(signer.sign(grantMessage(json, GRANT_REVOCATION_VERSION)));
+    return handlers.revoke(
+      { subject: { $case: 'grant', value: { revocation: Buffer.from(json), signature } } },
+      call,
+    );
+  };
+  const grants = () => publisher.published.current().document.revoked.grants;
+  await expect(revoke('e1')).rejects.toMatchObject({ code: 'revocation-foreign', status: 'NOT_FOUND' });
+  living.set('e1', [sha256Hex(owner.spki)]);
+  await expect(revoke('e1', generateKey())).rejects.toMatchObject({ code: 'revocation-foreign' });
+  await expect(revoke('e2')).rejects.toMatchObject({ code: 'revocation-foreign' });
+  expect(grants()).toEqual([]);
+  const { version } = await revoke('e1');
+  expect(grants()).toEqual([
+    { ownerKeySha256: sha256Hex(owner.spki), keySha256, enclave: 'e1', until: NOW + 100 },
+  ]);
+  expect((await revoke('e1')).version).toBe(version);
+  clock.now += 100;
+  publisher.turn();
+  expect(grants()).toEqual([]);
 });

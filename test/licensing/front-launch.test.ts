@@ -1,6 +1,11 @@
 import { sign } from 'node:crypto';
 import { afterEach, expect, test, vi } from 'vitest';
-import { encodeGrant, grantMessage } from '../../formats/evidence/grant.ts';
+import {
+  encodeGrant,
+  GRANT_REVOCATION_VERSION,
+  type GrantVersion,
+  grantMessage,
+} from '../../formats/evidence/grant.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import type { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import { EnclaveState, Phase } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
@@ -204,6 +209,48 @@ test('a grant by the owner key lets its user, key and enclave in, and nobody els
   // Self-deployed enclaves are not in the store: the certificate service decides.
   await api.issueUserCertificate({ ...wish(), enclave: 'apps.billing', ...NO_GRANT }, bob);
   expect(fixture.launcher.calls.at(-1)).toBe('issue apps.billing bob owner');
+});
+
+test('a grant is taken back by its owner’s signature alone, whoever brings it', async () => {
+  const { api, ada } = await start();
+  const owner = generateKey();
+  const { enclave } = await follow(api.launch(launchRequest(owner), ada));
+  const bob = await fixture.token('bob');
+  const signed = (change: object = {}, signer = owner, version: GrantVersion = GRANT_REVOCATION_VERSION) => {
+    const revocation = Buffer.from(
+      encodeGrant({
+        ...{ v: version, enclave, ownerKey: owner.spki, keySha256: 'ab'.repeat(32), user: 'bob' },
+        notAfter: Math.floor(Date.now() / 1000) + 600,
+        ...change,
+      }),
+    );
+    const options = { key: signer.privateKey, dsaEncoding: 'der' } as const;
+    return { revocation, signature: sign('sha256', grantMessage(revocation, version), options) };
+  };
+  expect(await api.revokeGrant(signed(), bob)).toEqual({ trustDocumentVersion: 5n });
+  expect(fixture.launcher.calls.at(-1)).toBe(`revoke ${enclave} ${'ab'.repeat(32)} signed`);
+  const calls = fixture.launcher.calls.length;
+  const other = generateKey();
+  // One answer for an enclave that is not there and for one whose owner did not sign.
+  for (const wrong of [
+    signed({}, other),
+    signed({ ownerKey: other.spki }, other),
+    signed({ enclave: 'eaaaaaaaaaaaaaaa' }),
+  ])
+    await expect(api.revokeGrant(wrong, ada)).rejects.toMatchObject({
+      status: 'NOT_FOUND',
+      code: 'enclave-unknown',
+    });
+  await expect(api.revokeGrant(signed({ enclave: 'apps.billing' }, other), ada)).rejects.toMatchObject({
+    code: 'grant-refused',
+  });
+  await expect(api.revokeGrant(signed({}, owner, 'enclave-grant/1'), ada)).rejects.toMatchObject({
+    status: 'INVALID_ARGUMENT',
+  });
+  await expect(api.revokeGrant(signed())).rejects.toMatchObject({ status: 'UNAUTHENTICATED' });
+  expect(fixture.launcher.calls).toHaveLength(calls);
+  await api.revokeGrant(signed({ enclave: 'apps.billing', ownerKey: other.spki }, other), ada);
+  expect(fixture.launcher.calls.at(-1)).toContain('revoke apps.billing');
 });
 
 test('one user cannot keep launcher, certificate service and TPMs busy alone', async () => {

@@ -67,6 +67,20 @@ test('a launch goes from profile to evidence and user certificate, each phase as
   });
 });
 
+test('what an owner revokes goes on to the certificate service as it was signed; what that says comes back', async () => {
+  const asked = { revocation: Buffer.from('{"v":1}'), signature: Buffer.from('signed') };
+  expect(await fixture.client().revokeGrant(asked)).toEqual({ trustDocumentVersion: 9n });
+  expect(fixture.revoked).toEqual([{ $case: 'grant', value: asked }]);
+  await expect(fixture.client().revokeGrant(asked)).rejects.toMatchObject({
+    status: 'PERMISSION_DENIED',
+    code: 'revocation-refused',
+    message: expect.stringContaining('revocation-foreign'),
+  });
+  await expect(fixture.client('webhook').revokeGrant(asked)).rejects.toMatchObject({
+    code: 'caller-not-front',
+  });
+});
+
 test('only front may call', async () => {
   for (const component of ['webhook', 'launcher', 'agent.node-1'])
     await expect(fixture.client(component).list({})).rejects.toMatchObject({

@@ -125,6 +125,10 @@ export async function fakeFront(cluster = 'cluster'): Promise<FakeFront> {
       authenticated(call.bearerToken);
       return { certificateChain: [Buffer.from(userCertificate(spkiOf(certificateRequest), id))] };
     },
+    revokeGrant: async (_request, call) => {
+      authenticated(call.bearerToken);
+      return { trustDocumentVersion: 7n };
+    },
     getTrustDocument: async () => ({ trustDocument: trustDocument() }),
   };
   let overrides: Partial<FrontHandlers> = {};

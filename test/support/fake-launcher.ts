@@ -95,6 +95,11 @@ export class FakeLauncher {
         calls.push(`issue ${enclave} ${user} ${grant.length > 0 ? 'granted' : 'owner'}`);
         return { certificateChain: [Buffer.from(`certificate of ${user}`)] };
       },
+      revokeGrant: async ({ revocation, signature }) => {
+        const { enclave, keySha256 } = JSON.parse(revocation.toString());
+        calls.push(`revoke ${enclave} ${keySha256} ${signature.length > 0 ? 'signed' : ''}`);
+        return { trustDocumentVersion: 5n };
+      },
     };
   }
 

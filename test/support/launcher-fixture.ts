@@ -9,11 +9,13 @@ import { PORTS } from '../../names/wire.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { CERTIFICATE_SIGNING_REQUESTS, PODS } from '../../platform/kube/resources.ts';
 import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
+import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
 import { systemClock } from '../../platform/run/clock.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { componentPeer } from '../../platform/tls/component-peer.ts';
 import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
+import type { RevokeRequest } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import { FakeEnclave, judgeUserRequest } from './fake-enclave.ts';
 import { LAUNCHER_NAME } from './fake-launcher.ts';
 import {
@@ -35,6 +37,8 @@ export async function startLauncherFixture() {
   const authority = createTestAuthority();
   const { log, lines } = recordingLogger();
   const enclaves: FakeEnclave[] = [];
+  /** What the certificate service was asked to revoke; it takes the first and refuses the others. */
+  const revoked: RevokeRequest['subject'][] = [];
   const over = new AbortController();
   const block = `127.${randomInt(100, 200)}.${randomInt(1, 250)}`;
 
@@ -80,6 +84,14 @@ export async function startLauncherFixture() {
       clock: systemClock,
       log,
       metrics: launcherMetrics(recordingMetrics()),
+      trustService: {
+        revoke: async ({ subject }: RevokeRequest) => {
+          revoked.push(subject);
+          if (revoked.length > 1)
+            throw new RpcRefusal('NOT_FOUND', { code: 'revocation-foreign', message: 'no', remedy: 'wait' });
+          return { version: 9n };
+        },
+      },
       roots: () => cluster.roots,
       acceptsRoots: (text: string) => text === rootsToJson(cluster.roots),
     };
@@ -101,6 +113,7 @@ export async function startLauncherFixture() {
   return {
     ...cluster,
     lines,
+    revoked,
     client(component = 'front') {
       const client = createRpcClient(LauncherServiceService, {
         address: { host: '127.0.0.1', port: launcher.port },

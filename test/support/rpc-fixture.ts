@@ -29,6 +29,7 @@ const licensing: Handlers<typeof LicensingServiceService> = {
   listEnclaves: unused,
   stopEnclave: unused,
   issueUserCertificate: unused,
+  revokeGrant: unused,
   getTrustDocument: unused,
   launch: async function* () {},
 };

@@ -5,6 +5,7 @@ import type { FrontWorld } from '../front-world.ts';
 import { accountHandlers } from './accounts.ts';
 import { enclaveHandlers } from './enclaves.ts';
 import { launch } from './launch.ts';
+import { revokeGrant } from './revoke-grant.ts';
 import { issueUserCertificate } from './user-certificates.ts';
 
 /** The public API. */
@@ -14,6 +15,7 @@ export function licensingHandlers(world: FrontWorld): Handlers<typeof LicensingS
     ...enclaveHandlers(world),
     launch: (request, call) => launch(world, request, call),
     issueUserCertificate: (request, call) => issueUserCertificate(world, request, call),
+    revokeGrant: (request, call) => revokeGrant(world, request, call),
     async getTrustDocument() {
       const trustDocument = world.trustDocument();
       if (trustDocument === undefined)

@@ -91,6 +91,18 @@ export interface IssueUserCertificateResponse {
   certificateChain: Uint8Array[];
 }
 
+/** A signed enclave-grant-revoke/1, handed on to the certificate service. Size: at most 8 KiB. */
+export interface RevokeGrantRequest {
+  revocation: Uint8Array;
+  signature: Uint8Array;
+}
+
+/** Size: at most 64 bytes. */
+export interface RevokeGrantResponse {
+  /** The trust document's version that holds the revocation. */
+  trustDocumentVersion: bigint;
+}
+
 function createBaseLaunchRequest(): LaunchRequest {
   return {
     enclave: "",
@@ -1242,6 +1254,169 @@ export const IssueUserCertificateResponse: MessageFns<IssueUserCertificateRespon
   fromPartial<I extends Exact<DeepPartial<IssueUserCertificateResponse>, I>>(object: I): IssueUserCertificateResponse {
     const message = createBaseIssueUserCertificateResponse();
     message.certificateChain = object.certificateChain?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRevokeGrantRequest(): RevokeGrantRequest {
+  return { revocation: new Uint8Array(0), signature: new Uint8Array(0) };
+}
+
+export const RevokeGrantRequest: MessageFns<RevokeGrantRequest> = {
+  encode(message: RevokeGrantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revocation.length !== 0) {
+      writer.uint32(10).bytes(message.revocation);
+    }
+    if (message.signature.length !== 0) {
+      writer.uint32(18).bytes(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeGrantRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeGrantRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.revocation = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.signature = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RevokeGrantRequest {
+    return {
+      revocation: isSet(object.revocation) ? bytesFromBase64(object.revocation) : new Uint8Array(0),
+      signature: isSet(object.signature) ? bytesFromBase64(object.signature) : new Uint8Array(0),
+    };
+  },
+
+  toJSON(message: RevokeGrantRequest): unknown {
+    const obj: any = {};
+    if (message.revocation.length !== 0) {
+      obj.revocation = base64FromBytes(message.revocation);
+    }
+    if (message.signature.length !== 0) {
+      obj.signature = base64FromBytes(message.signature);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RevokeGrantRequest>, I>>(base?: I): RevokeGrantRequest {
+    return RevokeGrantRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeGrantRequest>, I>>(object: I): RevokeGrantRequest {
+    const message = createBaseRevokeGrantRequest();
+    message.revocation = object.revocation ?? new Uint8Array(0);
+    message.signature = object.signature ?? new Uint8Array(0);
+    return message;
+  },
+};
+
+function createBaseRevokeGrantResponse(): RevokeGrantResponse {
+  return { trustDocumentVersion: 0n };
+}
+
+export const RevokeGrantResponse: MessageFns<RevokeGrantResponse> = {
+  encode(message: RevokeGrantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.trustDocumentVersion !== 0n) {
+      if (BigInt.asUintN(64, message.trustDocumentVersion) !== message.trustDocumentVersion) {
+        throw new globalThis.Error("value provided for field message.trustDocumentVersion of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.trustDocumentVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeGrantResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeGrantResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.trustDocumentVersion = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RevokeGrantResponse {
+    return {
+      trustDocumentVersion: isSet(object.trustDocumentVersion)
+        ? BigInt(object.trustDocumentVersion)
+        : isSet(object.trust_document_version)
+        ? BigInt(object.trust_document_version)
+        : 0n,
+    };
+  },
+
+  toJSON(message: RevokeGrantResponse): unknown {
+    const obj: any = {};
+    if (message.trustDocumentVersion !== 0n) {
+      obj.trustDocumentVersion = message.trustDocumentVersion.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RevokeGrantResponse>, I>>(base?: I): RevokeGrantResponse {
+    return RevokeGrantResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeGrantResponse>, I>>(object: I): RevokeGrantResponse {
+    const message = createBaseRevokeGrantResponse();
+    message.trustDocumentVersion = (object.trustDocumentVersion !== undefined && object.trustDocumentVersion !== null)
+      ? BigInt(object.trustDocumentVersion)
+      : 0n;
     return message;
   },
 };

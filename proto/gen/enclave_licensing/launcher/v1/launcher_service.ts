@@ -28,6 +28,8 @@ import {
   LaunchResponse,
   ListRequest,
   ListResponse,
+  RevokeGrantRequest,
+  RevokeGrantResponse,
   StopRequest,
   StopResponse,
 } from "./launcher.ts";
@@ -86,6 +88,15 @@ export const LauncherServiceService = {
       Buffer.from(IssueUserCertificateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): IssueUserCertificateResponse => IssueUserCertificateResponse.decode(value),
   },
+  revokeGrant: {
+    path: "/enclave_licensing.launcher.v1.LauncherService/RevokeGrant" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeGrantRequest): Buffer => Buffer.from(RevokeGrantRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeGrantRequest => RevokeGrantRequest.decode(value),
+    responseSerialize: (value: RevokeGrantResponse): Buffer => Buffer.from(RevokeGrantResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeGrantResponse => RevokeGrantResponse.decode(value),
+  },
 } as const;
 
 export interface LauncherServiceServer extends UntypedServiceImplementation {
@@ -94,6 +105,7 @@ export interface LauncherServiceServer extends UntypedServiceImplementation {
   stop: handleUnaryCall<StopRequest, StopResponse>;
   list: handleUnaryCall<ListRequest, ListResponse>;
   issueUserCertificate: handleUnaryCall<IssueUserCertificateRequest, IssueUserCertificateResponse>;
+  revokeGrant: handleUnaryCall<RevokeGrantRequest, RevokeGrantResponse>;
 }
 
 export interface LauncherServiceClient extends Client {
@@ -156,6 +168,21 @@ export interface LauncherServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: IssueUserCertificateResponse) => void,
+  ): ClientUnaryCall;
+  revokeGrant(
+    request: RevokeGrantRequest,
+    callback: (error: ServiceError | null, response: RevokeGrantResponse) => void,
+  ): ClientUnaryCall;
+  revokeGrant(
+    request: RevokeGrantRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RevokeGrantResponse) => void,
+  ): ClientUnaryCall;
+  revokeGrant(
+    request: RevokeGrantRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RevokeGrantResponse) => void,
   ): ClientUnaryCall;
 }
 

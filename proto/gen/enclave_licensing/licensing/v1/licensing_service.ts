@@ -32,6 +32,8 @@ import {
   ListEnclavesResponse,
   LoginRequest,
   LoginResponse,
+  RevokeGrantRequest,
+  RevokeGrantResponse,
   SignUpRequest,
   SignUpResponse,
   StopEnclaveRequest,
@@ -115,6 +117,16 @@ export const LicensingServiceService = {
       Buffer.from(IssueUserCertificateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): IssueUserCertificateResponse => IssueUserCertificateResponse.decode(value),
   },
+  /** Whoever holds it may hand in what an owner key has signed. */
+  revokeGrant: {
+    path: "/enclave_licensing.licensing.v1.LicensingService/RevokeGrant" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeGrantRequest): Buffer => Buffer.from(RevokeGrantRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeGrantRequest => RevokeGrantRequest.decode(value),
+    responseSerialize: (value: RevokeGrantResponse): Buffer => Buffer.from(RevokeGrantResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeGrantResponse => RevokeGrantResponse.decode(value),
+  },
   /** The newest trust document; good only to who already holds a system root that signed it. */
   getTrustDocument: {
     path: "/enclave_licensing.licensing.v1.LicensingService/GetTrustDocument" as const,
@@ -138,6 +150,8 @@ export interface LicensingServiceServer extends UntypedServiceImplementation {
   listEnclaves: handleUnaryCall<ListEnclavesRequest, ListEnclavesResponse>;
   stopEnclave: handleUnaryCall<StopEnclaveRequest, StopEnclaveResponse>;
   issueUserCertificate: handleUnaryCall<IssueUserCertificateRequest, IssueUserCertificateResponse>;
+  /** Whoever holds it may hand in what an owner key has signed. */
+  revokeGrant: handleUnaryCall<RevokeGrantRequest, RevokeGrantResponse>;
   /** The newest trust document; good only to who already holds a system root that signed it. */
   getTrustDocument: handleUnaryCall<GetTrustDocumentRequest, GetTrustDocumentResponse>;
 }
@@ -239,6 +253,22 @@ export interface LicensingServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: IssueUserCertificateResponse) => void,
+  ): ClientUnaryCall;
+  /** Whoever holds it may hand in what an owner key has signed. */
+  revokeGrant(
+    request: RevokeGrantRequest,
+    callback: (error: ServiceError | null, response: RevokeGrantResponse) => void,
+  ): ClientUnaryCall;
+  revokeGrant(
+    request: RevokeGrantRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RevokeGrantResponse) => void,
+  ): ClientUnaryCall;
+  revokeGrant(
+    request: RevokeGrantRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RevokeGrantResponse) => void,
   ): ClientUnaryCall;
   /** The newest trust document; good only to who already holds a system root that signed it. */
   getTrustDocument(
