@@ -25,4 +25,22 @@ export const WEBHOOK_OPTIONS = {
     max: 65_535,
     help: 'port of /mutate and /validate',
   },
+  clientCaFile: {
+    kind: 'path',
+    help: 'roots (PEM) of the client certificate that the API server must show',
+  },
+  clientNames: {
+    kind: 'list',
+    default: [],
+    help: 'common or DNS names of which that certificate must have one; none: any that the roots signed',
+  },
+  clientTokenFile: {
+    kind: 'path',
+    help: 'bearer tokens, one a line, of which the API server must send one',
+  },
+  drainDelay: {
+    kind: 'duration',
+    default: '5s',
+    help: 'how long to go on serving after SIGTERM, until no API server is sent here any more',
+  },
 } as const satisfies Options;

@@ -1,114 +1,109 @@
+import type { Server } from 'node:https';
+import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
-import type { InjectionConfig } from '../injection/config.ts';
-import { decide } from '../injection/decide.ts';
-import type { Logger } from '../platform/log/logger.ts';
-import type { Metrics } from '../platform/metrics/metrics.ts';
-import { type AdmissionRequest, type AdmissionReview, allow, deny, readReview } from './admission-review.ts';
-import { readNamespaceReview } from './keeper/namespace-review.ts';
-import { type Census, judgeNamespace } from './keeper/namespace-rule.ts';
-import { validate } from './validate.ts';
+import type { Refusal } from '../formats/bytes/result.ts';
+import { problemDocument } from '../platform/http/problem.ts';
+import { type CallerRules, callerJudge } from './callers.ts';
+import { rejection, type ServingCode, STATUS } from './code.ts';
+import { limitConnections } from './connections.ts';
+import { type Body, createBodyReader } from './read-body.ts';
+import { createReviews, ENDPOINTS, type ReviewSettings } from './reviews.ts';
 
-/** An API server sends objects of at most 1.5 MiB as JSON of at most 3 MiB, old object included. */
-export const BODY_LIMIT = 3 * 1024 * 1024;
-
-export interface WebhookSettings {
-  /** The configuration as it is now: roots change while we serve. */
-  readonly config: () => InjectionConfig;
-  readonly releaseNamespace: string;
-  /** Which enclaves run. Without one no namespace may lose its label. */
-  readonly census?: Census;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  /** Options of the HTTPS server; absent only in tests of the handlers. */
-  readonly https?: object;
+export interface WebhookSettings extends ReviewSettings {
+  /** Options of the HTTPS server. */
+  readonly https: object;
+  /** Who may call, judged before a body is read; absent: everybody. */
+  readonly callers?: CallerRules;
+  /** Aborts when the process shall end: answers then close their connections, so that callers move to another replica. */
+  readonly draining?: AbortSignal;
 }
 
-type Handler = (request: AdmissionRequest) => { review: AdmissionReview; outcome: string; code?: string };
+/** Longer than an API server keeps a connection that it does not use (90 s): it closes, and never finds one closed that it is about to use. */
+const KEEP_ALIVE_MS = 120_000;
+const HEADERS_MS = 5_000;
+/** The longest that an API server waits, and a little: `createBodyReader` ends a body earlier, by what its caller says. */
+const REQUEST_MS = 35_000;
+const MAX_HEADER_BYTES = 8192;
+const MAX_CONNECTIONS = 1024;
 
-const ENDPOINTS = ['mutate', 'validate', 'validate-namespace'] as const;
-const NO_CENSUS: Census = { current: () => false, running: () => [] };
+/** What Node says of a request that never became one. */
+const CLIENT_ERRORS: Readonly<Record<string, ServingCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'headers-too-slow',
+};
 
-/** The endpoints for pods and for namespaces. No call to the API server, no file, no diff on the path of a review. */
+/** The HTTPS server with its endpoints. HTTP/1.1 only: an API server offers webhooks nothing else. */
 export function createWebhook(settings: WebhookSettings): FastifyInstance {
-  const { config, releaseNamespace, census = NO_CENSUS, log, metrics } = settings;
-  const reviews = metrics.counter('reviews_total', 'Admission reviews by endpoint and outcome.', [
-    'endpoint',
-    'outcome',
-  ]);
-  const refusals = metrics.counter('refusals_total', 'Refused requests by code.', ['endpoint', 'code']);
-  const seconds = metrics.histogram(
-    'review_seconds',
-    'Time of a review.',
-    ['endpoint'],
-    [0.0001, 0.001, 0.01, 0.1, 1],
-  );
+  const { log, metrics, callers, draining } = settings;
+  const rejected = metrics.counter('rejected_total', 'Requests that got no review, by reason.', ['code']);
   const app: FastifyInstance = fastify({
-    bodyLimit: BODY_LIMIT,
     logger: false,
-    ...(settings.https !== undefined && { https: settings.https }),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: REQUEST_MS,
+    return503OnClosing: false,
+    https: {
+      ...settings.https,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_MS,
+      connectionsCheckingInterval: 1_000,
+    },
+    clientErrorHandler: (error: Error & { code?: string }, socket: Socket) => {
+      // A peer that went away asked for nothing.
+      if (error.code === 'ECONNRESET' || socket.destroyed) return void socket.destroy();
+      const code = CLIENT_ERRORS[error.code ?? ''] ?? 'not-http';
+      rejected.inc({ code });
+      socket.end(`HTTP/1.1 ${STATUS[code]} ${code}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    },
   });
+  const server = app.server as Server;
+  const proven = limitConnections(server, MAX_CONNECTIONS);
+  server.on('tlsClientError', () => rejected.inc({ code: 'handshake-failed' }));
 
-  const mutate: Handler = ({ uid, pod, namespace }) => {
-    const decision = decide(pod, namespace, config());
-    if (!decision.ok) return { review: deny(uid, decision), outcome: 'refused', code: decision.code };
-    const { patch, warnings } = decision;
-    return { review: allow(uid, patch, warnings), outcome: patch.length > 0 ? 'patched' : 'unchanged' };
-  };
-  const check: Handler = (request) => {
-    const result = validate(request, config(), releaseNamespace);
-    return result.ok
-      ? { review: allow(request.uid), outcome: 'allowed' }
-      : { review: deny(request.uid, result), outcome: 'refused', code: result.code };
+  const reject = (reply: FastifyReply, refusal: Refusal<ServingCode>): FastifyReply => {
+    const { code } = refusal;
+    rejected.inc({ code });
+    const status = STATUS[code];
+    // What is left of the body is not waited for.
+    reply.header('connection', 'close').type('application/problem+json');
+    if (status === 401) reply.header('www-authenticate', 'Bearer');
+    if (status === 503) reply.header('retry-after', code === 'busy' ? '1' : '0');
+    return reply.code(status).send(JSON.stringify(problemDocument(status, refusal)));
   };
 
-  const serve = (endpoint: string, handler: Handler) => (body: unknown, reply: FastifyReply) => {
-    const start = performance.now();
-    const request = readReview(body);
-    if (request === undefined) {
-      reviews.inc({ endpoint, outcome: 'malformed' });
-      return reply.code(400).send({ error: 'not an admission.k8s.io/v1 AdmissionReview of a pod' });
-    }
-    if (request.operation !== 'CREATE') return allow(request.uid);
-    const { review, outcome, code } = handler(request);
-    reviews.inc({ endpoint, outcome });
-    if (code !== undefined) {
-      refusals.inc({ endpoint, code });
-      const { name, generateName } = request.pod.metadata ?? {};
-      log.info({ endpoint, namespace: request.namespace, pod: name ?? generateName, code }, 'pod refused');
-    }
-    seconds.observe((performance.now() - start) / 1000, { endpoint });
-    return review;
-  };
-  const serveNamespace = (body: unknown, reply: FastifyReply) => {
-    const endpoint = 'validate-namespace';
-    const review = readNamespaceReview(body);
-    if (review === undefined) {
-      reviews.inc({ endpoint, outcome: 'malformed' });
-      return reply.code(400).send({ error: 'not an admission.k8s.io/v1 AdmissionReview of a namespace' });
-    }
-    const { uid, change } = review;
-    const excluded = config().excludedNamespaces ?? [];
-    const result = change === undefined ? undefined : judgeNamespace(change, census, excluded);
-    reviews.inc({ endpoint, outcome: result?.ok === false ? 'refused' : 'allowed' });
-    if (result === undefined || result.ok) return allow(uid);
-    refusals.inc({ endpoint, code: result.code });
-    log.info({ endpoint, namespace: change?.name, code: result.code }, 'change of a namespace refused');
-    return deny(uid, result);
-  };
-  const onMutate = serve('mutate', mutate);
-  const onValidate = serve('validate', check);
-  app.post('/mutate', async (request, reply) => onMutate(request.body, reply));
-  app.post('/validate', async (request, reply) => onValidate(request.body, reply));
-  app.post('/validate-namespace', async (request, reply) => serveNamespace(request.body, reply));
+  app.removeAllContentTypeParsers();
+  const readBody = createBodyReader();
+  app.addContentTypeParser('application/json', (_request, payload, done) =>
+    readBody(payload, (body) => done(null, body)),
+  );
+  if (callers !== undefined) {
+    const judge = callerJudge(server, callers);
+    app.addHook('onRequest', (request, reply, next) => {
+      const refusal = judge(request.raw);
+      if (refusal === undefined) next();
+      else reject(reply, refusal);
+    });
+  }
+  const review = createReviews(settings);
+  for (const endpoint of ENDPOINTS)
+    app.post(`/${endpoint}`, (request, reply) => {
+      const body = request.body as Body | undefined;
+      if (body === undefined) return reject(reply, NO_JSON);
+      const answer = body.ok ? review(endpoint, body.value) : body;
+      if (!answer.ok) return reject(reply, answer);
+      proven(request.raw.socket);
+      if (draining?.aborted) reply.header('connection', 'close');
+      return reply.type('application/json').send(JSON.stringify(answer.value));
+    });
+  app.setNotFoundHandler((_request, reply) =>
+    reject(reply, rejection('no-such-path', 'there is nothing here', `POST to /${ENDPOINTS.join(', /')}.`)),
+  );
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status >= 500) log.error({ error, url: request.url }, 'review failed');
-    const endpoint = ENDPOINTS.find((each) => request.url.split('?')[0] === `/${each}`);
-    if (endpoint !== undefined) reviews.inc({ endpoint, outcome: 'failed' });
-    // A failed review refuses the pod (failurePolicy: Fail); the reason is for the API server's log.
-    return reply
-      .code(status)
-      .send({ error: status >= 500 ? 'the webhook failed; see its log' : error.message });
+    if (error.statusCode === 415) return reject(reply, NO_JSON);
+    log.error({ error, url: request.url }, 'review failed');
+    // A failed review refuses the pod (failurePolicy: Fail); the reason stands in our log, not in the API server's.
+    return reject(reply, rejection('failed', 'the webhook failed', 'See its log.'));
   });
   return app;
 }
+
+const NO_JSON = rejection('content-type', 'the body is not application/json', 'Send an AdmissionReview.');

@@ -5,13 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import jsonPatch from 'fast-json-patch';
 import { afterEach, describe, expect, test } from 'vitest';
-import { rootsToJson } from '../../formats/evidence/roots.ts';
+import { success } from '../../formats/bytes/result.ts';
+import { parseRoots, rootsToJson } from '../../formats/evidence/roots.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
 import type { Pod } from '../../injection/pod.ts';
 import { ANNOTATIONS, ENCLAVE_LABEL, INJECT_LABEL } from '../../names/labels.ts';
 import { serverTlsOptions } from '../../platform/tls/server-options.ts';
-import { followRoots } from '../../webhook/roots-file.ts';
-import { BODY_LIMIT, createWebhook } from '../../webhook/server.ts';
+import { followFile } from '../../webhook/follow-file.ts';
+import { BODY_LIMIT } from '../../webhook/read-body.ts';
+import { createWebhook } from '../../webhook/server.ts';
 import { CONFIG, enclavePod, OWNER_KEY } from '../injection/support.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
@@ -228,7 +230,17 @@ test('the roots follow their file, and a broken one changes nothing', async () =
   const [first, second] = [set(authority.root), set(createTestAuthority('other').root)];
   write(first);
   const { log, lines } = recordingLogger();
-  const roots = await followRoots(path, log, stop.signal, 20);
+  const roots = await followFile({
+    path,
+    what: 'roots',
+    parse: (text) => {
+      const parsed = parseRoots(text);
+      return parsed.ok ? success(text) : parsed;
+    },
+    log,
+    signal: stop.signal,
+    everyMs: 20,
+  });
   expect(roots.current()).toBe(first);
   write('{"system":[]}');
   await expect.poll(() => lines.join(), { timeout: 5000 }).toContain('no good roots');

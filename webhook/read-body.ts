@@ -1,0 +1,74 @@
+import type { IncomingMessage } from 'node:http';
+import { type Result, success } from '../formats/bytes/result.ts';
+import { rejection, type ServingCode } from './code.ts';
+
+/** An API server sends objects of at most 1.5 MiB as JSON of at most 3 MiB, old object included. */
+export const BODY_LIMIT = 3 * 1024 * 1024;
+/** Of all bodies that are being received, together. */
+const TOTAL_LIMIT = 64 * 1024 * 1024;
+const DEFAULT_DEADLINE_MS = 10_000;
+/** The longest `timeoutSeconds` that a webhook configuration may have. */
+const LONGEST_DEADLINE_MS = 30_000;
+
+export type Body = Result<Buffer, ServingCode>;
+
+/** Milliseconds that the API server waits for an answer: its query parameter `timeout`, a Go duration (`10s`). */
+export function deadlineOf(url: string): number {
+  const [, number, unit] = /[?&]timeout=(\d{1,6})(ms|s)(?:&|$)/.exec(url) ?? [];
+  if (number === undefined) return DEFAULT_DEADLINE_MS;
+  return Math.min(Number(number) * (unit === 's' ? 1000 : 1), LONGEST_DEADLINE_MS);
+}
+
+/**
+ * Receives request bodies: each within the limit and the caller's deadline, all together within 64 MiB, so that slow or many senders bound the
+ * memory and not the other way round. `done` is called once.
+ */
+export function createBodyReader(totalLimit = TOTAL_LIMIT) {
+  let held = 0;
+  return (request: IncomingMessage, done: (body: Body) => void): void => {
+    const announced = Number(request.headers['content-length'] ?? 0);
+    if (announced > BODY_LIMIT) {
+      done(tooLarge());
+      return;
+    }
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const finish = (body: Body): void => {
+      clearTimeout(timer);
+      held -= size;
+      request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
+      done(body);
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      held += chunk.length;
+      if (size > BODY_LIMIT) finish(tooLarge());
+      else if (held > totalLimit)
+        finish(rejection('busy', 'too many bodies are being received', 'Try again in a second.'));
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      const [only] = chunks;
+      finish(success(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size)));
+    };
+    const onClose = (): void =>
+      finish(rejection('body-cut-off', 'the connection ended within the body', 'Send the whole body.'));
+    const deadline = deadlineOf(request.url ?? '');
+    const timer = setTimeout(
+      () =>
+        finish(
+          rejection(
+            'body-too-slow',
+            `the body was not there within the ${deadline / 1000} s that the caller waits`,
+            'Look at the network between API server and webhook.',
+          ),
+        ),
+      deadline,
+    );
+    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+  };
+}
+
+function tooLarge(): Body {
+  return rejection('body-too-large', `the body is over ${BODY_LIMIT} bytes`, 'Make the object smaller.');
+}
