@@ -48,8 +48,8 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
       connectionsCheckingInterval: 1_000,
     },
     clientErrorHandler: (error: Error & { code?: string }, socket: Socket) => {
-      // A peer that went away asked for nothing.
-      if (error.code === 'ECONNRESET' || socket.destroyed) return void socket.destroy();
+      // A peer that went away asked for nothing; one that was answered goes on talking.
+      if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
       const code = CLIENT_ERRORS[error.code ?? ''] ?? 'not-http';
       rejected.inc({ code });
       socket.end(`HTTP/1.1 ${STATUS[code]} ${code}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
@@ -64,7 +64,7 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
     rejected.inc({ code });
     const status = STATUS[code];
     // What is left of the body is not waited for.
-    reply.header('connection', 'close').type('application/problem+json');
+    reply.header('connection', 'close').header('content-type', 'application/problem+json');
     if (status === 401) reply.header('www-authenticate', 'Bearer');
     if (status === 503) reply.header('retry-after', code === 'busy' ? '1' : '0');
     return reply.code(status).send(JSON.stringify(problemDocument(status, refusal)));
@@ -92,7 +92,7 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
       if (!answer.ok) return reject(reply, answer);
       proven(request.raw.socket);
       if (draining?.aborted) reply.header('connection', 'close');
-      return reply.type('application/json').send(JSON.stringify(answer.value));
+      return reply.header('content-type', 'application/json').send(JSON.stringify(answer.value));
     });
   app.setNotFoundHandler((_request, reply) =>
     reject(reply, rejection('no-such-path', 'there is nothing here', `POST to /${ENDPOINTS.join(', /')}.`)),

@@ -1,0 +1,240 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
+import { connect, type TLSSocket } from 'node:tls';
+import { afterEach, describe, expect, test } from 'vitest';
+import { encodePem } from '../../formats/x509/pem.ts';
+import { limitConnections } from '../../webhook/connections.ts';
+import { BODY_LIMIT, createBodyReader, deadlineOf } from '../../webhook/read-body.ts';
+import { enclavePod } from '../injection/support.ts';
+import { until } from '../support/until.ts';
+import { authority, NAME, REVIEW, reviewOf, serve } from './serving-fixture.ts';
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const each of undo.splice(0).reverse()) await each();
+});
+
+async function start(options: Parameters<typeof serve>[0] = {}) {
+  const served = await serve(options);
+  undo.push(() => served.app.close());
+  return served;
+}
+
+/** Resolves whether it ended in order or not. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
+/** A connection on which a test writes what it likes. */
+async function raw(
+  port: number,
+): Promise<{ socket: TLSSocket; said: () => string; ended: Promise<unknown> }> {
+  const ca = encodePem('CERTIFICATE', authority.root);
+  const socket = connect({ host: '127.0.0.1', port, ca, servername: NAME });
+  undo.push(() => socket.destroy());
+  let text = '';
+  socket.on('error', () => undefined);
+  socket.setEncoding('latin1').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  const ended = closed(socket);
+  await once(socket, 'secureConnect');
+  return { socket, said: () => text, ended };
+}
+
+const head = (length: number | string, path = '/mutate?timeout=10s') =>
+  `POST ${path} HTTP/1.1\r\nhost: ${NAME}\r\ncontent-type: application/json\r\n${typeof length === 'number' ? `content-length: ${length}` : length}\r\n\r\n`;
+
+describe('what is no review', () => {
+  test('is answered with a reason, and counted', async () => {
+    const { call, rejected } = await start();
+    const json = { 'content-type': 'application/json' };
+    for (const [request, status, code] of [
+      [{ body: '{' }, 400, 'body-not-json'],
+      [{ body: '' }, 400, 'body-not-json'],
+      [{ body: Buffer.from([0xff, 0xfe, 0x7b]) }, 400, 'body-not-json'],
+      [{ body: '[]' }, 400, 'body-not-a-review'],
+      [{ body: REVIEW.replace('admission.k8s.io/v1', 'admission.k8s.io/v1beta1') }, 400, 'body-not-a-review'],
+      [{ body: REVIEW.replace('"pods"', '"secrets"') }, 400, 'body-not-a-review'],
+      [{ body: REVIEW.replace('"uid":"u-1"', '"uid":7') }, 400, 'body-not-a-review'],
+      [{ headers: { 'content-type': 'application/yaml' } }, 415, 'content-type'],
+      [{ headers: json, path: '/' }, 404, 'no-such-path'],
+      [{ headers: json, path: '/mutate/x' }, 404, 'no-such-path'],
+    ] as const) {
+      const before = rejected(code);
+      const answer = await call(request);
+      expect(answer, code).toMatchObject({ status, body: { status, code, detail: expect.any(String) } });
+      expect(rejected(code)).toBe(before + 1);
+    }
+    expect((await call()).status).toBe(200);
+  });
+
+  test.each([
+    [
+      'announced',
+      async (port: number) => {
+        const each = await raw(port);
+        each.socket.write(head(BODY_LIMIT + 1));
+        return each;
+      },
+    ],
+    [
+      'sent in chunks without a length',
+      async (port: number) => {
+        const each = await raw(port);
+        each.socket.write(head('transfer-encoding: chunked'));
+        const chunk = Buffer.alloc(64 * 1024, 0x20);
+        const framed = Buffer.concat([Buffer.from('10000\r\n'), chunk, Buffer.from('\r\n')]);
+        for (let sent = 0; sent <= BODY_LIMIT; sent += chunk.length) each.socket.write(framed);
+        return each;
+      },
+    ],
+  ])('a body over 3 MiB, %s, is refused and its connection ended', async (_how, send) => {
+    const { port, rejected, call } = await start();
+    const { said, ended } = await send(port);
+    await ended;
+    expect(rejected('body-too-large')).toBe(1);
+    expect(said()).toMatch(/^HTTP\/1.1 413 |^$/);
+    const most = enclavePod({ large: 'x'.repeat(BODY_LIMIT - 2000) });
+    expect(await call({ body: reviewOf(most) })).toMatchObject({
+      status: 200,
+      body: { response: { allowed: true } },
+    });
+  });
+
+  test('a body that comes slower than its caller waits is ended; others are not affected', async () => {
+    const { port, rejected, call } = await start();
+    const slow = await raw(port);
+    slow.socket.write(`${head(1000, '/mutate?timeout=300ms')}{`);
+    const cut = await raw(port);
+    cut.socket.write(`${head(1000)}{`);
+    const before = performance.now();
+    expect((await call()).status).toBe(200);
+    await slow.ended;
+    expect(performance.now() - before).toBeLessThan(8_000);
+    expect(slow.said()).toMatch(/^HTTP\/1.1 408 .*"code":"body-too-slow"/s);
+    expect(rejected('body-too-slow')).toBe(1);
+    cut.socket.destroy();
+    await until('the cut body is counted', async () => rejected('body-cut-off') === 1);
+    expect([
+      deadlineOf('/mutate?timeout=7s'),
+      deadlineOf('/mutate'),
+      deadlineOf('/m?timeout=9999s'),
+      deadlineOf('/m?timeout=1m'),
+    ]).toEqual([7_000, 10_000, 30_000, 10_000]);
+  });
+
+  test('headers over 8 KB, no HTTP and silence end the connection, counted', async () => {
+    const { port, rejected, call } = await start();
+    const [large, other, silent] = [await raw(port), await raw(port), await raw(port)];
+    large.socket.write(`POST /mutate HTTP/1.1\r\nx: ${'y'.repeat(64 * 1024)}\r\n\r\n`);
+    other.socket.write('\x16\x03\x01 nonsense\r\n\r\n');
+    const plain = connectTcp(port, '127.0.0.1');
+    plain.on('error', () => undefined).write('GET / HTTP/1.1\r\n\r\n');
+    await Promise.all([large.ended, other.ended, closed(plain)]);
+    expect(large.said()).toContain('HTTP/1.1 431 ');
+    await until('all are counted', async () =>
+      ['headers-too-large', 'not-http', 'handshake-failed'].every((code) => rejected(code) === 1),
+    );
+    await silent.ended;
+    expect(rejected('headers-too-slow')).toBe(1);
+    expect((await call()).status).toBe(200);
+  });
+});
+
+describe('hostile JSON', () => {
+  test('of any depth, width and names neither ends the process nor changes a prototype', async () => {
+    const { call } = await start();
+    const deep = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+    const pod = JSON.stringify(enclavePod());
+    const inPod = (member: string) =>
+      reviewOf({}).replace('"object":{}', `"object":${pod.replace('{', `{${member},`)}`);
+    const evil = '"__proto__":{"allowed":true,"polluted":1},"constructor":{"prototype":{"polluted":1}}';
+    const spec = (member: string) => REVIEW.replace('"spec":{', `"spec":{${member},`);
+    for (const body of [
+      deep(1_000_000),
+      `{"a":`.repeat(200_000),
+      `[${'0,'.repeat(1_000_000)}0]`,
+      inPod(`"unknown":${deep(100_000)}`),
+      spec(`"containers":${deep(100_000)},"volumes":${deep(1_000)}`),
+      spec(`"initContainers":[{"name":"a"},{"name":"enclave-sidecar","env":${deep(50_000)}}]`),
+      spec(`"initContainers":[${'{},'.repeat(200_000)}{}]`),
+      inPod(evil),
+      spec(evil),
+      REVIEW.replace('"annotations":{', `"annotations":{${evil},`),
+      REVIEW.replace('"labels":{', '"labels":{"__proto__":{"enclave-licensing.dev/enclave":"x"},'),
+      `{${evil},${REVIEW.slice(1)}`,
+      ...['null', '7', '"x"', '[]', '[null]', '{"containers":null}', '{"containers":[null,7]}'].map((odd) =>
+        REVIEW.replace(/"spec":.*?\]\}/, `"spec":${odd}`),
+      ),
+      ...[
+        'null',
+        '7',
+        '[]',
+        '{"labels":7}',
+        '{"labels":{"enclave-licensing.dev/inject":7}}',
+        '{"annotations":[]}',
+      ].map((odd) => REVIEW.replace(/"metadata":.*?\}\}/, `"metadata":${odd}`)),
+    ])
+      for (const path of ['/mutate', '/validate']) {
+        const answer = await call({ path, body }).catch((error: Error) => ({ status: error.message }));
+        expect([200, 400, 500], body.slice(0, 80)).toContain(answer.status);
+      }
+    expect(Object.keys(Object.prototype)).toEqual([]);
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+    expect(await call()).toMatchObject({ status: 200, body: { response: { allowed: true } } });
+  });
+});
+
+describe('strangers', () => {
+  test('who hold connections do not push out one that works', async () => {
+    const server = createServer();
+    const proven = limitConnections(server, 3);
+    const sockets: Socket[] = [];
+    server.on('connection', (socket) => sockets.push(socket.on('error', () => undefined)));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    undo.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const dial = async () => {
+      const expected = sockets.length + 1;
+      const socket = connectTcp(port, '127.0.0.1').on('error', () => undefined);
+      undo.push(() => socket.destroy());
+      await until('accepted', async () => sockets.length === expected);
+      return socket;
+    };
+    const works = await dial();
+    const [first] = sockets;
+    if (first) proven(first);
+    const strangers = [await dial(), await dial()];
+    const [oldest] = strangers;
+    const gone = oldest && once(oldest, 'close');
+    await dial();
+    await gone;
+    expect([works, ...strangers].map(({ closed }) => closed)).toEqual([false, true, false]);
+    for (const each of sockets) proven(each);
+    const newest = await dial();
+    if (!newest.closed) await once(newest, 'close');
+    expect(works.closed).toBe(false);
+  });
+
+  test('who send many bodies at once meet a bound, which is given back', async () => {
+    const read = createBodyReader(1000);
+    const { PassThrough } = await import('node:stream');
+    const send = () => {
+      const stream = Object.assign(new PassThrough(), { headers: {}, url: '/' });
+      const body = new Promise<string>((resolve) =>
+        read(stream as never, (result) => resolve(result.ok ? 'ok' : result.code)),
+      );
+      return { stream, body };
+    };
+    const [one, two] = [send(), send()];
+    one.stream.write(Buffer.alloc(600));
+    two.stream.write(Buffer.alloc(600));
+    expect(await two.body).toBe('busy');
+    one.stream.end();
+    expect(await one.body).toBe('ok');
+    const three = send();
+    three.stream.end(Buffer.alloc(1000));
+    expect(await three.body).toBe('ok');
+  });
+});
