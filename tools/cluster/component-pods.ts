@@ -50,7 +50,13 @@ function pod(
   release: Release,
   component: ImageName,
   args: readonly string[],
-  options: { node?: string; hostNetwork?: boolean; volumes?: readonly Volume[]; name?: string } = {},
+  options: {
+    node?: string;
+    hostNetwork?: boolean;
+    volumes?: readonly Volume[];
+    name?: string;
+    graceSeconds?: number;
+  } = {},
 ): object {
   const volumes = options.volumes ?? [];
   return {
@@ -65,7 +71,7 @@ function pod(
       serviceAccountName: component,
       ...(options.node === undefined ? {} : { nodeName: options.node }),
       ...(options.hostNetwork ? { hostNetwork: true } : {}),
-      terminationGracePeriodSeconds: 5,
+      terminationGracePeriodSeconds: options.graceSeconds ?? 5,
       // A Service named enclave-certs would set ENCLAVE_CERTS_PORT, which is the environment of --port.
       enableServiceLinks: false,
       containers: [
@@ -159,7 +165,8 @@ export function componentPods(release: Release): object[] {
       release,
       'enclave-webhook',
       [`--sidecar-image=${sidecar}`, `--excluded-namespaces=${release.namespace},kube-system`, ROOTS_ARG],
-      { volumes: [rootsVolume] },
+      // It serves on for five seconds before it drains.
+      { volumes: [rootsVolume], graceSeconds: 15 },
     ),
     pod(
       release,
