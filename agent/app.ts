@@ -1,4 +1,4 @@
-import { isPinned } from '../injection/pod-rules.ts';
+import { isPinned } from '../injection/pinned-image.ts';
 import { serviceDnsName } from '../names/components.ts';
 import { MAX_RPC_RESPONSE_BYTES } from '../names/rpc-limits.ts';
 import { ConfigError } from '../platform/config/config-error.ts';

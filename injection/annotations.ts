@@ -5,6 +5,7 @@ import { type InjectionCode, refusePod } from './code.ts';
 import { parseDuration } from './duration.ts';
 import { parseQuantity } from './quantity.ts';
 import type { SidecarResources, SidecarSettings } from './settings.ts';
+import { shown } from './shown.ts';
 import { parseUpstream, UPSTREAM_FORMS } from './upstream.ts';
 
 type Key = keyof typeof ANNOTATIONS;
@@ -82,6 +83,24 @@ export interface PodWishes {
   readonly warnings: readonly string[];
 }
 
+/** An API server passes on 4,096 characters of warnings, and cuts each at 256. */
+const MAX_WARNINGS = 8;
+
+function warningsOf(annotations: Readonly<Record<string, string>>): string[] {
+  const warnings: string[] = [];
+  let unknown = 0;
+  for (const name in annotations) {
+    if (!name.startsWith(LABEL_PREFIX) || KNOWN.has(name)) continue;
+    unknown += 1;
+    if (unknown <= MAX_WARNINGS)
+      warnings.push(
+        `annotation ${shown(name.slice(0, 120))} is unknown and does nothing: see docs/injection.md`,
+      );
+  }
+  if (unknown > MAX_WARNINGS) warnings.push(`${unknown - MAX_WARNINGS} more annotations are unknown`);
+  return warnings;
+}
+
 /** The annotations of an enclave pod, judged one by one and then together. */
 export function readAnnotations(
   annotations: Readonly<Record<string, string>>,
@@ -95,7 +114,7 @@ export function readAnnotations(
     if (!schema.accepts(value))
       return refusePod(
         'annotation-invalid',
-        `annotation ${name} is ${JSON.stringify(value.slice(0, 200))}, which is not allowed`,
+        `annotation ${name} is ${shown(value)}, which is not allowed`,
         `Write ${schema.allowed}.`,
       );
     values[key] = value;
@@ -119,10 +138,7 @@ export function readAnnotations(
       `annotation ${ANNOTATIONS.ownerKey} is missing: nobody could connect`,
       `Write ${ANNOTATION_SCHEMAS.ownerKey.allowed}.`,
     );
-  const warnings: string[] = [];
-  for (const name in annotations)
-    if (name.startsWith(LABEL_PREFIX) && !KNOWN.has(name))
-      warnings.push(`annotation ${name} is unknown and does nothing: see docs/injection.md`);
+  const warnings = warningsOf(annotations);
   return success({
     settings: {
       ownerKeySha256: ownerKey,

@@ -8,8 +8,11 @@ export type InjectionCode =
   | 'annotation-conflict'
   | 'prefix-reserved'
   | 'name-reserved'
-  /** A namespace, the files or the devices of the node. */
+  /** A namespace, the files, the ports or the kernel of the node. */
   | 'host-namespace'
+  | 'static-pod'
+  /** More than a statement can say. */
+  | 'pod-too-large'
   | 'process-namespace-shared'
   | 'ephemeral-container'
   | 'windows'
@@ -22,6 +25,9 @@ export type InjectionCode =
   | 'profile-invalid'
   | 'configuration-invalid';
 
-export function refusePod(code: InjectionCode, message: string, remedy: string): Refusal<InjectionCode> {
+/** A pod that is refused, and why. */
+export type Refused = Refusal<InjectionCode>;
+
+export function refusePod(code: InjectionCode, message: string, remedy: string): Refused {
   return refuse(code, message, remedy);
 }

@@ -3,12 +3,13 @@ import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../names/sidecar.ts';
 import { readAnnotations } from './annotations.ts';
 import { type InjectionCode, refusePod } from './code.ts';
 import { enclaveOf } from './enclave-of.ts';
-import { differences, tokenVolumeIsOurs } from './equality.ts';
-import type { Pod } from './pod.ts';
-import { breachOfPodRules, isPinned } from './pod-rules.ts';
+import { differences, hasVolume } from './equality.ts';
+import { isPinned } from './pinned-image.ts';
+import type { Pod, PodSpec } from './pod.ts';
+import { breachOfPodRules } from './pod-rules.ts';
 import { type InjectedSidecar, readSidecar } from './read-sidecar.ts';
 import { findSocketMount } from './socket-mount.ts';
-import { sidecarContainer } from './template.ts';
+import { type SidecarWish, TEMPLATES, type Template } from './template.ts';
 
 export interface ComparisonConfig {
   /** Images that a sidecar may run, each `name@sha256:...`: this release's and its predecessor's. Empty refuses. */
@@ -21,8 +22,18 @@ export interface ComparisonConfig {
 /** Why a pod of the stored kind cannot be believed. */
 const AGAIN = 'Delete the pod and create it again, so that the webhook injects its sidecar.';
 
+function differencesFrom(
+  template: Template,
+  wish: SidecarWish,
+  { container }: InjectedSidecar,
+  spec: PodSpec,
+): string[] {
+  const found = differences(container, template.container(wish), spec);
+  return hasVolume(spec, template.volume) === true ? found : [...found, `volume ${TOKEN_VOLUME}`];
+}
+
 /**
- * Whether a stored pod carries exactly the sidecar that this release (or its predecessor) injects: first init container,
+ * Whether a stored pod carries exactly the sidecar that this release or its predecessor injects (TEMPLATES): first init container,
  * image from the operator's list, environment (what the annotations ask for, and nothing else), mounts, probes, security context, resources in bounds, token volume; and
  * keeps the rules of enclave pods. Returns what the sidecar was told.
  */
@@ -67,9 +78,13 @@ export function compareSidecar(pod: Pod, config: ComparisonConfig): Result<Injec
   const socket = findSocketMount(spec, sidecar.upstream);
   if (!socket.ok) return socket;
   // Resources are judged by their bounds, so those of the container stand in for the annotations'.
-  const wanted = sidecarContainer(sidecar.image, sidecar, { cpu: '', memory: '' }, socket.value);
-  const differing = differences(sidecar.container, wanted, spec);
-  if (differing.length > 0) return differs(differing.join(', '));
-  if (tokenVolumeIsOurs(spec) !== true) return differs(`volume ${TOKEN_VOLUME}`);
-  return success(sidecar);
+  const wish = {
+    image: sidecar.image,
+    settings: sidecar,
+    resources: { cpu: '', memory: '' },
+    socket: socket.value,
+  };
+  const [ours, ...theirs] = TEMPLATES.map((template) => differencesFrom(template, wish, sidecar, spec));
+  const isOne = [ours, ...theirs].some((found) => found?.length === 0);
+  return isOne ? success(sidecar) : differs(ours?.join(', ') ?? '');
 }

@@ -1,16 +1,18 @@
-import type { Refusal } from '../formats/bytes/result.ts';
+import { type Result, success } from '../formats/bytes/result.ts';
 import { INJECTED_ANNOTATION } from '../names/labels.ts';
 import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../names/sidecar.ts';
 import { readAnnotations } from './annotations.ts';
-import { type InjectionCode, refusePod } from './code.ts';
+import { type InjectionCode, type Refused, refusePod } from './code.ts';
 import type { InjectionConfig } from './config.ts';
-import { enclaveOf } from './enclave-of.ts';
-import { differences, tokenVolumeIsOurs } from './equality.ts';
+import { breachOfHostName, enclaveOf } from './enclave-of.ts';
+import { differences, hasVolume } from './equality.ts';
+import { injectedNote } from './injected-note.ts';
 import { escapePointer, type PatchOperation } from './json-patch.ts';
-import type { Container, Pod, PodSpec } from './pod.ts';
-import { breachOfPodRules, isPinned } from './pod-rules.ts';
+import { isPinned } from './pinned-image.ts';
+import type { Container, Pod, PodSpec, Volume } from './pod.ts';
+import { breachOfPodRules } from './pod-rules.ts';
 import { findSocketMount } from './socket-mount.ts';
-import { sidecarContainer, TOKEN_VOLUME_TEMPLATE } from './template.ts';
+import { TEMPLATES } from './template.ts';
 
 export interface Injection {
   readonly ok: true;
@@ -19,15 +21,20 @@ export interface Injection {
   readonly warnings: readonly string[];
 }
 
-const NOTHING: Injection = { ok: true, patch: [], warnings: [] };
+type Patch = Result<readonly PatchOperation[], InjectionCode>;
 
-function sidecarPatch(spec: PodSpec, wanted: Container): PatchOperation[] | Refusal<InjectionCode> {
+const NOTHING: Injection = { ok: true, patch: [], warnings: [] };
+const [TEMPLATE] = TEMPLATES;
+/** The kubelet gives it to the copy of a static pod that it shows the API server. */
+const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+
+function sidecarPatch(spec: PodSpec, wanted: Container): Patch {
   const present = spec.initContainers ?? [];
-  if (present.length === 0) return [{ op: 'add', path: '/spec/initContainers', value: [wanted] }];
+  if (present.length === 0) return success([{ op: 'add', path: '/spec/initContainers', value: [wanted] }]);
   const at = present.findIndex((container) => container.name === SIDECAR_CONTAINER);
   const stored = present[at];
   const first: PatchOperation = { op: 'add', path: '/spec/initContainers/0', value: wanted };
-  if (stored === undefined) return [first];
+  if (stored === undefined) return success([first]);
   const differing = differences(stored, wanted, spec);
   if (differing.length > 0)
     return refusePod(
@@ -35,22 +42,31 @@ function sidecarPatch(spec: PodSpec, wanted: Container): PatchOperation[] | Refu
       `init container ${SIDECAR_CONTAINER} differs from the one this release injects in ${differing.join(', ')}`,
       'Remove it; the webhook adds it.',
     );
-  if (at === 0) return [];
+  if (at === 0) return success([]);
   // Another webhook put its own container before ours: the app, and that container, start after attestation.
-  return [
+  return success([
     { op: 'remove', path: `/spec/initContainers/${at}` },
     { ...first, value: stored },
-  ];
+  ]);
 }
 
-function volumePatch(spec: PodSpec): PatchOperation[] | Refusal<InjectionCode> {
-  const ours = tokenVolumeIsOurs(spec);
-  if (ours === true) return [];
+function volumePatch(spec: PodSpec, wanted: Volume): Patch {
+  const ours = hasVolume(spec, wanted);
+  if (ours === true) return success([]);
   if (ours === false)
     return refusePod('name-reserved', `volume ${TOKEN_VOLUME} belongs to the sidecar`, 'Rename the volume.');
-  return spec.volumes === undefined || spec.volumes.length === 0
-    ? [{ op: 'add', path: '/spec/volumes', value: [TOKEN_VOLUME_TEMPLATE] }]
-    : [{ op: 'add', path: '/spec/volumes/-', value: TOKEN_VOLUME_TEMPLATE }];
+  return success([
+    spec.volumes && spec.volumes.length > 0
+      ? { op: 'add', path: '/spec/volumes/-', value: wanted }
+      : { op: 'add', path: '/spec/volumes', value: [wanted] },
+  ]);
+}
+
+function notePatch(annotations: Readonly<Record<string, string>> | null | undefined, note: string): Patch {
+  if (!annotations)
+    return success([{ op: 'add', path: '/metadata/annotations', value: { [INJECTED_ANNOTATION]: note } }]);
+  const path = `/metadata/annotations/${escapePointer(INJECTED_ANNOTATION)}`;
+  return success(annotations[INJECTED_ANNOTATION] === note ? [] : [{ op: 'add', path, value: note }]);
 }
 
 /**
@@ -58,11 +74,7 @@ function volumePatch(spec: PodSpec): PatchOperation[] | Refusal<InjectionCode> {
  * its token volume and the annotation `injected`; nothing for a pod that is no enclave or is up to date; or a refusal.
  * Pure, idempotent, and leaves what it does not know where it is.
  */
-export function decide(
-  pod: Pod,
-  namespace: string,
-  config: InjectionConfig,
-): Injection | Refusal<InjectionCode> {
+export function decide(pod: Pod, namespace: string, config: InjectionConfig): Injection | Refused {
   if (config.excludedNamespaces?.includes(namespace)) return NOTHING;
   const enclave = enclaveOf(pod, namespace);
   if (!enclave.ok) return enclave;
@@ -74,33 +86,36 @@ export function decide(
       'See the webhook’s log; the roots come from the certificate service.',
     );
   const spec = pod.spec ?? {};
-  const breach = breachOfPodRules(spec);
-  if (breach !== undefined) return breach;
   const annotations = pod.metadata?.annotations;
+  if (annotations?.[MIRROR_ANNOTATION] !== undefined)
+    return refusePod(
+      'static-pod',
+      'the pod shows a static pod, which the kubelet has started without a sidecar',
+      'Create the enclave through the API server.',
+    );
+  const breach = breachOfHostName(enclave.value.id, config.enclaveDomain) ?? breachOfPodRules(spec);
+  if (breach !== undefined) return breach;
   const wishes = readAnnotations(annotations ?? {});
   if (!wishes.ok) return wishes;
-  const socket = findSocketMount(spec, wishes.value.settings.upstream);
+  const { settings, resources, warnings } = wishes.value;
+  const socket = findSocketMount(spec, settings.upstream);
   if (!socket.ok) return socket;
-  const settings = {
-    ...wishes.value.settings,
-    enclave: enclave.value.id,
-    enclaveDomain: config.enclaveDomain,
-    roots: config.roots,
+  const { enclaveDomain, roots, sidecarImage: image, crypto } = config;
+  const wish = {
+    image,
+    settings: { ...settings, enclave: enclave.value.id, enclaveDomain, roots },
+    resources,
+    socket: socket.value,
   };
-  const wanted = sidecarContainer(config.sidecarImage, settings, wishes.value.resources, socket.value);
-  const container = sidecarPatch(spec, wanted);
-  if ('ok' in container) return container;
-  const volume = volumePatch(spec);
-  if ('ok' in volume) return volume;
-  const patch = [...container, ...volume];
-  const note = `1 ${config.sidecarImage.slice(config.sidecarImage.indexOf('@') + 1)}`;
-  if (annotations === undefined)
-    patch.push({ op: 'add', path: '/metadata/annotations', value: { [INJECTED_ANNOTATION]: note } });
-  else if (annotations[INJECTED_ANNOTATION] !== note)
-    patch.push({
-      op: 'add',
-      path: `/metadata/annotations/${escapePointer(INJECTED_ANNOTATION)}`,
-      value: note,
-    });
-  return { ok: true, patch, warnings: wishes.value.warnings };
+  const wanted = TEMPLATE.container(wish);
+  const patch: PatchOperation[] = [];
+  for (const part of [
+    sidecarPatch(spec, wanted),
+    volumePatch(spec, TEMPLATE.volume),
+    notePatch(annotations, injectedNote(crypto, TEMPLATE, wish, wanted)),
+  ]) {
+    if (!part.ok) return part;
+    patch.push(...part.value);
+  }
+  return { ok: true, patch, warnings };
 }

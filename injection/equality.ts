@@ -1,27 +1,26 @@
-import { TOKEN_VOLUME } from '../names/sidecar.ts';
 import { ANNOTATION_SCHEMAS } from './annotations.ts';
-import { isKubeletTokenMount } from './kubelet-token.ts';
-import type { Container, PodSpec } from './pod.ts';
-import { TOKEN_VOLUME_TEMPLATE } from './template.ts';
+import { isKubeletTokenMount, kubeletTokenVolumes } from './kubelet-token.ts';
+import type { Container, PodSpec, Volume } from './pod.ts';
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
 }
 
-/** Structural equality of JSON values; an absent member and an undefined one are the same. */
+/** Structural equality of JSON values; to the API an absent member, an undefined one and null are the same. */
 function sameJson(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
+  if ((a ?? undefined) === (b ?? undefined)) return true;
   if (!isObject(a) || !isObject(b) || Array.isArray(a) !== Array.isArray(b)) return false;
   for (const key of new Set([...Object.keys(a), ...Object.keys(b)]))
     if (!sameJson(a[key], b[key])) return false;
   return true;
 }
 
-/** Requests and limits as injected, or as a LimitRange completed them. */
+/** Requests and limits as injected, or as a LimitRange completed them; nothing else, no claims to devices. */
 function resourcesAreGood(container: Container): boolean {
-  const { requests, limits } = container.resources ?? {};
+  const { requests, limits, ...others } = container.resources ?? {};
   const known = ['cpu', 'memory', 'ephemeral-storage'];
   return (
+    Object.keys(others).length === 0 &&
     [requests, limits].every((list) => Object.keys(list ?? {}).every((name) => known.includes(name))) &&
     ANNOTATION_SCHEMAS.sidecarCpu.accepts(requests?.['cpu'] ?? '') &&
     ANNOTATION_SCHEMAS.sidecarMemory.accepts(requests?.['memory'] ?? '') &&
@@ -29,18 +28,31 @@ function resourcesAreGood(container: Container): boolean {
   );
 }
 
+/** Without what an API server's own admission may have written into it. */
+function asInjected(stored: Container, spec: PodSpec): Readonly<Record<string, unknown>> {
+  const tokens = kubeletTokenVolumes(spec);
+  // The default of Kubernetes before 1.31.
+  const { procMount, ...securityContext } = stored.securityContext ?? {};
+  return {
+    ...stored,
+    volumeMounts: (stored.volumeMounts ?? []).filter((mount) => !isKubeletTokenMount(mount, tokens)),
+    // AlwaysPullImages; the image is pinned, so it is the same one.
+    ...(stored.imagePullPolicy === 'Always' && { imagePullPolicy: 'IfNotPresent' }),
+    ...(procMount === 'Default' && { securityContext }),
+  };
+}
+
 /** The names of the fields in which a stored sidecar differs from what would be injected; empty when it is the same. */
 export function differences(stored: Container, wanted: Container, spec: PodSpec): string[] {
-  const mounts = (stored.volumeMounts ?? []).filter((mount) => !isKubeletTokenMount(mount, spec));
-  const actual: Readonly<Record<string, unknown>> = { ...stored, volumeMounts: mounts };
+  const actual = asInjected(stored, spec);
   const expected: Readonly<Record<string, unknown>> = { ...wanted };
   return [...new Set([...Object.keys(actual), ...Object.keys(expected)])].filter((field) =>
     field === 'resources' ? !resourcesAreGood(stored) : !sameJson(actual[field], expected[field]),
   );
 }
 
-/** The token volume as injected; undefined when the pod has none. */
-export function tokenVolumeIsOurs(spec: PodSpec): boolean | undefined {
-  const volume = spec.volumes?.find((each) => each.name === TOKEN_VOLUME);
-  return volume === undefined ? undefined : sameJson(volume, TOKEN_VOLUME_TEMPLATE);
+/** The volume of that name as injected; undefined when the pod has none. */
+export function hasVolume(spec: PodSpec, wanted: Volume): boolean | undefined {
+  const volume = spec.volumes?.find(({ name }) => name === wanted.name);
+  return volume === undefined ? undefined : sameJson(volume, wanted);
 }

@@ -43,14 +43,18 @@ function sameMembers(a: unknown, b: unknown): boolean {
   );
 }
 
-/** Its mount, which every container gets at one path, read-only and whole. */
-export function isKubeletTokenMount(mount: VolumeMount, spec: PodSpec): boolean {
+/** The names of all such volumes of a pod. */
+export function kubeletTokenVolumes(spec: PodSpec): ReadonlySet<string> {
+  return new Set((spec.volumes ?? []).filter(isKubeletTokenVolume).map(({ name }) => name));
+}
+
+/** The mount of one, which every container gets at one path, read-only and whole. */
+export function isKubeletTokenMount(mount: VolumeMount, volumes: ReadonlySet<string>): boolean {
   return (
-    mount.name.startsWith(PREFIX) &&
     mount.mountPath === MOUNT_PATH &&
     mount.readOnly === true &&
     !mount.subPath &&
     !mount.subPathExpr &&
-    (spec.volumes ?? []).some((volume) => volume.name === mount.name && isKubeletTokenVolume(volume))
+    volumes.has(mount.name)
   );
 }

@@ -1,4 +1,3 @@
-import type { Refusal } from '../formats/bytes/result.ts';
 import {
   HEALTH_PORT_NAME,
   SIDECAR_CONTAINER,
@@ -7,71 +6,19 @@ import {
   TOKEN_VOLUME,
 } from '../names/sidecar.ts';
 import { AGENT_AUDIENCE, PORTS } from '../names/wire.ts';
-import { type InjectionCode, refusePod } from './code.ts';
+import { type Refused, refusePod } from './code.ts';
+import { breachOfContainerHostRules, breachOfHostRules } from './host-rules.ts';
+import { isPinned } from './pinned-image.ts';
 import type { Container, PodSpec, Volume } from './pod.ts';
-
-type Refused = Refusal<InjectionCode>;
-
-/** A reference by manifest digest: `name@sha256:<64 hex digits>`, a tag between them allowed. */
-export function isPinned(image: string | undefined): boolean {
-  return image !== undefined && /^[^@\s]+@sha256:[0-9a-f]{64}$/.test(image);
-}
+import { shown } from './shown.ts';
 
 const ENV_PREFIX = SIDECAR_ENV.roots.slice(0, SIDECAR_ENV.roots.lastIndexOf('_') + 1);
-const PORT_NAMES: readonly (string | undefined)[] = [SIDECAR_PORT_NAME, HEALTH_PORT_NAME];
+const PORT_NAMES: readonly (string | null | undefined)[] = [SIDECAR_PORT_NAME, HEALTH_PORT_NAME];
 const PORT_NUMBERS: readonly number[] = [PORTS.sidecar, PORTS.health];
+const PIN =
+  'Write it as name@sha256:<manifest digest>, in lower case; no tag is needed, the digest alone counts.';
 
-function hostRules(spec: PodSpec): Refused | undefined {
-  if (spec.os?.name === 'windows')
-    return refusePod(
-      'windows',
-      'the sidecar runs on Linux, this is a Windows pod',
-      'Run it outside an enclave.',
-    );
-  for (const field of ['hostNetwork', 'hostPID', 'hostIPC'] as const)
-    if (spec[field] === true)
-      return refusePod(
-        'host-namespace',
-        `spec.${field} is true: the node's namespaces are not the pod's own`,
-        `Remove spec.${field}.`,
-      );
-  if (spec.shareProcessNamespace === true)
-    return refusePod(
-      'process-namespace-shared',
-      'spec.shareProcessNamespace is true: other containers could read the sidecar’s memory',
-      'Remove spec.shareProcessNamespace.',
-    );
-  const ofNode = spec.volumes?.find((volume) => volume.hostPath !== undefined);
-  if (ofNode !== undefined)
-    return refusePod(
-      'host-namespace',
-      `volume ${ofNode.name} is a hostPath: the node's files hold every pod's tokens, the sidecar's too`,
-      'Use a volume of the pod, or a claim.',
-    );
-  if (spec.ephemeralContainers !== undefined && spec.ephemeralContainers.length > 0)
-    return refusePod(
-      'ephemeral-container',
-      'enclave pods take no ephemeral containers',
-      'Debug a copy of the pod outside an enclave.',
-    );
-  return undefined;
-}
-
-function containerRules(container: Container): Refused | undefined {
-  const where = `container ${container.name}`;
-  if (!isPinned(container.image))
-    return refusePod(
-      'image-unpinned',
-      `${where}: image ${JSON.stringify(container.image ?? '')} is not pinned by digest`,
-      'Write the image as name@sha256:<manifest digest>.',
-    );
-  const { securityContext } = container;
-  if (securityContext !== undefined && Reflect.get(securityContext, 'privileged') === true)
-    return refusePod(
-      'host-namespace',
-      `${where} is privileged: it reaches the node, and the sidecar's memory with it`,
-      'Remove securityContext.privileged.',
-    );
+function breachOfNames(container: Container, where: string): Refused | undefined {
   for (const port of container.ports ?? [])
     if (PORT_NAMES.includes(port.name) || PORT_NUMBERS.includes(port.containerPort))
       return refusePod(
@@ -83,16 +30,60 @@ function containerRules(container: Container): Refused | undefined {
     if (variable.name.startsWith(ENV_PREFIX))
       return refusePod(
         'name-reserved',
-        `${where}: environment variable ${variable.name} belongs to the sidecar`,
+        `${where}: environment variable ${shown(variable.name)} belongs to the sidecar`,
         `Use names that do not begin with ${ENV_PREFIX}.`,
       );
-  for (const mount of container.volumeMounts ?? [])
-    if (mount.name === TOKEN_VOLUME)
-      return refusePod(
-        'name-reserved',
-        `${where} mounts volume ${TOKEN_VOLUME}, which holds the sidecar's token`,
-        'Remove the mount.',
-      );
+  for (const uses of [container.volumeMounts, container.volumeDevices])
+    for (const use of uses ?? [])
+      if (use.name === TOKEN_VOLUME)
+        return refusePod(
+          'name-reserved',
+          `${where} mounts volume ${TOKEN_VOLUME}, which holds the sidecar's token`,
+          'Remove the mount.',
+        );
+  return undefined;
+}
+
+function breachOfContainer(container: Container): Refused | undefined {
+  const where = `container ${shown(container.name)}`;
+  if (!isPinned(container.image))
+    return refusePod(
+      'image-unpinned',
+      `${where}: image ${shown(container.image ?? '')} is not pinned by digest`,
+      PIN,
+    );
+  return breachOfContainerHostRules(container, where) ?? breachOfNames(container, where);
+}
+
+/** What a statement has room for beside the sidecar's own image, and the rest of it (`formats/evidence/statement.ts`). */
+const MAX_CONTAINERS = 63;
+const MAX_IMAGE_TEXT = 12_288;
+/** Bytes of `{"container":"","image":""},` */
+const IMAGE_FRAME = 27;
+
+function breachOfContainers(spec: PodSpec): Refused | undefined {
+  let count = 0;
+  let size = 0;
+  for (const containers of [spec.initContainers, spec.containers])
+    for (const container of containers ?? []) {
+      if (container.name === SIDECAR_CONTAINER && containers === spec.initContainers) continue;
+      if (container.name === SIDECAR_CONTAINER)
+        return refusePod(
+          'name-reserved',
+          `the name ${SIDECAR_CONTAINER} belongs to the sidecar`,
+          'Rename the container.',
+        );
+      const breach = breachOfContainer(container);
+      if (breach !== undefined) return breach;
+      count += 1;
+      size += container.name.length + (container.image ?? '').length + IMAGE_FRAME;
+    }
+  if (count > MAX_CONTAINERS || size > MAX_IMAGE_TEXT)
+    return refusePod(
+      'pod-too-large',
+      `the pod has ${count} containers, their names and images together ${size} bytes: its evidence could not name them`,
+      `An enclave has at most ${MAX_CONTAINERS} containers, their names and images together at most ${MAX_IMAGE_TEXT} bytes.`,
+    );
   return undefined;
 }
 
@@ -103,34 +94,47 @@ function projectsOurAudience(source: object): boolean {
   );
 }
 
-/** What holds of every enclave pod apart from its sidecar (docs/injection.md). */
-export function breachOfPodRules(spec: PodSpec): Refused | undefined {
-  const host = hostRules(spec);
-  if (host !== undefined) return host;
-  for (const containers of [spec.initContainers, spec.containers])
-    for (const container of containers ?? []) {
-      if (container.name === SIDECAR_CONTAINER && containers === spec.initContainers) continue;
-      if (container.name === SIDECAR_CONTAINER)
-        return refusePod(
-          'name-reserved',
-          `the name ${SIDECAR_CONTAINER} belongs to the sidecar`,
-          'Rename the container.',
-        );
-      const breach = containerRules(container);
-      if (breach !== undefined) return breach;
-    }
-  return foreignToken((spec.volumes ?? []).filter(({ name }) => name !== TOKEN_VOLUME));
+function foreignToken(volume: Volume): Refused | undefined {
+  return volume.projected?.sources?.some(projectsOurAudience)
+    ? refusePod(
+        'token-foreign',
+        `volume ${shown(volume.name)} asks for a token of audience ${AGENT_AUDIENCE}, which only the sidecar may hold`,
+        'Remove that source from the volume, or use another audience.',
+      )
+    : undefined;
 }
 
-function foreignToken(volumes: readonly Volume[]): Refused | undefined {
-  for (const volume of volumes)
-    if (volume.projected?.sources?.some(projectsOurAudience))
-      return refusePod(
-        'token-foreign',
-        `volume ${volume.name} asks for a token of audience ${AGENT_AUDIENCE}, which only the sidecar may hold`,
-        'Remove that source from the volume, or use another audience.',
-      );
+function breachOfVolume(volume: Volume): Refused | undefined {
+  if (volume.hostPath)
+    return refusePod(
+      'host-namespace',
+      `volume ${shown(volume.name)} is a hostPath: the node's files hold every pod's tokens, the sidecar's too`,
+      'Use a volume of the pod, or a claim.',
+    );
+  if (volume.image && !isPinned(volume.image.reference))
+    return refusePod(
+      'image-unpinned',
+      `volume ${shown(volume.name)}: image ${shown(volume.image.reference ?? '')} is not pinned by digest`,
+      PIN,
+    );
+  return volume.name === TOKEN_VOLUME ? undefined : foreignToken(volume);
+}
+
+/** The first that is wrong with any of them. */
+function first<T>(
+  items: readonly T[] | null | undefined,
+  breach: (item: T) => Refused | undefined,
+): Refused | undefined {
+  for (const item of items ?? []) {
+    const found = breach(item);
+    if (found !== undefined) return found;
+  }
   return undefined;
+}
+
+/** What holds of every enclave pod apart from its sidecar (docs/injection.md). */
+export function breachOfPodRules(spec: PodSpec): Refused | undefined {
+  return breachOfHostRules(spec) ?? breachOfContainers(spec) ?? first(spec.volumes, breachOfVolume);
 }
 
 /**
@@ -144,9 +148,10 @@ export function breachOfBarePod(spec: PodSpec): Refused | undefined {
       `${what} belongs to the sidecar of enclave pods`,
       'Rename it; an enclave pod gets its sidecar from the webhook.',
     );
-  const { initContainers = [], containers = [], volumes = [] } = spec;
-  if ([...initContainers, ...containers].some(({ name }) => name === SIDECAR_CONTAINER))
-    return reserved(`the container name ${SIDECAR_CONTAINER}`);
-  if (volumes.some(({ name }) => name === TOKEN_VOLUME)) return reserved(`the volume name ${TOKEN_VOLUME}`);
-  return foreignToken(volumes);
+  for (const containers of [spec.initContainers, spec.containers])
+    if (containers?.some(({ name }) => name === SIDECAR_CONTAINER))
+      return reserved(`the container name ${SIDECAR_CONTAINER}`);
+  if (spec.volumes?.some(({ name }) => name === TOKEN_VOLUME))
+    return reserved(`the volume name ${TOKEN_VOLUME}`);
+  return first(spec.volumes, foreignToken);
 }

@@ -1,95 +1,126 @@
 /**
  * The part of a Kubernetes pod (core/v1) that injection reads. Fields it does not know stay where they are: it changes a
- * pod by JSON Patch only, never by writing one back.
+ * pod by JSON Patch only, never by writing one back. To the API null and absent are the same.
  */
 export interface Pod {
-  readonly apiVersion?: string | undefined;
-  readonly kind?: string | undefined;
-  readonly metadata?: PodMetadata | undefined;
-  readonly spec?: PodSpec | undefined;
+  readonly apiVersion?: string | null | undefined;
+  readonly kind?: string | null | undefined;
+  readonly metadata?: PodMetadata | null | undefined;
+  readonly spec?: PodSpec | null | undefined;
 }
 
 export interface PodMetadata {
-  readonly name?: string | undefined;
-  readonly generateName?: string | undefined;
-  readonly namespace?: string | undefined;
-  readonly uid?: string | undefined;
-  readonly labels?: Readonly<Record<string, string>> | undefined;
-  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly name?: string | null | undefined;
+  readonly generateName?: string | null | undefined;
+  readonly namespace?: string | null | undefined;
+  readonly uid?: string | null | undefined;
+  readonly labels?: Readonly<Record<string, string>> | null | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | null | undefined;
 }
 
 export interface PodSpec {
-  readonly containers?: readonly Container[] | undefined;
-  readonly initContainers?: readonly Container[] | undefined;
-  readonly ephemeralContainers?: readonly Container[] | undefined;
-  readonly volumes?: readonly Volume[] | undefined;
-  readonly securityContext?: object | undefined;
-  readonly serviceAccountName?: string | undefined;
-  readonly automountServiceAccountToken?: boolean | undefined;
-  readonly restartPolicy?: string | undefined;
-  readonly enableServiceLinks?: boolean | undefined;
-  readonly nodeName?: string | undefined;
-  readonly hostNetwork?: boolean | undefined;
-  readonly hostPID?: boolean | undefined;
-  readonly hostIPC?: boolean | undefined;
-  readonly hostUsers?: boolean | undefined;
-  readonly shareProcessNamespace?: boolean | undefined;
-  readonly os?: { readonly name?: string | undefined } | undefined;
+  readonly containers?: readonly Container[] | null | undefined;
+  readonly initContainers?: readonly Container[] | null | undefined;
+  readonly ephemeralContainers?: readonly Container[] | null | undefined;
+  readonly volumes?: readonly Volume[] | null | undefined;
+  readonly securityContext?: PodSecurity | null | undefined;
+  readonly serviceAccountName?: string | null | undefined;
+  readonly automountServiceAccountToken?: boolean | null | undefined;
+  readonly restartPolicy?: string | null | undefined;
+  readonly enableServiceLinks?: boolean | null | undefined;
+  readonly nodeName?: string | null | undefined;
+  readonly hostNetwork?: boolean | null | undefined;
+  readonly hostPID?: boolean | null | undefined;
+  readonly hostIPC?: boolean | null | undefined;
+  readonly hostUsers?: boolean | null | undefined;
+  readonly shareProcessNamespace?: boolean | null | undefined;
+  readonly nodeSelector?: Readonly<Record<string, string>> | null | undefined;
+  readonly os?: { readonly name?: string | undefined } | null | undefined;
 }
 
 export interface Container {
   readonly name: string;
-  readonly image?: string | undefined;
-  readonly imagePullPolicy?: string | undefined;
-  readonly command?: readonly string[] | undefined;
-  readonly args?: readonly string[] | undefined;
-  readonly workingDir?: string | undefined;
-  readonly env?: readonly EnvironmentVariable[] | undefined;
-  readonly envFrom?: readonly object[] | undefined;
-  readonly ports?: readonly ContainerPort[] | undefined;
-  readonly volumeMounts?: readonly VolumeMount[] | undefined;
-  readonly volumeDevices?: readonly object[] | undefined;
-  readonly securityContext?: object | undefined;
-  readonly resources?: ResourceRequirements | undefined;
-  readonly restartPolicy?: string | undefined;
-  readonly lifecycle?: object | undefined;
-  readonly livenessProbe?: object | undefined;
-  readonly readinessProbe?: object | undefined;
-  readonly startupProbe?: object | undefined;
+  readonly image?: string | null | undefined;
+  readonly imagePullPolicy?: string | null | undefined;
+  readonly command?: readonly string[] | null | undefined;
+  readonly args?: readonly string[] | null | undefined;
+  readonly workingDir?: string | null | undefined;
+  readonly env?: readonly EnvironmentVariable[] | null | undefined;
+  readonly envFrom?: readonly object[] | null | undefined;
+  readonly ports?: readonly ContainerPort[] | null | undefined;
+  readonly volumeMounts?: readonly VolumeMount[] | null | undefined;
+  readonly volumeDevices?: readonly { readonly name: string }[] | null | undefined;
+  readonly securityContext?: ContainerSecurity | null | undefined;
+  readonly resources?: ResourceRequirements | null | undefined;
+  readonly restartPolicy?: string | null | undefined;
+  readonly lifecycle?: object | null | undefined;
+  readonly livenessProbe?: object | null | undefined;
+  readonly readinessProbe?: object | null | undefined;
+  readonly startupProbe?: object | null | undefined;
+}
+
+/** What rules read of a pod's security context; hashed whole. */
+export interface PodSecurity {
+  readonly fsGroup?: number | null | undefined;
+  readonly runAsNonRoot?: boolean | null | undefined;
+  readonly seccompProfile?: object | null | undefined;
+  readonly windowsOptions?: object | null | undefined;
+}
+
+/** What rules read of a container's security context; compared and hashed whole. */
+export interface ContainerSecurity {
+  readonly allowPrivilegeEscalation?: boolean | null | undefined;
+  readonly privileged?: boolean | null | undefined;
+  readonly procMount?: string | null | undefined;
+  readonly capabilities?:
+    | {
+        readonly add?: readonly string[] | null | undefined;
+        readonly drop?: readonly string[] | null | undefined;
+      }
+    | null
+    | undefined;
+  readonly readOnlyRootFilesystem?: boolean | null | undefined;
+  readonly runAsUser?: number | null | undefined;
+  readonly runAsGroup?: number | null | undefined;
+  readonly runAsNonRoot?: boolean | null | undefined;
+  readonly seccompProfile?: object | null | undefined;
+  readonly windowsOptions?: object | null | undefined;
 }
 
 export interface EnvironmentVariable {
   readonly name: string;
-  readonly value?: string | undefined;
-  readonly valueFrom?: object | undefined;
+  readonly value?: string | null | undefined;
+  readonly valueFrom?: object | null | undefined;
 }
 
 export interface ContainerPort {
-  readonly name?: string | undefined;
+  readonly name?: string | null | undefined;
   readonly containerPort: number;
-  readonly hostPort?: number | undefined;
-  readonly protocol?: string | undefined;
+  readonly hostPort?: number | null | undefined;
+  readonly protocol?: string | null | undefined;
 }
 
 export interface VolumeMount {
   readonly name: string;
   readonly mountPath: string;
-  readonly readOnly?: boolean | undefined;
-  readonly subPath?: string | undefined;
-  readonly subPathExpr?: string | undefined;
+  readonly readOnly?: boolean | null | undefined;
+  readonly subPath?: string | null | undefined;
+  readonly subPathExpr?: string | null | undefined;
 }
 
 /** A volume's source is read by name only where a rule needs it. */
 export interface Volume {
   readonly name: string;
-  readonly emptyDir?: object | undefined;
-  readonly hostPath?: object | undefined;
+  readonly emptyDir?: object | null | undefined;
+  readonly image?: { readonly reference?: string | null | undefined } | null | undefined;
+  readonly hostPath?: object | null | undefined;
   readonly projected?:
-    | { readonly defaultMode?: number | undefined; readonly sources?: readonly object[] | undefined }
+    | { readonly defaultMode?: number | null | undefined; readonly sources?: readonly object[] | undefined }
+    | null
     | undefined;
 }
 
 export interface ResourceRequirements {
-  readonly requests?: Readonly<Record<string, string>> | undefined;
-  readonly limits?: Readonly<Record<string, string>> | undefined;
+  readonly requests?: Readonly<Record<string, string>> | null | undefined;
+  readonly limits?: Readonly<Record<string, string>> | null | undefined;
 }

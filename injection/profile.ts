@@ -2,8 +2,8 @@ import { type Result, success } from '../formats/bytes/result.ts';
 import { ANNOTATIONS } from '../names/labels.ts';
 import { ANNOTATION_SCHEMAS } from './annotations.ts';
 import { type InjectionCode, refusePod } from './code.ts';
+import { isPinned } from './pinned-image.ts';
 import type { EnvironmentVariable, ResourceRequirements } from './pod.ts';
-import { isPinned } from './pod-rules.ts';
 
 /** `spec` of an EnclaveProfile (enclave-licensing.dev/v1alpha1): the app of an enclave, as an operator publishes it. */
 export interface EnclaveProfile {

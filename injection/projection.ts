@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../formats/bytes/json.ts';
-import { isKubeletTokenMount, isKubeletTokenVolume } from './kubelet-token.ts';
+import { isKubeletTokenMount, kubeletTokenVolumes } from './kubelet-token.ts';
 import type { Container, PodSpec, VolumeMount } from './pod.ts';
 import { parseQuantity } from './quantity.ts';
 
@@ -52,8 +52,8 @@ function quantity(value: unknown): Json | undefined {
   return parsed === undefined ? normal(value) : parsed.toString();
 }
 
-function mounts(container: Container, spec: PodSpec): VolumeMount[] {
-  return (container.volumeMounts ?? []).filter((mount) => !isKubeletTokenMount(mount, spec));
+function mounts(container: Container, tokens: ReadonlySet<string>): VolumeMount[] {
+  return (container.volumeMounts ?? []).filter((mount) => !isKubeletTokenMount(mount, tokens));
 }
 
 const HOOKS = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
@@ -70,7 +70,7 @@ function hooks(container: Container): Members {
   return found;
 }
 
-function container(each: Container, spec: PodSpec): Json {
+function container(each: Container, tokens: ReadonlySet<string>): Json {
   return (
     normal({
       name: each.name,
@@ -81,7 +81,7 @@ function container(each: Container, spec: PodSpec): Json {
       workingDir: each.workingDir === '' ? undefined : each.workingDir,
       env: each.env,
       envFrom: each.envFrom,
-      volumeMounts: mounts(each, spec),
+      volumeMounts: mounts(each, tokens),
       volumeDevices: each.volumeDevices,
       securityContext: each.securityContext,
       hooks: hooks(each),
@@ -100,9 +100,10 @@ export function projection(spec: PodSpec): JsonObject {
   for (const flag of ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace'] as const)
     if (spec[flag] === true) flags[flag] = true;
   if (spec.hostUsers === false) flags['hostUsers'] = false;
-  const volumes = (spec.volumes ?? []).filter((volume) => !isKubeletTokenVolume(volume));
-  const all = (containers: readonly Container[] | undefined): Json[] =>
-    (containers ?? []).map((each) => container(each, spec));
+  const tokens = kubeletTokenVolumes(spec);
+  const volumes = (spec.volumes ?? []).filter(({ name }) => !tokens.has(name));
+  const all = (containers: PodSpec['containers']): Json[] =>
+    (containers ?? []).map((each) => container(each, tokens));
   return {
     v: 'enclave-spec/1',
     initContainers: all(spec.initContainers),

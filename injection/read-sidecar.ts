@@ -37,7 +37,7 @@ export function readSidecar(pod: Pod): Result<InjectedSidecar, InjectionCode> {
     'ownerKey',
   ] as const) {
     const value = values.get(SIDECAR_ENV[key]);
-    if (value !== undefined) annotations[ANNOTATIONS[key]] = value;
+    if (typeof value === 'string') annotations[ANNOTATIONS[key]] = value;
   }
   const wishes = readAnnotations(annotations);
   if (!wishes.ok) return wishes;

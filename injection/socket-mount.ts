@@ -12,12 +12,12 @@ export function findSocketMount(
 ): Result<SocketMount | undefined, InjectionCode> {
   const parsed = parseUpstream(upstream);
   if (parsed?.kind !== 'unix') return success(undefined);
+  const own = new Set((spec.volumes ?? []).filter(({ emptyDir }) => emptyDir).map(({ name }) => name));
   for (const container of spec.containers ?? [])
     for (const mount of container.volumeMounts ?? []) {
       if (mount.mountPath.replace(/\/+$/, '') !== parsed.folder) continue;
       if (mount.subPath || mount.subPathExpr || mount.readOnly === true) continue;
-      if (spec.volumes?.some((volume) => volume.name === mount.name && volume.emptyDir !== undefined))
-        return success({ volume: mount.name, folder: parsed.folder });
+      if (own.has(mount.name)) return success({ volume: mount.name, folder: parsed.folder });
     }
   return refusePod(
     'volume-missing',

@@ -24,11 +24,10 @@ export function injectedPod(pod: Pod, config: InjectionConfig): Result<Pod, Inje
 
 /** What a verifier expects as `specSha256` of a launched enclave: from profile, owner key, roots and sidecar image alone. */
 export function expectedSpecSha256(
-  crypto: Crypto,
   profile: EnclaveProfile,
   launch: Launch,
   config: InjectionConfig,
 ): Result<string, InjectionCode> {
   const pod = injectedPod(launchedPod(profile, launch), config);
-  return pod.ok ? success(specSha256(crypto, pod.value.spec ?? {})) : pod;
+  return pod.ok ? success(specSha256(config.crypto, pod.value.spec ?? {})) : pod;
 }

@@ -20,6 +20,25 @@ export interface SocketMount {
   readonly folder: string;
 }
 
+/** All that decides one sidecar. */
+export interface SidecarWish {
+  readonly image: string;
+  readonly settings: SidecarSettings;
+  readonly resources: SidecarResources;
+  readonly socket: SocketMount | undefined;
+}
+
+/**
+ * What a release injects. A change of any field is a new version; the release after it drops the older of the two.
+ * Members of all that is injected stand in the order of RFC 8785 (by name), so that JSON.stringify writes its canonical form.
+ */
+export interface Template {
+  readonly version: number;
+  /** The native sidecar (KEP-753), complete with every default that an API server would write: what is stored is what was injected. */
+  readonly container: (wish: SidecarWish) => Container;
+  readonly volume: Volume;
+}
+
 function fromField(name: string, fieldPath: string): EnvironmentVariable {
   return { name, valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } } };
 }
@@ -49,73 +68,79 @@ export function sidecarEnvironment(settings: SidecarSettings): EnvironmentVariab
   return env;
 }
 
-/**
- * The native sidecar (KEP-753), with every default that an API server would fill in written out: what is stored is what
- * was injected, so comparison is equality. It passes the restricted Pod Security Standard.
- */
-export function sidecarContainer(
-  image: string,
-  settings: SidecarSettings,
-  resources: SidecarResources,
-  socket: SocketMount | undefined,
-): Container {
-  const volumeMounts: VolumeMount[] = [{ name: TOKEN_VOLUME, mountPath: TOKEN_MOUNT_PATH, readOnly: true }];
-  if (socket !== undefined) volumeMounts.push({ name: socket.volume, mountPath: socket.folder });
+const PORT_LIST = [
+  { containerPort: PORTS.sidecar, name: SIDECAR_PORT_NAME, protocol: 'TCP' },
+  { containerPort: PORTS.health, name: HEALTH_PORT_NAME, protocol: 'TCP' },
+] as const;
+
+/** A launch waits for it. */
+const READINESS_PROBE = {
+  failureThreshold: 3,
+  httpGet: { path: '/readyz', port: PORTS.health, scheme: 'HTTP' },
+  periodSeconds: 1,
+  successThreshold: 1,
+  timeoutSeconds: 1,
+} as const;
+
+/** Restricted Pod Security Standard, and a root file system that nobody writes. */
+const SECURITY_CONTEXT = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+  privileged: false,
+  readOnlyRootFilesystem: true,
+  runAsGroup: SIDECAR_USER,
+  runAsNonRoot: true,
+  runAsUser: SIDECAR_USER,
+  seccompProfile: { type: 'RuntimeDefault' },
+} as const;
+
+/** Opens after the first quote, so the app starts after attestation: ten minutes for a cluster that starts cold. */
+const STARTUP_PROBE = {
+  failureThreshold: 600,
+  periodSeconds: 1,
+  successThreshold: 1,
+  tcpSocket: { port: PORTS.sidecar },
+  timeoutSeconds: 1,
+} as const;
+
+const TOKEN_MOUNT: VolumeMount = { mountPath: TOKEN_MOUNT_PATH, name: TOKEN_VOLUME, readOnly: true };
+
+/** The sidecar's token: our audience, ten minutes (the least that Kubernetes allows). */
+const TOKEN = { audience: AGENT_AUDIENCE, expirationSeconds: 600, path: 'token' } as const;
+
+function template(version: number, terminationMessagePolicy: 'File' | 'FallbackToLogsOnError'): Template {
   return {
-    name: SIDECAR_CONTAINER,
-    image,
-    ...SIDECAR_FIXED,
-    env: sidecarEnvironment(settings),
-    resources: {
-      requests: { cpu: resources.cpu, memory: resources.memory },
-      limits: { memory: resources.memory },
+    version,
+    container: ({ image, settings, resources, socket }) => ({
+      env: sidecarEnvironment(settings),
+      image,
+      imagePullPolicy: 'IfNotPresent',
+      name: SIDECAR_CONTAINER,
+      ports: PORT_LIST,
+      readinessProbe: READINESS_PROBE,
+      resources: {
+        limits: { memory: resources.memory },
+        requests: { cpu: resources.cpu, memory: resources.memory },
+      },
+      restartPolicy: 'Always',
+      securityContext: SECURITY_CONTEXT,
+      startupProbe: STARTUP_PROBE,
+      terminationMessagePath: '/dev/termination-log',
+      terminationMessagePolicy,
+      volumeMounts: socket ? [TOKEN_MOUNT, { mountPath: socket.folder, name: socket.volume }] : [TOKEN_MOUNT],
+    }),
+    volume: {
+      name: TOKEN_VOLUME,
+      projected: { defaultMode: 0o444, sources: [{ serviceAccountToken: TOKEN }] },
     },
-    volumeMounts,
   };
 }
 
-const SIDECAR_FIXED = {
-  imagePullPolicy: 'IfNotPresent',
-  restartPolicy: 'Always',
-  ports: [
-    { name: SIDECAR_PORT_NAME, containerPort: PORTS.sidecar, protocol: 'TCP' },
-    { name: HEALTH_PORT_NAME, containerPort: PORTS.health, protocol: 'TCP' },
-  ],
-  // Opens after the first quote, so the app starts after attestation: ten minutes for a cluster that starts cold.
-  startupProbe: {
-    tcpSocket: { port: PORTS.sidecar },
-    periodSeconds: 1,
-    timeoutSeconds: 1,
-    successThreshold: 1,
-    failureThreshold: 600,
-  },
-  readinessProbe: {
-    httpGet: { path: '/readyz', port: PORTS.health, scheme: 'HTTP' },
-    // A launch waits for it.
-    periodSeconds: 1,
-    timeoutSeconds: 1,
-    successThreshold: 1,
-    failureThreshold: 3,
-  },
-  securityContext: {
-    allowPrivilegeEscalation: false,
-    capabilities: { drop: ['ALL'] },
-    privileged: false,
-    readOnlyRootFilesystem: true,
-    runAsGroup: SIDECAR_USER,
-    runAsNonRoot: true,
-    runAsUser: SIDECAR_USER,
-    seccompProfile: { type: 'RuntimeDefault' },
-  },
-  terminationMessagePath: '/dev/termination-log',
-  terminationMessagePolicy: 'File',
-};
-
-/** The volume with the sidecar's token: our audience, ten minutes (the least that Kubernetes allows). */
-export const TOKEN_VOLUME_TEMPLATE: Volume = {
-  name: TOKEN_VOLUME,
-  projected: {
-    defaultMode: 0o444,
-    sources: [{ serviceAccountToken: { audience: AGENT_AUDIENCE, expirationSeconds: 600, path: 'token' } }],
-  },
-};
+/**
+ * This release's template, then its predecessor's. The webhook injects and compares the first; an agent takes both, because pods outlive an
+ * upgrade. Version 2 has the end of a failed sidecar's log in the pod's status, where `kubectl describe pod` shows it.
+ */
+export const TEMPLATES: readonly [Template, ...Template[]] = [
+  template(2, 'FallbackToLogsOnError'),
+  template(1, 'File'),
+];

@@ -1,8 +1,9 @@
 import type { Server } from 'node:https';
 import { success } from '../formats/bytes/result.ts';
 import { parseRoots } from '../formats/evidence/roots.ts';
-import { isPinned } from '../injection/pod-rules.ts';
+import { isPinned } from '../injection/pinned-image.ts';
 import { ConfigError } from '../platform/config/config-error.ts';
+import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import { obtainIdentity } from '../platform/identity/obtain-identity.ts';
 import { kubeFromConfig } from '../platform/kube/kube-options.ts';
 import { aborted } from '../platform/run/aborted.ts';
@@ -59,7 +60,13 @@ export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<voi
   });
   const tls = servingTls(identity, callers?.clientRoots);
   const server = createWebhook({
-    config: () => ({ sidecarImage, enclaveDomain, excludedNamespaces, roots: roots.current() }),
+    config: () => ({
+      crypto: nodeCrypto,
+      sidecarImage,
+      enclaveDomain,
+      excludedNamespaces,
+      roots: roots.current(),
+    }),
     releaseNamespace,
     census,
     log,

@@ -115,7 +115,7 @@ function judgesOf(settings: ReviewSettings): Record<Endpoint, (body: unknown) =>
 }
 
 function podOf({ namespace, pod }: AdmissionRequest): Readonly<Record<string, string | undefined>> {
-  return { namespace, pod: pod.metadata?.name ?? pod.metadata?.generateName };
+  return { namespace, pod: pod.metadata?.name ?? pod.metadata?.generateName ?? undefined };
 }
 
 function refused(uid: string, refusal: Refusal, of: Readonly<Record<string, string | undefined>>): Reviewed {

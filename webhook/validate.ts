@@ -11,7 +11,7 @@ import type { AdmissionRequest } from './admission-review.ts';
 export type ValidationCode = InjectionCode | 'label-foreign';
 
 /** Reserved labels and annotations on a pod, none of which a pod that is no enclave may have. */
-function reserved(metadata: PodMetadata | undefined, enclave: boolean): string | undefined {
+function reserved(metadata: PodMetadata | null | undefined, enclave: boolean): string | undefined {
   for (const name in metadata?.labels)
     if (name.startsWith(LABEL_PREFIX) && name !== ENCLAVE_LABEL && name !== INJECT_LABEL)
       return `label ${name}`;

@@ -1,5 +1,5 @@
 import { rootsToJson } from '../../formats/evidence/roots.ts';
-import { isPinned } from '../../injection/pod-rules.ts';
+import { isPinned } from '../../injection/pinned-image.ts';
 import { componentDnsName, serviceDnsName } from '../../names/components.ts';
 import { MAX_RPC_REQUEST_BYTES } from '../../names/rpc-limits.ts';
 import { PORTS } from '../../names/wire.ts';

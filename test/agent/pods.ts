@@ -22,6 +22,7 @@ export function storedPod(edit: (pod: Pod) => void = () => {}): Pod {
   const image = `registry.internal/app@sha256:${'2'.repeat(64)}`;
   const launch = { enclave: 'e1', ownerKeySha256: 'ab'.repeat(32), namespace: 'enclaves' };
   const injected = injectedPod(launchedPod({ image, upstream: 'pod:8080' }, launch), {
+    crypto: nodeCrypto,
     sidecarImage: SIDECAR,
     roots: ROOTS,
     enclaveDomain: rules.enclaveDomain,

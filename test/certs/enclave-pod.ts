@@ -1,6 +1,7 @@
 import type { InjectionConfig } from '../../injection/config.ts';
 import { launchedPod } from '../../injection/launched-pod.ts';
 import { injectedPod } from '../../injection/spec-sha256.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import { DOMAINS } from './support.ts';
 
@@ -10,6 +11,7 @@ export const APP_IMAGE = `registry.example/app@${DIGEST}`;
 export const POD_UID = '0b6ae5cc-1f43-4b5c-9d0e-6f4a5a0d7c11';
 
 export const INJECTION: InjectionConfig = {
+  crypto: nodeCrypto,
   sidecarImage: `registry.example/enclave-sidecar@${DIGEST}`,
   roots: ROOTS_TEXT,
   enclaveDomain: DOMAINS.enclaveDomain,

@@ -30,7 +30,7 @@ test('is the hash of the pod that the launcher makes and the webhook injects', (
       ownerKeySha256: launched.ownerKeySha256,
       namespace: 'team',
     }),
-    { sidecarImage, roots: rootsText, enclaveDomain: 'enclaves.example' },
+    { crypto: nodeCrypto, sidecarImage, roots: rootsText, enclaveDomain: 'enclaves.example' },
   );
   if (!pod.ok) throw new Error(pod.message);
   expect(expectedSpecs(policy, launched)).toEqual({

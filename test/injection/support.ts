@@ -1,12 +1,14 @@
 import type { InjectionConfig } from '../../injection/config.ts';
 import type { Pod } from '../../injection/pod.ts';
 import { ANNOTATIONS, INJECT_LABEL } from '../../names/labels.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 
 export const SIDECAR_IMAGE = `registry.example/enclave-sidecar@sha256:${'5c'.repeat(32)}`;
 export const APP_IMAGE = `registry.example/app@sha256:${'a1'.repeat(32)}`;
 export const OWNER_KEY = '0f'.repeat(32);
 
 export const CONFIG: InjectionConfig = {
+  crypto: nodeCrypto,
   sidecarImage: SIDECAR_IMAGE,
   roots: '{"system":["AAAA"]}',
   enclaveDomain: 'enclaves.enclave-licensing.internal',

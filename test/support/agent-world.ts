@@ -8,6 +8,7 @@ import { injectedPod } from '../../injection/spec-sha256.ts';
 import { agentDnsName, DEFAULT_ENCLAVE_DOMAIN, ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../names/components.ts';
 import { ENABLED, INJECTION_LABEL } from '../../names/labels.ts';
 import { AGENT_AUDIENCE, PORTS } from '../../names/wire.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { createKube } from '../../platform/kube/create-kube.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
@@ -137,6 +138,7 @@ export async function startAgentWorld(options: AgentWorldOptions = {}): Promise<
     const roots = parseRoots(rootsText);
     if (!roots.ok) throw new Error(roots.message);
     const injection = {
+      crypto: nodeCrypto,
       sidecarImage: imageReference(catalogue, 'enclave-sidecar'),
       roots: rootsText,
       enclaveDomain: DEFAULT_ENCLAVE_DOMAIN,

@@ -8,6 +8,7 @@ import { startApiServer } from '../../devcluster/api/api-server.ts';
 import { type Roots, rootsToJson } from '../../formats/evidence/roots.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { INJECTION_LABEL } from '../../names/labels.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { createKube } from '../../platform/kube/create-kube.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { isKubeError } from '../../platform/kube/kube-error.ts';
@@ -117,7 +118,12 @@ async function serveWebhook(
 ): Promise<() => Promise<void>> {
   const authority = createTestAuthority('webhook');
   const webhook = createWebhook({
-    config: () => ({ sidecarImage: SIDECAR_IMAGE, roots: rootsToJson(roots), enclaveDomain: ENCLAVE_DOMAIN }),
+    config: () => ({
+      crypto: nodeCrypto,
+      sidecarImage: SIDECAR_IMAGE,
+      roots: rootsToJson(roots),
+      enclaveDomain: ENCLAVE_DOMAIN,
+    }),
     releaseNamespace: RELEASE,
     log: silentLogger,
     metrics: recordingMetrics(),

@@ -177,7 +177,7 @@ describe('through the API server', () => {
       expect(await launcher('create', '-f', file(pod))).toMatchObject({ code: 0 });
       const seen = await stored(enclave);
       expect(compareSidecar(seen, COMPARISON)).toMatchObject({ ok: true, value: { enclave } });
-      const expected = expectedSpecSha256(nodeCrypto, profile(more), launch, CONFIG);
+      const expected = expectedSpecSha256(profile(more), launch, CONFIG);
       expect(expected).toEqual({ ok: true, value: specSha256(nodeCrypto, seen.spec ?? {}) });
     }
   });

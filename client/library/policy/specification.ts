@@ -33,8 +33,8 @@ export function specification(launched: Launched): Result<Specification> {
   // The namespace stands in the statement, and in the policy; the specification does not hold it.
   const pod = launchedPod(profile.value, { ...launched, namespace: 'launched' });
   const { sidecarImage, rootsText: roots, enclaveDomain } = launched;
-  const injected = injectedPod(pod, { sidecarImage, roots, enclaveDomain });
+  const injected = injectedPod(pod, { crypto: nodeCrypto, sidecarImage, roots, enclaveDomain });
   if (!injected.ok) return injected;
-  const { spec = {} } = injected.value;
+  const spec = injected.value.spec ?? {};
   return success({ sha256: specSha256(nodeCrypto, spec), json: canonicalJson(projection(spec)) });
 }

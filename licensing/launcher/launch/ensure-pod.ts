@@ -99,7 +99,8 @@ function whyNotThis(pod: Pod, wanted: WantedPod, expected: SidecarExpectation): 
   const { enclave, ownerKeySha256, roots } = sidecar.value;
   if (enclave !== wanted.enclave || ownerKeySha256 !== wanted.ownerKeySha256)
     return new LaunchFailure('pod-differs', `a pod named ${wanted.enclave} serves another enclave or owner`);
-  const computed = expectedSpecSha256(nodeCrypto, wanted.profile, wanted, {
+  const computed = expectedSpecSha256(wanted.profile, wanted, {
+    crypto: nodeCrypto,
     sidecarImage,
     roots,
     enclaveDomain,
