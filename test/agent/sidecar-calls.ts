@@ -27,14 +27,17 @@ export interface Answer {
   readonly reusedSocket: boolean;
 }
 
+/** Where an agent is, and what it must show. */
+export type AgentSide = Pick<AgentWorld, 'agentHost' | 'agentName' | 'roots'>;
+
 /** A sidecar as the agent sees it: one connection from one address, with one token. */
 export class SidecarCalls {
-  readonly #world: AgentWorld;
+  readonly #world: AgentSide;
   readonly #agent: Agent;
   readonly #token: string | undefined;
   readonly key = generateKey();
 
-  constructor(world: AgentWorld, address: string, token: string | undefined) {
+  constructor(world: AgentSide, address: string, token: string | undefined) {
     this.#world = world;
     this.#token = token;
     const tls = clientTlsOptions({ roots: world.roots.system });

@@ -1,0 +1,61 @@
+/** Pods with a sidecar that mallory put in by hand, admission switched off, and what the agent says of them. */
+import { ANNOTATIONS, ENCLAVE_LABEL } from '../../names/labels.ts';
+import { mountToken } from './bypass-created.ts';
+import type { Bypass, LoosePod } from './bypass-world.ts';
+
+export interface HandMade {
+  readonly what: string;
+  readonly edit: (pod: LoosePod, bypass: Bypass) => void;
+  readonly says: RegExp;
+}
+
+export const HAND_MADE: readonly HandMade[] = [
+  {
+    what: 'its own image as the sidecar',
+    edit: (pod, { appImage }) => {
+      for (const container of pod.spec.initContainers ?? []) container.image = appImage;
+    },
+    says: /is not in the operator's list/,
+  },
+  {
+    what: 'annotations forged: another owner than the sidecar has',
+    edit: (pod) => {
+      pod.metadata.annotations[ANNOTATIONS.ownerKey] = 'cd'.repeat(32);
+    },
+    says: /ownerKeySha256 is not what the pod's annotations ask for/,
+  },
+  {
+    what: 'the victim’s id over a sidecar of its own',
+    edit: (pod, { victim }) => {
+      pod.metadata.labels = { [ENCLAVE_LABEL]: victim };
+    },
+    says: /it speaks for "enclaves\.mallory"/,
+  },
+  {
+    what: 'the sidecar’s token by subPath',
+    edit: (pod) => mountToken(pod, { subPath: 'token' }),
+    says: /mounts volume enclave-licensing-token/,
+  },
+  {
+    what: 'a reserved variable',
+    edit: (pod) => {
+      for (const container of pod.spec.containers)
+        container['env'] = [{ name: 'ENCLAVE_SIDECAR_ROOTS', value: '' }];
+    },
+    says: /ENCLAVE_SIDECAR_ROOTS belongs to the sidecar/,
+  },
+  {
+    what: 'hostPID',
+    edit: (pod) => {
+      pod.spec['hostPID'] = true;
+    },
+    says: /hostPID is true/,
+  },
+  {
+    what: 'no sidecar at all',
+    edit: (pod) => {
+      delete pod.spec.initContainers;
+    },
+    says: /no .*enclave-sidecar|sidecar-missing/,
+  },
+];

@@ -1,0 +1,269 @@
+/** The whole product, an enclave of alice's in it, and mallory: somebody with a namespace user's rights who wants in. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseRoots } from '../../formats/evidence/roots.ts';
+import type { Pod } from '../../injection/pod.ts';
+import { injectedPod } from '../../injection/spec-sha256.ts';
+import { agentDnsName, DEFAULT_ENCLAVE_DOMAIN } from '../../names/components.ts';
+import { ANNOTATIONS, ENABLED, INJECT_LABEL } from '../../names/labels.ts';
+import { AGENT_AUDIENCE, AGENT_PATHS } from '../../names/wire.ts';
+import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import { imageReference } from '../../tools/cluster/catalogue.ts';
+import { type CommandResult, command } from '../../tools/cluster/command.ts';
+import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
+import { UPSTREAM } from '../../tools/demo/operator.ts';
+import type { Person } from '../../tools/demo/people.ts';
+import { type Answer, SidecarCalls } from '../agent/sidecar-calls.ts';
+import { kubectlPath } from '../support/kubectl.ts';
+import { until } from '../support/until.ts';
+import { launch, startWorld, type World } from '../support/world.ts';
+
+/** A namespace of mallory's that has no enclaves yet. */
+export const PLAIN = 'plain';
+/** An address of this machine that is no pod's. */
+export const ELSEWHERE = '127.0.0.1';
+
+export interface Bypass {
+  readonly world: World;
+  readonly alice: Person;
+  /** Enclaves that alice launched: one that nobody gets into, and one for each change that somebody makes. */
+  readonly victim: string;
+  readonly changed: readonly string[];
+  readonly appImage: string;
+  readonly sidecarImage: string;
+  /** kubectl with mallory's token, in the enclaves' namespace unless told otherwise. */
+  mallory(args: readonly string[], input?: object): Promise<CommandResult>;
+  /** What mallory deploys as an honest author would; `edit` is what else mallory has in mind. */
+  pod(name: string, edit?: (pod: LoosePod) => void): LoosePod;
+  /** The same with the sidecar that the webhook would inject, put in by hand. */
+  injected(name: string, edit?: (pod: LoosePod) => void): LoosePod;
+  /** Created by mallory, which must succeed; resolves to its address. */
+  running(pod: LoosePod): Promise<string>;
+  address(name: string, namespace?: string): Promise<string>;
+  /** A token of the agents' audience that mallory asks the API server for. */
+  token(account: string, pod?: string, namespace?: string): Promise<string>;
+  /** A connection to the agent from this address. */
+  connection(address: string, token: string): SidecarCalls;
+  /** What the agent answers to one call. */
+  call(address: string, token: string): Promise<Answer>;
+  /** Whether alice's client still verifies the enclave. */
+  verifies(enclave: string): Promise<CommandResult>;
+}
+
+interface LooseContainer {
+  name: string;
+  image: string;
+  [member: string]: unknown;
+}
+export interface LoosePod {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace: string;
+    labels: Record<string, string>;
+    annotations: Record<string, string>;
+  };
+  spec: {
+    initContainers?: LooseContainer[];
+    containers: LooseContainer[];
+    volumes: object[];
+    [member: string]: unknown;
+  };
+}
+
+/** What ClusterRole `edit` gives in a namespace, and writing status and bindings, which it does not. */
+const RULES = [
+  {
+    apiGroups: [''],
+    resources: [
+      ...['pods', 'pods/status', 'pods/log', 'pods/binding', 'bindings', 'pods/ephemeralcontainers'],
+      ...['pods/exec', 'pods/attach', 'pods/portforward', 'pods/proxy', 'services', 'services/proxy'],
+      ...['serviceaccounts', 'serviceaccounts/token', 'configmaps'],
+    ],
+    verbs: ['*'],
+  },
+  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: ['*'] },
+];
+const REQUEST_RULES = [
+  { apiGroups: ['certificates.k8s.io'], resources: ['certificatesigningrequests'], verbs: ['create', 'get'] },
+];
+
+export async function startBypass(changes: number): Promise<Bypass> {
+  const world = await startWorld({ nodes: 1, seats: 6 });
+  try {
+    return await bypassOf(world, changes);
+  } catch (error) {
+    await world.stop();
+    throw error;
+  }
+}
+
+async function bypassOf(world: World, changes: number): Promise<Bypass> {
+  const { environment } = world;
+  const { kubectl, catalogue, cluster } = environment;
+  await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: rights() }));
+  const kubeconfig = await kubeconfigOfMallory(world);
+  const program = await kubectlPath();
+  const mallory: Bypass['mallory'] = (args, input) =>
+    command(program, args, {
+      env: { KUBECONFIG: kubeconfig, HOME: environment.directory },
+      ...(input !== undefined && { input: JSON.stringify(input) }),
+    });
+  const alice = await world.user('alice');
+  const launched = async (): Promise<string> => {
+    const outcome = await launch(alice);
+    if (outcome.code !== 0) throw new Error(outcome.output);
+    return outcome.enclave;
+  };
+  const [victim = '', ...changed] = await Promise.all(Array.from({ length: 1 + changes }, launched));
+  const rootsText = readFileSync(environment.rootsFile, 'utf8');
+  const roots = parseRoots(rootsText);
+  if (!roots.ok) throw new Error(roots.message);
+  const [node] = cluster.nodes;
+  if (node === undefined) throw new Error('no node');
+  const agent = { agentHost: node.address, agentName: agentDnsName(node.name), roots: roots.value };
+  const appImage = imageReference(catalogue, 'demo-app');
+  const sidecarImage = imageReference(catalogue, 'enclave-sidecar');
+  const pod: Bypass['pod'] = (name, edit) => {
+    const made = honestPod(name, appImage);
+    edit?.(made);
+    return made;
+  };
+  const address: Bypass['address'] = (name, namespace = ENCLAVE_NAMESPACE) =>
+    until(`${name} has an address`, async () => {
+      const found = await kubectl(['get', 'pod', name, '-n', namespace, '-o', 'jsonpath={.status.podIP}']);
+      return found !== '' && found;
+    });
+  return {
+    world,
+    alice,
+    victim,
+    changed,
+    appImage,
+    sidecarImage,
+    mallory,
+    pod,
+    injected: (name, edit) => {
+      const config = {
+        crypto: nodeCrypto,
+        sidecarImage,
+        roots: rootsText,
+        enclaveDomain: DEFAULT_ENCLAVE_DOMAIN,
+      };
+      const made = injectedPod(pod(name) as unknown as Pod, config);
+      if (!made.ok) throw new Error(made.message);
+      const injected = structuredClone(made.value) as unknown as LoosePod;
+      edit?.(injected);
+      return injected;
+    },
+    running: async (made) => {
+      const { code, stderr } = await mallory(['create', '-f', '-'], made);
+      if (code !== 0) throw new Error(stderr);
+      return address(made.metadata.name, made.metadata.namespace);
+    },
+    address,
+    token: async (account, bound, namespace = ENCLAVE_NAMESPACE) => {
+      const to = bound === undefined ? [] : ['--bound-object-kind=Pod', `--bound-object-name=${bound}`];
+      const uid =
+        bound === undefined
+          ? []
+          : [
+              `--bound-object-uid=${await kubectl(['get', 'pod', bound, '-n', namespace, '-o', 'jsonpath={.metadata.uid}'])}`,
+            ];
+      const answer = await mallory([
+        ...['create', 'token', account, '-n', namespace, `--audience=${AGENT_AUDIENCE}`, ...to, ...uid],
+      ]);
+      if (answer.code !== 0) throw new Error(answer.stderr);
+      return answer.stdout.trim();
+    },
+    connection: (from, token) => new SidecarCalls(agent, from, token),
+    call: async (from, token) => {
+      const calls = new SidecarCalls(agent, from, token);
+      try {
+        return await calls.call('GET', `${AGENT_PATHS.trust}?version=0`);
+      } finally {
+        calls.close();
+      }
+    },
+    verifies: (enclave) => alice.enclavectl(['status', enclave, '--verify', '--json']),
+  };
+}
+
+function honestPod(name: string, image: string): LoosePod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: ENCLAVE_NAMESPACE,
+      labels: { [INJECT_LABEL]: ENABLED },
+      annotations: { [ANNOTATIONS.upstream]: UPSTREAM, [ANNOTATIONS.ownerKey]: 'ab'.repeat(32) },
+    },
+    spec: {
+      serviceAccountName: 'mallory',
+      securityContext: { fsGroup: 2000 },
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        {
+          name: 'app',
+          image,
+          args: ['--socket', '/run/enclave/app.sock'],
+          volumeMounts: [{ name: 'run', mountPath: '/run/enclave' }],
+        },
+      ],
+      volumes: [{ name: 'run', emptyDir: {} }],
+    },
+  };
+}
+
+function rights(): object[] {
+  const group = 'rbac.authorization.k8s.io';
+  const subjects = [{ kind: 'ServiceAccount', name: 'mallory', namespace: ENCLAVE_NAMESPACE }];
+  const bound = (kind: 'Role' | 'ClusterRole', metadata: object, rules: object[]): object[] => [
+    { apiVersion: `${group}/v1`, kind, metadata, rules },
+    {
+      apiVersion: `${group}/v1`,
+      kind: `${kind}Binding`,
+      metadata,
+      roleRef: { apiGroup: group, kind, name: 'mallory' },
+      subjects,
+    },
+  ];
+  const account = (name: string, namespace: string): object => ({
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name, namespace },
+  });
+  return [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: PLAIN } },
+    account('mallory', ENCLAVE_NAMESPACE),
+    account('web', ENCLAVE_NAMESPACE),
+    account('mallory', PLAIN),
+    ...bound('Role', { name: 'mallory', namespace: ENCLAVE_NAMESPACE }, RULES),
+    ...bound('Role', { name: 'mallory', namespace: PLAIN }, RULES),
+    ...bound('ClusterRole', { name: 'mallory' }, REQUEST_RULES),
+  ];
+}
+
+async function kubeconfigOfMallory({ environment }: World): Promise<string> {
+  const { kubectl, directory } = environment;
+  const view = JSON.parse(await kubectl(['config', 'view', '--raw', '-o', 'json'])) as {
+    clusters: { name: string; cluster: object }[];
+  };
+  const token = (
+    await kubectl(['create', 'token', 'mallory', '-n', ENCLAVE_NAMESPACE, '--duration=2h'])
+  ).trim();
+  const context = { cluster: view.clusters[0]?.name, user: 'mallory', namespace: ENCLAVE_NAMESPACE };
+  const file = join(directory, 'mallory.kubeconfig');
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: view.clusters,
+    users: [{ name: 'mallory', user: { token } }],
+    contexts: [{ name: 'mallory', context }],
+    'current-context': 'mallory',
+  };
+  writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+  return file;
+}
