@@ -1,23 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseGrant } from '../../formats/evidence/grant.ts';
 import { readPrivateKey } from '../../platform/identity/credential.ts';
-import { generateKey, keyPairOf } from '../../platform/identity/key-pair.ts';
+import { keyPairOf } from '../../platform/identity/key-pair.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { usage } from '../failure.ts';
+import { type GrantFile, parseGrantFile } from '../library/front/grant-file.ts';
 import { keySha256 } from '../library/front/owner-key.ts';
-import { isoTime, ownCredential, storedGrant } from './own-credential.ts';
+import { isoTime, ownCredential, ownKey, storedGrant } from './own-credential.ts';
 import { enclaves, newestTrust, type Workspace, withFront } from './workspace.ts';
 
 export interface CertificateFlags {
   readonly key?: string;
-  readonly newKey?: boolean;
   readonly grant?: string;
-  readonly grantSignature?: string;
 }
 
 /**
- * `enclavectl certificate ID`: issues or renews the user's certificate for an enclave: the owner's, with a key brought by `--key` for a self-deployed one, or a
- * grantee's with `--grant` and `--grant-signature`. `--new-key` only makes a key and shows its hash, for the owner to grant.
+ * `enclavectl certificate ID`: issues or renews the user's certificate for an enclave: the owner's, with a key brought by `--key` for a self-deployed one, or a grantee's with
+ * `--grant`.
  */
 export async function certificate(
   workspace: Workspace,
@@ -26,16 +26,10 @@ export async function certificate(
 ): Promise<void> {
   const { output, settings } = workspace;
   const store = enclaves(workspace);
-  if ((flags.grant === undefined) !== (flags.grantSignature === undefined))
-    throw usage('grant-incomplete', '--grant and --grant-signature go together', 'give both files');
-  if (flags.key !== undefined || flags.newKey === true) {
+  if (flags.key !== undefined) {
     if (store.key(enclave) !== undefined)
-      throw usage(
-        'key-exists',
-        `a key for ${enclave} is held here already`,
-        'it is kept; leave --key and --new-key out',
-      );
-    store.saveKey(enclave, flags.key === undefined ? generateKey() : readKey(flags.key));
+      throw usage('key-exists', `a key for ${enclave} is held here already`, 'it is kept; leave --key out');
+    store.saveKey(enclave, readKey(flags.key));
   }
   const known = store.record(enclave) ?? {
     id: enclave,
@@ -44,18 +38,10 @@ export async function certificate(
     endpoint: '',
     serverName: '',
   };
-  if (flags.grant !== undefined && flags.grantSignature !== undefined)
-    store.saveRecord({
-      ...known,
-      grant: storedGrant(readFileSync(flags.grant), readFileSync(flags.grantSignature)),
-    });
-  else if (store.record(enclave) === undefined && store.key(enclave) !== undefined) store.saveRecord(known);
-  if (flags.newKey === true) {
-    const key = store.key(enclave);
-    const hash = key === undefined ? '' : keySha256(key);
-    output.result({ ok: true, enclave, keySha256: hash }, [`key ${hash}`]);
-    return;
-  }
+  if (flags.grant !== undefined) {
+    const { grant, signature, ...hints } = readGrant(workspace, enclave, flags.grant);
+    store.saveRecord({ ...known, ...hints, grant: storedGrant(grant, signature) });
+  } else if (store.record(enclave) === undefined && store.key(enclave) !== undefined) store.saveRecord(known);
   await withFront(workspace, async (client, pinned) => {
     const trust = await newestTrust(workspace, client, pinned);
     const { notAfter } = await ownCredential(workspace, { client, pinned, trust, enclave, always: true });
@@ -79,4 +65,21 @@ function readKey(path: string) {
       'give a PKCS#8 PEM of an ECDSA key on P-256 or P-384',
     );
   }
+}
+
+/** A grant for this enclave and the key that is held. Who signed it, the certificate service judges. @throws Failure */
+function readGrant(workspace: Workspace, enclave: string, path: string): GrantFile {
+  const no = (message: string, remedy = 'ask the owner of the enclave for another grant') =>
+    usage('grant-invalid', `${path}: ${message}`, remedy);
+  const file = parseGrantFile(readFileSync(path));
+  if (!file.ok) throw no(file.message, 'give the file that the owner’s enclavectl grant wrote');
+  const parsed = parseGrant(file.value.grant);
+  if (!parsed.ok) throw no(parsed.message);
+  const { enclave: granted, keySha256: key, notAfter } = parsed.value;
+  const own = keySha256(ownKey(workspace, enclave));
+  if (granted !== enclave)
+    throw no(`it is for the enclave ${granted}`, `enclavectl certificate ${granted} --grant FILE`);
+  if (key !== own) throw no(`it is for the key ${key}, the one that is held is ${own}`);
+  if (notAfter <= workspace.now()) throw no(`it ended at ${isoTime(notAfter)}`);
+  return file.value;
 }

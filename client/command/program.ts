@@ -12,12 +12,15 @@ import { type BundleFlags, exportFiles, showBundle } from './bundle-commands.ts'
 import { type CertificateFlags, certificate } from './certificate-command.ts';
 import { type ConnectFlags, connect } from './connect-command.ts';
 import { list, status, stop } from './enclave-commands.ts';
+import { type GrantFlags, grant, listGrants } from './grant-commands.ts';
 import { type InitFlags, init } from './init-command.ts';
+import { type KeyFlags, key } from './key-command.ts';
 import { type LaunchFlags, launch } from './launch-command.ts';
 import { policyCheck } from './policy/policy-check.ts';
 import { type PolicyDiffFlags, policyDiff } from './policy/policy-diff.ts';
 import { type PolicyDigestFlags, policyDigest } from './policy/policy-digest.ts';
 import { type PolicyInitFlags, policyInit } from './policy/policy-init.ts';
+import { type RevokeGrantFlags, revokeGrant } from './revoke-grant-command.ts';
 import type { GlobalFlags } from './settings.ts';
 import { type AcceptFlags, acceptTpm, showTrust } from './trust-commands.ts';
 import { type VerifyFlags, verifyFile } from './verify-command.ts';
@@ -90,9 +93,25 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     certificate,
   )
     .option('--key <file>', 'bring your key (PKCS#8 PEM), for a self-deployed enclave')
-    .option('--new-key', 'only make a key and show its hash, for the owner to grant')
-    .option('--grant <file>', "the owner's grant")
-    .option('--grant-signature <file>', 'its signature');
+    .option('--grant <file>', "the owner's grant, for a key that is not the owner's");
+  command<KeyFlags>('key <enclave>', 'show the hash of your key for an enclave, for its owner to grant', key)
+    .option('--new', 'make one')
+    .option('--replace', "with --new: in the place of the one that is held, if that is not the owner's");
+  command<GrantFlags>('grant <enclave>', 'let another key connect to your enclave until a time', grant)
+    .option('--key <file>', 'that key: PEM of the public key, a certificate or a certificate request')
+    .option('--key-sha256 <hex>', 'or its hash, as enclavectl key shows it to who holds it')
+    .requiredOption('--user <name>', 'who may use it, by the name at the server')
+    .addOption(new Option('--for <duration>', 'how long, for example 8h; at most 2160h').argParser(duration))
+    .option('--until <time>', 'or until when (ISO 8601 or Unix seconds)')
+    .option('--out <file>', 'the file to hand over (default: ENCLAVE-KEY.grant)');
+  command('grants <enclave>', 'list what you granted from here', listGrants);
+  command<RevokeGrantFlags>(
+    'revoke-grant <enclave>',
+    'take back what you granted to a key; its open connections end',
+    revokeGrant,
+  )
+    .option('--key-sha256 <hex>', 'hash of the key')
+    .option('--grant <file>', 'or the file that enclavectl grant wrote');
   command<VerifyFlags>(
     'verify [file]',
     'verify a bundle offline: a bundle.json, or a folder that bundle export wrote',

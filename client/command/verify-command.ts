@@ -115,9 +115,9 @@ function readNonce(text: string): Uint8Array {
 }
 
 /** Unix seconds from ISO 8601 or a number. @throws Failure */
-export function readTime(text: string): number {
+export function readTime(text: string, flag = '--at'): number {
   const seconds = /^\d{1,12}$/.test(text) ? Number(text) : Date.parse(text) / 1000;
   if (!Number.isFinite(seconds))
-    throw usage('time-invalid', `--at ${text} is no time`, 'write 2026-01-31T12:00:00Z or Unix seconds');
+    throw usage('time-invalid', `${flag} ${text} is no time`, 'write 2026-01-31T12:00:00Z or Unix seconds');
   return Math.floor(seconds);
 }

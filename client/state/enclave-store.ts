@@ -6,7 +6,7 @@ import { readIfThere } from '../../platform/files/read-if-there.ts';
 import { privateKeyPem, readPrivateKey } from '../../platform/identity/credential.ts';
 import { type KeyPair, keyPairOf } from '../../platform/identity/key-pair.ts';
 import { usage } from '../failure.ts';
-import { writePrivate } from './private-file.ts';
+import { removeFile, writePrivate } from './private-file.ts';
 
 /** What is known of an enclave besides its key: who, what was launched, where. No secret. */
 export interface EnclaveRecord {
@@ -23,7 +23,7 @@ export interface EnclaveRecord {
 
 const ID = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
-/** A folder an enclave: `enclave.json`, `key.pem`, `certificate.pem`, `bundle.json`. */
+/** A folder an enclave: `enclave.json`, `key.pem`, `certificate.pem`, `bundle.json`, `grants.json`. */
 export class EnclaveStore {
   readonly #folder: string;
 
@@ -74,6 +74,10 @@ export class EnclaveStore {
   saveCertificate(id: string, chain: readonly Uint8Array[]): void {
     const pem = chain.map((der) => encodePem('CERTIFICATE', der)).join('');
     writePrivate(join(this.folder(id), 'certificate.pem'), pem);
+  }
+
+  removeCertificate(id: string): void {
+    removeFile(join(this.folder(id), 'certificate.pem'));
   }
 
   bundle(id: string): Bundle | undefined {

@@ -16,7 +16,7 @@ export const ACCESS_REMEDIES = {
   'grant-invalid': 'Ask the owner of the enclave for another grant ("enclavectl grant").',
   'grant-expired': 'Ask the owner of the enclave for another grant ("enclavectl grant").',
   'grant-revoked':
-    'Ask the owner of the enclave. A new grant is for a new key: "enclavectl certificate --new-key --replace-key".',
+    'Ask the owner of the enclave. A new grant is for a new key: "enclavectl key --new --replace".',
   'user-revoked': 'Ask the operator.',
   'trust-document-missing':
     'Try again: the enclave waits for the certificate service, by way of its node’s agent.',

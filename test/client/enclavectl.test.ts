@@ -170,7 +170,7 @@ describe('refusals', () => {
       await mallory.run('login', 'mallory', '--password-file', password);
       const folder = join(mallory.home, '.local/state/enclavectl/enclaves', ENCLAVE);
       const key = generateKey();
-      await mallory.run('certificate', ENCLAVE, '--new-key');
+      await mallory.run('key', ENCLAVE, '--new');
       writeFileSync(join(folder, 'key.pem'), key.privateKey.export({ type: 'pkcs8', format: 'pem' }));
       writeFileSync(
         join(folder, 'certificate.pem'),
