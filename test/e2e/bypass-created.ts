@@ -33,24 +33,24 @@ export const CREATIONS: readonly Creation[] = [
     edit: (pod, { appImage }) => {
       pod.spec.initContainers = [{ name: SIDECAR_CONTAINER, image: appImage, restartPolicy: 'Always' }];
     },
-    says: /enclave-sidecar differs from the one .* Remove it.*\(name-reserved\)/,
+    says: /enclave-sidecar.*\. Remove .*\(name-reserved\)/,
   },
   {
     what: 'reserved names taken beforehand: the volume',
     edit: (pod) => {
       pod.spec.volumes.push({ name: TOKEN_VOLUME, emptyDir: {} });
     },
-    says: /volume enclave-licensing-token belongs to the sidecar\. Rename.*\(name-reserved\)/,
+    says: /enclave-licensing-token.*\. Rename .*\(name-reserved\)/,
   },
   {
     what: 'reserved names taken beforehand: a port',
     edit: (pod) => app(pod, { ports: [{ name: 'enclave', containerPort: 8443 }] }),
-    says: /port enclave 8443 belongs to the sidecar\. Use another.*\(name-reserved\)/,
+    says: /port .*8443.*\. Use another .*\(name-reserved\)/,
   },
   {
     what: 'reserved names taken beforehand: a variable',
     edit: (pod) => app(pod, { env: [{ name: 'ENCLAVE_SIDECAR_OWNER_KEY', value: 'x' }] }),
-    says: /ENCLAVE_SIDECAR_OWNER_KEY belongs to the sidecar\. Use names.*\(name-reserved\)/,
+    says: /ENCLAVE_SIDECAR_OWNER_KEY.*\. (Use|Rename) .*\(name-reserved\)/,
   },
   {
     what: 'reserved names in a pod that is no enclave',
@@ -58,7 +58,7 @@ export const CREATIONS: readonly Creation[] = [
       bare(pod);
       pod.spec.containers.push({ name: SIDECAR_CONTAINER, image: 'registry.example/any' });
     },
-    says: /enclave-sidecar (and \S+ )?belongs? to the sidecars? of enclave.*\. Rename/,
+    says: /enclave-sidecar.*belong.*\. Rename/,
   },
   {
     what: 'annotations forged: the victim’s id',
@@ -73,14 +73,14 @@ export const CREATIONS: readonly Creation[] = [
       bare(pod);
       pod.metadata.annotations = { [INJECTED_ANNOTATION]: '1' };
     },
-    says: /enclave-licensing\.dev\/injected.*the prefix .*belongs to enclaves\. Remove it/,
+    says: /enclave-licensing\.dev\/injected.*belongs to enclaves\. Remove it/,
   },
   {
     what: 'annotations forged: an owner that is nobody',
     edit: (pod) => {
       pod.metadata.annotations[ANNOTATIONS.ownerKey] = 'me';
     },
-    says: /owner-key is "me", which is not allowed\. Write the .*\(annotation-invalid\)/,
+    says: /owner-key.*"me".*\. Write .*\(annotation-invalid\)/,
   },
   {
     what: 'both labels',
@@ -94,25 +94,25 @@ export const CREATIONS: readonly Creation[] = [
     edit: (pod, { appImage }) => {
       pod.spec.containers.push({ name: SIDECAR_CONTAINER, image: appImage });
     },
-    says: /the name enclave-sidecar belongs to the sidecar\. Rename.*\(name-reserved\)/,
+    says: /enclave-sidecar.*\. Rename .*\(name-reserved\)/,
   },
   {
     what: 'the sidecar’s token by subPath',
     edit: (pod) => mountToken(pod, { subPath: 'token' }),
-    says: /mounts volume enclave-licensing-token.*\. Remove the mount.*\(name-reserved\)/,
+    says: /enclave-licensing-token.*\. Remove the mount.*\(name-reserved\)/,
   },
   {
     what: 'a token of its audience in a volume of another name',
     edit: (pod) => {
       pod.spec.volumes.push(ourToken('mine'));
     },
-    says: /volume mine asks for a token of audience .*\. Remove that.*\(token-foreign\)/,
+    says: /mine.*audience enclave-licensing\.dev\/agent.*\. (Remove|Use) .*\(token-foreign\)/,
   },
   {
     what: 'hostPID',
     edit: (pod) => {
       pod.spec['hostPID'] = true;
     },
-    says: /spec\.hostPID is true.*\. Remove spec\.hostPID.*\(host-namespace\)/,
+    says: /hostPID.*\. Remove spec\.hostPID.*\(host-namespace\)/,
   },
 ];
