@@ -62,9 +62,8 @@ function volumePatch(spec: PodSpec, wanted: Volume): Patch {
   ]);
 }
 
-function notePatch(annotations: Readonly<Record<string, string>> | null | undefined, note: string): Patch {
-  if (!annotations)
-    return success([{ op: 'add', path: '/metadata/annotations', value: { [INJECTED_ANNOTATION]: note } }]);
+/** An enclave has annotations: without an upstream it was refused. */
+function notePatch(annotations: Readonly<Record<string, string>>, note: string): Patch {
   const path = `/metadata/annotations/${escapePointer(INJECTED_ANNOTATION)}`;
   return success(annotations[INJECTED_ANNOTATION] === note ? [] : [{ op: 'add', path, value: note }]);
 }
@@ -86,16 +85,16 @@ export function decide(pod: Pod, namespace: string, config: InjectionConfig): In
       'See the webhook’s log; the roots come from the certificate service.',
     );
   const spec = pod.spec ?? {};
-  const annotations = pod.metadata?.annotations;
-  if (annotations?.[MIRROR_ANNOTATION] !== undefined)
+  const annotations = pod.metadata?.annotations ?? {};
+  if (annotations[MIRROR_ANNOTATION] !== undefined)
     return refusePod(
       'static-pod',
-      'the pod shows a static pod, which the kubelet has started without a sidecar',
+      'this is the mirror of a static pod, which the kubelet has started without a sidecar',
       'Create the enclave through the API server.',
     );
   const breach = breachOfHostName(enclave.value.id, config.enclaveDomain) ?? breachOfPodRules(spec);
   if (breach !== undefined) return breach;
-  const wishes = readAnnotations(annotations ?? {});
+  const wishes = readAnnotations(annotations);
   if (!wishes.ok) return wishes;
   const { settings, resources, warnings } = wishes.value;
   const socket = findSocketMount(spec, settings.upstream);

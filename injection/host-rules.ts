@@ -87,7 +87,11 @@ export function breachOfContainerHostRules(container: Container, where: string):
       'Remove securityContext.procMount.',
     );
   if (windowsOptions)
-    return refusePod('windows', `${where} has windowsOptions: the sidecar runs on Linux`, 'Remove them.');
+    return refusePod(
+      'windows',
+      `${where} has windowsOptions: the sidecar runs on Linux`,
+      'Remove securityContext.windowsOptions, or run it outside an enclave.',
+    );
   for (const port of container.ports ?? [])
     if (port.hostPort)
       return refusePod(

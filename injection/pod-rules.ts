@@ -23,7 +23,7 @@ function breachOfNames(container: Container, where: string): Refused | undefined
     if (PORT_NAMES.includes(port.name) || PORT_NUMBERS.includes(port.containerPort))
       return refusePod(
         'name-reserved',
-        `${where}: port ${port.name ?? ''} ${port.containerPort} belongs to the sidecar`,
+        `${where}: port ${port.name ? `${port.name} ` : ''}${port.containerPort} belongs to the sidecar`,
         `Use another port name than ${PORT_NAMES.join(', ')} and another number than ${PORT_NUMBERS.join(', ')}.`,
       );
   for (const variable of container.env ?? [])
