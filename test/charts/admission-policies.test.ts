@@ -1,22 +1,14 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { ANNOTATIONS, INJECT_LABEL, INJECTION_LABEL } from '../../names/labels.ts';
 import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../../names/sidecar.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
-import {
-  type ApiAnswer,
-  type ApiClient,
-  type ApiServerUnderTest,
-  apiClient,
-} from '../contract/api-client.ts';
+import type { ApiAnswer, ApiClient } from '../contract/api-client.ts';
 import { APP_IMAGE } from '../injection/support.ts';
-import { apiServerUnderTest, isRealApiServer } from '../support/api-server-under-test.ts';
+import { isRealApiServer } from '../support/api-server-under-test.ts';
 import { until } from '../support/until.ts';
 import {
   type Attempt,
   bare,
-  CALLERS,
   type Caller,
   enclave,
   LAUNCHED,
@@ -24,37 +16,17 @@ import {
   pods,
   REFUSED,
 } from './admission-requests.ts';
-import { TAKEN_OF_CLUSTER, USER_REQUEST } from './cluster-requests.ts';
+import { KEPT_POLICY, TAKEN_OF_CLUSTER, USER_REQUEST } from './cluster-requests.ts';
+import { BINDINGS, must, POLICIES, type PolicyServer, said, startPolicyServer } from './policy-server.ts';
 
-/** The release's own file on both API servers. Only the real one runs CEL: the devcluster stores it. */
-interface Registered {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly spec: {
-    readonly policyName?: string;
-    readonly validationActions?: readonly string[];
-    readonly failurePolicy?: string;
-    readonly matchConstraints?: {
-      readonly namespaceSelector?: { readonly matchExpressions: readonly object[] };
-      readonly resourceRules: readonly { readonly scope: string }[];
-    };
-    readonly validations?: readonly { readonly message?: string; readonly reason?: string }[];
-  };
-}
-const GROUP = '/apis/admissionregistration.k8s.io/v1';
-const objects = parseAllDocuments(
-  readFileSync(new URL('../../charts/licensing/files/admission.yaml', import.meta.url), 'utf8'),
-).map((document) => document.toJS() as Registered);
-const policies = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
-const bindings = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding');
 const policyName = (short: string): string => `${short}.enclave-licensing.dev`;
 
 test('every policy is in force, fails closed, tells what to do, and leaves the release and kube-system alone', () => {
-  expect(policies.map(({ metadata }) => metadata.name)).toEqual(Object.keys(REFUSED).map(policyName));
-  expect(bindings.map(({ spec }) => spec)).toEqual(
-    policies.map(({ metadata }) => ({ policyName: metadata.name, validationActions: ['Deny'] })),
+  expect(POLICIES.map(({ metadata }) => metadata.name)).toEqual(Object.keys(REFUSED).map(policyName));
+  expect(BINDINGS.map(({ spec }) => spec)).toEqual(
+    POLICIES.map(({ metadata }) => ({ policyName: metadata.name, validationActions: ['Deny'] })),
   );
-  for (const { spec } of policies) {
+  for (const { spec } of POLICIES) {
     expect(spec.failurePolicy).toBe('Fail');
     const { namespaceSelector, resourceRules } = spec.matchConstraints ?? {};
     // What stands in no namespace is selected by none.
@@ -77,40 +49,16 @@ test('every policy is in force, fails closed, tells what to do, and leaves the r
   }
 });
 
-let server: ApiServerUnderTest;
-const clients = new Map<Caller, ApiClient>();
-const as = (caller: Caller): ApiClient => {
-  const client = clients.get(caller);
-  if (client === undefined) throw new Error(`nobody is ${caller}`);
-  return client;
-};
-const send = ({ as: caller, method, path, body }: Attempt): Promise<ApiAnswer> =>
-  method === 'get' || method === 'post'
-    ? as(caller)[method](path, body)
-    : as(caller).patch(path, method, body);
-const said = ({ status, body }: ApiAnswer): string => `${status} ${JSON.stringify(body['message'] ?? body)}`;
-async function must(answer: Promise<ApiAnswer>): Promise<ApiAnswer> {
-  const got = await answer;
-  expect(got.status, said(got)).toBeLessThan(300);
-  return got;
-}
+let server: PolicyServer;
+const as = (caller: Caller): ApiClient => server.as(caller);
+const send = (attempt: Attempt): Promise<ApiAnswer> => server.send(attempt);
 
 beforeAll(async () => {
-  server = await apiServerUnderTest();
-  for (const [caller, [user, groups]] of Object.entries(CALLERS))
-    clients.set(caller as Caller, apiClient(server, await server.issueClient(user, groups)));
+  server = await startPolicyServer();
 });
 afterAll(() => server?.stop());
 
-async function register(): Promise<void> {
-  for (const object of objects) {
-    const plural = object.kind === 'ValidatingAdmissionPolicy' ? 'policies' : 'policybindings';
-    const kind = `validatingadmission${plural}`;
-    await must(as('admin').post(`${GROUP}/${kind}?fieldValidation=Strict`, object));
-  }
-}
-
-if (!isRealApiServer) test('the devcluster stores them', register);
+if (!isRealApiServer) test('the devcluster stores them', () => server.register());
 
 function onTheRealOne(): void {
   const admin = (): ApiClient => as('admin');
@@ -143,7 +91,7 @@ function onTheRealOne(): void {
         spec: { ports: [{ port: 8080 }] },
       }),
     );
-    await register();
+    await server.register();
     for (const [first] of Object.values(REFUSED))
       await until(`${first?.what} is refused`, async () => {
         // What others need is there only afterwards: this asks for policies that look at pods which do not exist yet.
@@ -156,6 +104,7 @@ function onTheRealOne(): void {
       await must(admin().post(pods('shop'), pod));
     await must(send(LAUNCHED));
     await must(send(USER_REQUEST));
+    await must(send(KEPT_POLICY));
     for (const [first] of Object.values(REFUSED))
       await until(
         `${first?.what} is refused`,
@@ -281,9 +230,19 @@ function onTheRealOne(): void {
     },
   );
 
+  test('a namespace that is deleted takes the webhook’s NetworkPolicy with it', async () => {
+    const labels = { [INJECTION_LABEL]: 'enabled' };
+    await must(admin().post('/api/v1/namespaces', { metadata: { name: 'gone', labels } }));
+    const path = '/apis/networking.k8s.io/v1/namespaces/gone/networkpolicies';
+    await must(as('webhook').post(path, KEPT_POLICY.body));
+    const kept = `${path}/enclave-licensing-launched`;
+    expect((await as('namespaces').delete(kept)).status).toBe(403);
+    await must(admin().delete('/api/v1/namespaces/gone'));
+    await until('the policy goes', async () => (await as('namespaces').delete(kept)).status === 200);
+  });
+
   test('without the policies all of it goes through: nothing else refuses it', async () => {
-    for (const { metadata } of bindings)
-      await must(admin().delete(`${GROUP}/validatingadmissionpolicybindings/${metadata.name}`));
+    await server.unbind();
     for (const [policy, attempts] of Object.entries(REFUSED))
       for (const attempt of attempts)
         await until(`${policy}: ${attempt.what} goes through`, async () => {

@@ -20,6 +20,7 @@ export const CALLERS = {
   scheduler: ['system:kube-scheduler', []],
   collector: ['system:serviceaccount:kube-system:generic-garbage-collector', []],
   replicaSets: ['system:serviceaccount:kube-system:replicaset-controller', []],
+  namespaces: ['system:serviceaccount:kube-system:namespace-controller', ['system:masters']],
   jobs: ['system:serviceaccount:kube-system:job-controller', []],
 } as const;
 export type Caller = keyof typeof CALLERS;
@@ -27,7 +28,7 @@ export type Caller = keyof typeof CALLERS;
 export interface Attempt {
   readonly what: string;
   readonly as: Caller;
-  readonly method: 'post' | 'merge' | 'strategic-merge' | 'get';
+  readonly method: 'post' | 'merge' | 'strategic-merge' | 'get' | 'delete';
   readonly path: string;
   readonly body?: unknown;
 }

@@ -64,6 +64,36 @@ const none = (...keys: readonly string[]): Members => ({
 const open = (what: string, body: unknown, namespace = 'shop', as: Caller = 'admin'): Attempt =>
   post(what, as, policies(namespace), body);
 
+const NAME = 'enclave-licensing-launched';
+const closing: Members = {
+  metadata: { name: NAME, labels: { [`${LABEL_PREFIX}managed-by`]: 'enclave-webhook' } },
+  spec: {
+    podSelector: { matchExpressions: [{ key: ENCLAVE_LABEL, operator: 'Exists' }] },
+    policyTypes: ['Ingress'],
+    ingress: [{ ports: [{ port: 8443 }, { port: 9464 }] }],
+  },
+};
+const ofWebhook = (
+  what: string,
+  method: 'merge' | 'delete',
+  body?: unknown,
+  as: Caller = 'admin',
+): Attempt => ({
+  what,
+  as,
+  method,
+  path: policies('shop').replace('?', `/${NAME}?`),
+  body,
+});
+
+/** The webhook's own in `shop`. */
+export const KEPT_POLICY = post(
+  'the webhook closes enclaves',
+  'webhook',
+  '/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies',
+  closing,
+);
+
 export const REFUSED_OF_CLUSTER: Readonly<Record<string, readonly Attempt[]>> = {
   'csi-drivers': [post('a driver with our audience', 'admin', DRIVERS, driver(AGENT_AUDIENCE))],
   requests: [
@@ -106,6 +136,16 @@ export const REFUSED_OF_CLUSTER: Readonly<Record<string, readonly Attempt[]>> = 
     open('a range that begins at 8443', opening({ port: 8443, endPort: 9464 })),
     open('UDP', opening({ port: 8443, protocol: 'UDP' })),
     open('any port of TCP', opening({ protocol: 'TCP' })),
+    open('a name of the webhook’s', {
+      ...closing,
+      metadata: { name: 'enclave-licensing-self-deployed' },
+    }),
+    ofWebhook('the webhook’s opened', 'merge', { spec: { ingress: [{}] } }),
+    ofWebhook('the webhook’s closed altogether', 'merge', { spec: { ingress: [] } }),
+    ofWebhook('the webhook’s, as somebody else’s', 'merge', {
+      metadata: { labels: { [`${LABEL_PREFIX}managed-by`]: null } },
+    }),
+    ofWebhook('the webhook’s deleted', 'delete'),
     open('launched enclaves alone', opening(undefined, none(INJECT_LABEL))),
     open('self-deployed enclaves alone', opening(undefined, none(ENCLAVE_LABEL))),
     open(
@@ -143,4 +183,7 @@ export const TAKEN_OF_CLUSTER: readonly Attempt[] = [
   }),
   open('a namespace without label', opening(undefined), 'plain'),
   open('the webhook’s own', opening(undefined), 'shop', 'webhook'),
+  ofWebhook('what a network plugin writes on it', 'merge', { metadata: { finalizers: ['example.org/x'] } }),
+  ofWebhook('the webhook changes its own', 'merge', { spec: { ingress: [{}] } }, 'webhook'),
+  ofWebhook('the webhook deletes its own', 'delete', undefined, 'webhook'),
 ];
