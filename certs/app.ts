@@ -23,6 +23,7 @@ import { readSettings } from './settings.ts';
 import { keepClusterCurrent } from './start/keep-cluster-current.ts';
 import { openMaterial } from './start/material.ts';
 import { ownIdentity } from './start/own-identity.ts';
+import { followRevokedUsers } from './trust/follow-revoked-users.ts';
 import { trustHandlers } from './trust/trust-service.ts';
 import { turnEpochs } from './trust/turn-epochs.ts';
 import { createView } from './view.ts';
@@ -130,11 +131,13 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
     now,
   });
   const epochs = turnEpochs({ publisher, health, log, signal });
+  const { releaseNamespace } = settings;
+  const users = followRevokedUsers({ kube, publisher, releaseNamespace, health, log, signal });
   const watching = health.check('certificate-requests');
   await controller.watch.synced;
   watching.ok();
 
-  await Promise.all([renewals, controller.ended, cluster, epochs]);
+  await Promise.all([renewals, controller.ended, cluster, epochs, users]);
   await server.close();
   kube.close();
 }

@@ -27,3 +27,6 @@ export function serviceDnsName(component: Component, releaseNamespace: string): 
 /** The ConfigMap that the certificate service writes and every component mounts, and its one key. */
 export const ROOTS_CONFIG_MAP = 'enclave-licensing-roots';
 export const ROOTS_KEY = 'roots.json';
+
+/** The ConfigMap in which the operator names users that are revoked: a key a user, its value whatever the operator notes. */
+export const REVOKED_USERS_CONFIG_MAP = 'enclave-licensing-revoked-users';

@@ -1,22 +1,8 @@
-import { join } from 'node:path';
-import { createKube } from '../../platform/kube/create-kube.ts';
-import type { Kube } from '../../platform/kube/kube.ts';
-import { KubeError } from '../../platform/kube/kube-error.ts';
-import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
-import { explain } from '../../platform/run/explain.ts';
-import { Failure } from '../failure.ts';
 import { type ClusterNode, listNodes, readNode, releaseNode, rotateNode } from '../library/cluster-nodes.ts';
 import { confirmName } from './terminal/confirm-name.ts';
 import { plainTable } from './terminal/plain-table.ts';
+import { type AdminFlags, withCluster } from './with-cluster.ts';
 import type { Workspace } from './workspace.ts';
-
-export interface AdminFlags {
-  /** Namespace of the release. */
-  readonly namespace: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  readonly yes?: boolean;
-}
 
 /** `enclavectl admin nodes ls`: nodes, their TPMs and attestation keys. */
 export async function listClusterNodes(workspace: Workspace, flags: AdminFlags): Promise<void> {
@@ -91,45 +77,4 @@ function remark({ boundEkSha256, ekSha256, attestationKeys, retired }: ClusterNo
 function shown(node: ClusterNode): object {
   const { boundEkSha256 = null, ekSha256 = null, tpmTrust = null, ...rest } = node;
   return { ...rest, boundEkSha256, ekSha256, tpmTrust };
-}
-
-/** With the operator's own credentials, as kubectl finds them. */
-async function withCluster<T>(
-  { settings, home }: Workspace,
-  { kubeconfig, context }: AdminFlags,
-  work: (kube: Kube) => Promise<T>,
-): Promise<T> {
-  const given = kubeconfig ?? settings.kubeconfig();
-  const paths = given === undefined ? [join(home, '.kube', 'config')] : given.split(':').filter(Boolean);
-  const api = apiServerFromKubeconfig(paths, context);
-  const kube = createKube(api);
-  try {
-    return await work(kube);
-  } catch (error) {
-    throw inWords(error, api.server);
-  } finally {
-    kube.close();
-  }
-}
-
-function inWords(error: unknown, server: string): unknown {
-  if (error instanceof KubeError) {
-    const remedy =
-      error.status === 403 ? 'docs/certs.md lists the rights that an operator needs' : 'check the kubeconfig';
-    const kind = error.status >= 500 ? 'fault' : 'not-allowed';
-    return new Failure(
-      kind,
-      `api-server-${error.reason.toLowerCase() || error.status}`,
-      error.message,
-      remedy,
-    );
-  }
-  // Node's own errors of connections have a code.
-  if (error instanceof Failure || !(error instanceof Error) || !('code' in error)) return error;
-  return new Failure(
-    'unreachable',
-    'api-server-unreachable',
-    `${server}: ${explain(error)}`,
-    'check the server and the certificate authority in the kubeconfig',
-  );
 }

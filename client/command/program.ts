@@ -2,12 +2,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
 import { parseDuration } from '../../platform/config/duration.ts';
 import { login, logout, type PasswordFlags, signup } from './account-commands.ts';
-import {
-  type AdminFlags,
-  listClusterNodes,
-  releaseClusterNode,
-  rotateClusterNode,
-} from './admin-nodes-commands.ts';
+import { listClusterNodes, releaseClusterNode, rotateClusterNode } from './admin-nodes-commands.ts';
+import { listRevoked, type RevokeUserFlags, restoreOne, revokeOne } from './admin-users-commands.ts';
 import { type BundleFlags, exportFiles, showBundle } from './bundle-commands.ts';
 import { type CertificateFlags, certificate } from './certificate-command.ts';
 import { type ConnectFlags, connect } from './connect-command.ts';
@@ -24,6 +20,7 @@ import { type RevokeGrantFlags, revokeGrant } from './revoke-grant-command.ts';
 import type { GlobalFlags } from './settings.ts';
 import { type AcceptFlags, acceptTpm, showTrust } from './trust-commands.ts';
 import { type VerifyFlags, verifyFile } from './verify-command.ts';
+import type { AdminFlags } from './with-cluster.ts';
 import type { Workspace } from './workspace.ts';
 
 const EPILOGUE = `
@@ -209,26 +206,40 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     .option('--sidecar-image <image>', 'NAME@sha256:DIGEST (default: the one in the policy)')
     .option('--enclave-domain <name>', 'what the names of enclaves end in')
     .option('--canonical', 'the JSON that it is the hash of, for sha256sum');
-  const nodes = program
-    .command('admin')
-    .description("for the cluster's operator, with the kubeconfig")
-    .command('nodes')
-    .description('nodes, their TPMs and attestation keys');
-  const admin = (nameAndArguments: string, description: string, run: AdminCommand): Command =>
-    command<AdminFlags>(nameAndArguments, description, run, nodes)
+  const operator = program.command('admin').description("for the cluster's operator, with the kubeconfig");
+  const admin = <F extends AdminFlags>(
+    parent: Command,
+    nameAndArguments: string,
+    description: string,
+    run: (workspace: Workspace, first: string, flags: F) => Promise<void>,
+  ): Command =>
+    command<F>(nameAndArguments, description, run, parent)
       .option('--kubeconfig <file>', 'default: KUBECONFIG, else ~/.kube/config')
       .option('--context <name>', 'context of the kubeconfig (default: the current one)')
       .option('--namespace <name>', 'namespace of the release', DEFAULT_RELEASE_NAMESPACE);
-  admin('ls', 'list the nodes that enrolled', (w, _, flags) => listClusterNodes(w, flags));
-  admin('release <node>', "let another TPM enrol under the node's name", releaseClusterNode).option(
+  const nodes = operator.command('nodes').description('nodes, their TPMs and attestation keys');
+  admin(nodes, 'ls', 'list the nodes that enrolled', (w, _, flags) => listClusterNodes(w, flags));
+  admin(nodes, 'release <node>', "let another TPM enrol under the node's name", releaseClusterNode).option(
     '--yes',
     'do not ask',
   );
-  admin('rotate <node>', 'have the agent replace the attestation key by another one', rotateClusterNode);
+  admin(
+    nodes,
+    'rotate <node>',
+    'have the agent replace the attestation key by another one',
+    rotateClusterNode,
+  );
+  const users = operator.command('users').description('users who are kept out');
+  admin(users, 'ls', 'list users who are revoked', (w, _, flags) => listRevoked(w, flags));
+  admin<RevokeUserFlags>(
+    users,
+    'revoke <user>',
+    'take access to everything from a user; open connections end',
+    revokeOne,
+  ).option('--note <text>', 'why, for other operators');
+  admin(users, 'restore <user>', 'take that back', restoreOne);
   return strict(program);
 }
-
-type AdminCommand = (workspace: Workspace, first: string, flags: AdminFlags) => Promise<void>;
 
 function duration(text: string): number {
   const milliseconds = parseDuration(text);

@@ -81,6 +81,7 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
         reconcileMs: config.reconcileInterval,
       },
       trustDocument: () => trust.current?.signed,
+      isRevoked: (name) => trust.current?.document.revoked.users.some(({ user }) => user === name) ?? false,
       log,
       metrics,
       frontMetrics: counters,

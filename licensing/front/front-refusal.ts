@@ -8,6 +8,7 @@ export type FrontCode =
   | 'wrong-credentials'
   | 'user-exists'
   | 'unknown-user'
+  | 'user-revoked'
   | 'overloaded'
   | 'rate-limited'
   | 'no-seat'
@@ -26,6 +27,7 @@ const STATUSES: Readonly<Record<FrontCode, StatusName>> = {
   'user-exists': 'ALREADY_EXISTS',
   // The token is good and its user is gone.
   'unknown-user': 'UNAUTHENTICATED',
+  'user-revoked': 'PERMISSION_DENIED',
   overloaded: 'RESOURCE_EXHAUSTED',
   'rate-limited': 'RESOURCE_EXHAUSTED',
   'no-seat': 'RESOURCE_EXHAUSTED',
@@ -43,6 +45,11 @@ export function frontRefusal(
   details: RefusalDetails = {},
 ): RpcRefusal {
   return new RpcRefusal(STATUSES[refusal.code], refusal, details);
+}
+
+/** PERMISSION_DENIED, to who has shown that they are this user. */
+export function userRevoked(): RpcRefusal {
+  return frontRefusal({ code: 'user-revoked', message: 'this user was revoked', remedy: 'ask the operator' });
 }
 
 /** INVALID_ARGUMENT with `google.rpc.BadRequest`. */

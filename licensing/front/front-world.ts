@@ -29,4 +29,6 @@ export interface FrontWorld {
   readonly seats: number;
   /** The newest trust document, as it was signed. */
   trustDocument(): SignedTrustDocument | undefined;
+  /** Whether that document names the user as revoked. */
+  isRevoked(user: string): boolean;
 }

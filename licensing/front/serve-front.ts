@@ -40,6 +40,7 @@ export interface FrontParts {
     readonly reconcileMs: number;
   };
   readonly trustDocument: FrontWorld['trustDocument'];
+  readonly isRevoked: FrontWorld['isRevoked'];
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly frontMetrics: FrontMetrics;
@@ -86,6 +87,7 @@ export async function serveFront(parts: FrontParts, host: string, port: number):
       workByUser: new RateLimiter(WORK_RATE),
       seats: limits.seats,
       trustDocument: parts.trustDocument,
+      isRevoked: parts.isRevoked,
     }),
   );
   const bound = await server.listen(host, port);

@@ -216,6 +216,24 @@ describe('enclavectl admin nodes', () => {
     expect((await nodes('ls')).answer.nodes).toMatchObject([{ boundEkSha256: now?.spec?.ekSha256 }]);
   });
 
+  test('users are revoked, shown and restored with the same rights', async () => {
+    const users = async (...argv: string[]) => {
+      const ran = await operator.run('admin', 'users', ...argv, '--kubeconfig', kubeconfig, '--json');
+      return { exit: ran.exit, answer: JSON.parse(ran.out) as { code?: string; revoked?: unknown } };
+    };
+    expect(await users('ls')).toMatchObject({ exit: 0, answer: { revoked: [] } });
+    expect(await users('revoke', 'Mallory')).toMatchObject({ exit: 2, answer: { code: 'user-invalid' } });
+    for (const user of ['mallory', 'eve'])
+      expect(await users('revoke', user, '--note', 'left')).toMatchObject({ exit: 0 });
+    expect((await users('ls')).answer.revoked).toMatchObject([
+      { user: 'eve', note: expect.stringMatching(/^revoked 20.*; left$/) },
+      { user: 'mallory' },
+    ]);
+    expect(await users('restore', 'eve')).toMatchObject({ exit: 0 });
+    expect(await users('restore', 'eve')).toMatchObject({ exit: 2, answer: { code: 'user-not-revoked' } });
+    expect((await users('ls')).answer.revoked).toMatchObject([{ user: 'mallory' }]);
+  });
+
   test('what the operator may not do, and a server that is not there, are said', async () => {
     const agent = await world.kube.get(PODS, { name: `enclave-agent-${world.node}`, namespace: NAMESPACE });
     if (agent === undefined) throw new Error('no agent');

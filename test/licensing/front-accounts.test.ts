@@ -51,6 +51,22 @@ test('sign-up, login, a token that works; a taken name; one answer for wrong pas
     expect(logged).not.toContain(secret);
 });
 
+test('a revoked user: no login, no session, and who does not know the password is not told', async () => {
+  const front = await start();
+  const { client, revoked } = front;
+  const ada = await front.token('ada');
+  revoked.add('ada');
+  const api = client();
+  const denied = { status: 'PERMISSION_DENIED', code: 'user-revoked' };
+  expect(await failure(api.listEnclaves({ pageSize: 0, pageToken: '' }, ada))).toMatchObject(denied);
+  expect(await failure(api.login({ user: 'ada', password: 'password of ada' }))).toMatchObject(denied);
+  expect(await failure(api.login({ user: 'ada', password: 'a guess at it' }))).toMatchObject({
+    code: 'wrong-credentials',
+  });
+  revoked.clear();
+  await api.listEnclaves({ pageSize: 0, pageToken: '' }, ada);
+});
+
 test('wrong fields are named, all at once', async () => {
   const front = await start();
   const { client } = front;

@@ -42,6 +42,7 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
   const { log, lines } = recordingLogger();
   const metrics = recordingMetrics();
   let offset = 0;
+  const revoked = new Set<string>();
   const clock = { now: () => Date.now() + offset };
   const roots = liveValue<readonly Uint8Array[]>([authority.root]);
   let front: Awaited<ReturnType<typeof start>> | undefined;
@@ -81,6 +82,7 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
           ...limits,
         },
         trustDocument: () => undefined,
+        isRevoked: (user) => revoked.has(user),
         log,
         metrics,
         frontMetrics: counters,
@@ -105,6 +107,8 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
     launcher,
     lines,
     metrics,
+    /** Users whom the trust document names. */
+    revoked,
     get front() {
       if (front === undefined) throw new Error('front is stopped');
       return front;

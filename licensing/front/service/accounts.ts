@@ -2,7 +2,7 @@ import type { RpcCall } from '../../../platform/rpc/rpc-call.ts';
 import type { RpcRefusal } from '../../../platform/rpc/rpc-error.ts';
 import type { Handlers } from '../../../platform/rpc/service.ts';
 import type { LicensingServiceService } from '../../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
-import { type FrontCode, frontRefusal } from '../front-refusal.ts';
+import { type FrontCode, frontRefusal, userRevoked } from '../front-refusal.ts';
 import type { FrontWorld } from '../front-world.ts';
 import { RequestChecks } from './request-checks.ts';
 
@@ -50,6 +50,10 @@ export function accountHandlers(world: FrontWorld): Accounts {
         throw frontRefusal(WRONG_CREDENTIALS);
       }
       loginsByUser.giveBack(user, clock.now());
+      if (world.isRevoked(user)) {
+        metrics.loggedIn('user-revoked');
+        throw userRevoked();
+      }
       const { token, expiresAt } = await tokens.issue(user, clock.now());
       metrics.loggedIn('ok');
       call.log.info({ user }, 'logged in');

@@ -1,9 +1,9 @@
 import type { RpcCall } from '../../../platform/rpc/rpc-call.ts';
-import { frontRefusal } from '../front-refusal.ts';
+import { frontRefusal, userRevoked } from '../front-refusal.ts';
 import type { FrontWorld } from '../front-world.ts';
 
-/** The user whose token the call carries. @throws RpcRefusal UNAUTHENTICATED */
-export async function authenticate({ tokens, clock }: FrontWorld, call: RpcCall): Promise<string> {
+/** The user whose token the call carries. @throws RpcRefusal UNAUTHENTICATED; PERMISSION_DENIED when the user was revoked */
+export async function authenticate({ tokens, clock, isRevoked }: FrontWorld, call: RpcCall): Promise<string> {
   if (call.bearerToken === undefined)
     throw frontRefusal({
       code: 'unauthenticated',
@@ -12,6 +12,7 @@ export async function authenticate({ tokens, clock }: FrontWorld, call: RpcCall)
     });
   const user = await tokens.check(call.bearerToken, clock.now());
   if (!user.ok) throw frontRefusal(user);
+  if (isRevoked(user.value)) throw userRevoked();
   return user.value;
 }
 
