@@ -6,11 +6,12 @@ import type { Context } from '../platform/run/context.ts';
 import { liveValue, mapLive } from '../platform/run/live.ts';
 import { access, usableTrust } from './access/access.ts';
 import { createStandingAccess } from './access/standing-access.ts';
-import { judgeToken } from './access/token.ts';
+import { createTokenJudge } from './access/token.ts';
 import { agentCalls } from './agent/agent-calls.ts';
 import { createAgentLink } from './agent/agent-link.ts';
 import { obtainCredential } from './life/credential.ts';
 import { keepCertified } from './life/keep-certified.ts';
+import { createAccessLog } from './log/access-log.ts';
 import type { SIDECAR_OPTIONS } from './options.ts';
 import { createHttpProxy } from './proxy/http-proxy.ts';
 import { proxyTcp } from './proxy/tcp-proxy.ts';
@@ -63,13 +64,14 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     metrics,
   });
   const tokenRefusals = metrics.counter('token_refusals_total', 'Requests refused by their token.', ['code']);
+  const judgeToken = createTokenJudge(serverName);
   const http = createHttpProxy({
     enclave: config.enclave,
     upstream,
     limits,
-    judgeToken: async (authorization) => {
+    judgeToken: async (token) => {
       const usable = usableTrust(trust.current().document, rules, now());
-      return usable.ok ? judgeToken(authorization, usable.value, serverName, now()) : usable;
+      return usable.ok ? judgeToken(token, usable.value, now()) : usable;
     },
     standing,
     onRefused: (code, reason) => {
@@ -77,6 +79,8 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
       log.info({ code, reason }, 'request refused');
     },
     log,
+    accessLog: config.accessLog === 'on' ? createAccessLog() : undefined,
+    metrics,
   });
   const data = createDataConnections({
     judge,

@@ -33,6 +33,12 @@ export const SIDECAR_OPTIONS = {
     default: '10s',
     help: 'http mode: how long a client may take until its first request is there',
   },
+  accessLog: {
+    kind: 'choice',
+    values: ['on', 'off'],
+    default: 'on',
+    help: 'http mode: one line on standard output for each request',
+  },
   idleTimeout: { kind: 'duration', default: '1h', help: 'a connection without traffic ends after this' },
   maxConnections: { kind: 'integer', default: 4096, min: 1, help: 'connections at one time' },
 } as const satisfies Options;

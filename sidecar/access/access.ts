@@ -104,7 +104,8 @@ function judgeGrant(
   return grantRevoked(trust, rules, keySha256) ?? success(grant.notAfter);
 }
 
-function userRevoked({ revoked }: TrustDocument, name: string): Refusal<AccessCode> | undefined {
+/** The refusal of a user who was revoked. */
+export function userRevoked({ revoked }: TrustDocument, name: string): Refusal<AccessCode> | undefined {
   return revoked.users.some(({ user }) => user === name)
     ? refuseAccess('user-revoked', 'the user was revoked')
     : undefined;

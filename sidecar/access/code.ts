@@ -22,8 +22,10 @@ export const ACCESS_REMEDIES = {
     'Try again: the enclave waits for the certificate service, by way of its node’s agent.',
   'trust-document-stale':
     'Try again: the enclave waits for the certificate service, by way of its node’s agent.',
-  'token-missing': 'Send "authorization: Bearer" with a token for this enclave.',
-  'token-invalid': 'Log in again, and send "authorization: Bearer" with a token for this enclave.',
+  'token-missing':
+    'Get a token for this enclave from front, and send it as "authorization: Bearer" or "x-enclave-token".',
+  'token-invalid':
+    'Get another token for this enclave from front, and send it as "authorization: Bearer" or "x-enclave-token".',
 } as const satisfies Readonly<Record<string, string>>;
 
 /** Why a connection, or a request, is refused. Also the label of the metric `refusals_total`. */

@@ -1,8 +1,129 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import type { Allowed } from '../access/access.ts';
+/** What of a request's head decides how it is forwarded, and all that is forwarded as it came. */
+export interface RequestHead {
+  /** Name, value, name, value: without hop-by-hop, framing and identity fields, Host and credentials. */
+  readonly headers: string[];
+  /** Of `Host`; undefined when there is none, an empty text when there is more than one. */
+  readonly host: string | undefined;
+  readonly contentLength: string | undefined;
+  readonly transferEncoding: string | undefined;
+  readonly expect: string | undefined;
+  readonly authorization: string | undefined;
+  /** Of `X-Enclave-Token`, the one field of our prefix that a client may send. */
+  readonly token: string | undefined;
+  /** Lower case, without its parameters. */
+  readonly contentType: string;
+}
 
-/** Hop-by-hop fields (RFC 9110, 7.6.1): of this connection, never forwarded. */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
+type Kind =
+  | 'connection'
+  | 'content-length'
+  | 'content-type'
+  | 'cookie'
+  | 'authorization'
+  | 'dropped'
+  | 'expect'
+  | 'host'
+  | 'token'
+  | 'transfer-encoding';
+
+const DROPPED = 'dropped';
+/**
+ * Fields with a meaning of their own here. Dropped are those of this connection (RFC 9110, 7.6.1), and those that say who or where the client is
+ * and are believed by apps, so never taken from outside.
+ */
+const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
+  ['connection', 'connection'],
+  ['content-length', 'content-length'],
+  ['content-type', 'content-type'],
+  ['cookie', 'cookie'],
+  ['authorization', 'authorization'],
+  ['expect', 'expect'],
+  ['host', 'host'],
+  ['transfer-encoding', 'transfer-encoding'],
+  ['x-enclave-token', 'token'],
+  ['http2-settings', DROPPED],
+  ['keep-alive', DROPPED],
+  ['proxy-authenticate', DROPPED],
+  ['proxy-authorization', DROPPED],
+  ['proxy-connection', DROPPED],
+  ['te', DROPPED],
+  ['trailer', DROPPED],
+  ['upgrade', DROPPED],
+  ['forwarded', DROPPED],
+  ['x-real-ip', DROPPED],
+  ['x-client-ip', DROPPED],
+  ['true-client-ip', DROPPED],
+]);
+/** No `Connection` field takes these away: they frame or route the message, or say who it is from. */
+const NEVER_NAMED: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'host']);
+
+function kindOf(name: string): Kind | undefined {
+  const kind = KINDS.get(name);
+  if (kind !== undefined) return kind;
+  if (name.startsWith('x-') && (name.startsWith('x-enclave-') || name.startsWith('x-forwarded-')))
+    return DROPPED;
+  // Servers that hand fields on as variables make "_" of "-", some of anything: such a spelling of a field that means something here is nobody's.
+  if (/[^a-z0-9-]/.test(name) && kindOf(name.replaceAll(/[^a-z0-9]/g, '-')) !== undefined) return DROPPED;
+  return undefined;
+}
+
+/** The fields that a `Connection` field names, in lower case. */
+function namedBy(connection: string): ReadonlySet<string> | undefined {
+  if (connection === '' || /^(?:keep-alive|close)$/i.test(connection)) return undefined;
+  const named = new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
+  for (const name of NEVER_NAMED) named.delete(name);
+  return named;
+}
+
+function without(headers: string[], named: ReadonlySet<string>): string[] {
+  const left: string[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] ?? '';
+    if (!named.has(name.toLowerCase())) left.push(name, headers[i + 1] ?? '');
+  }
+  return left;
+}
+
+/** Reads a request's head, as name, value, name, value; pseudo-header fields (RFC 9113, 8.3) are left out. */
+export function readRequestHead(raw: readonly string[]): RequestHead {
+  let headers: string[] = [];
+  let [connection, cookie, contentType] = ['', '', ''];
+  let host: string | undefined;
+  let contentLength: string | undefined;
+  let transferEncoding: string | undefined;
+  let expect: string | undefined;
+  let authorization: string | undefined;
+  let token: string | undefined;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    if (name.charCodeAt(0) === 58) continue;
+    const value = raw[i + 1] ?? '';
+    const kind = kindOf(name.toLowerCase());
+    if (kind === undefined) headers.push(name, value);
+    else if (kind === 'content-type') {
+      headers.push(name, value);
+      contentType = value;
+    } else if (kind === 'connection') connection = connection === '' ? value : `${connection},${value}`;
+    else if (kind === 'host') host = host === undefined ? value : '';
+    else if (kind === 'content-length') contentLength = value;
+    else if (kind === 'transfer-encoding')
+      transferEncoding = transferEncoding === undefined ? value : `${transferEncoding}, ${value}`;
+    else if (kind === 'expect') expect = value;
+    // Cookies that HTTP/2 has split are one field again (RFC 9113, 8.2.3).
+    else if (kind === 'cookie') cookie = cookie === '' ? value : `${cookie}; ${value}`;
+    else if (kind === 'authorization') authorization = authorization === undefined ? value : '';
+    else if (kind === 'token') token = token === undefined ? value : '';
+  }
+  if (cookie !== '') headers.push('cookie', cookie);
+  const named = namedBy(connection);
+  if (named !== undefined) headers = without(headers, named);
+  const semicolon = contentType.indexOf(';');
+  contentType = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+  return { headers, host, contentLength, transferEncoding, expect, authorization, token, contentType };
+}
+
+/** Fields of this connection in an answer; its length stays, and its framing is made anew. */
+const ANSWER_DROPPED: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -13,62 +134,29 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
-/** Frame the message, or route it: no `Connection` field takes them away. A body without its length would be read as a request of its own. */
-const NEVER_DROPPED: ReadonlySet<string> = new Set(['content-length', 'host']);
-/** What we say of the client, and what others might: believed by apps, so never taken from outside. */
-const IDENTITY: ReadonlySet<string> = new Set([
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-client-cert',
-  'x-real-ip',
-]);
-const PREFIX = 'x-enclave-';
 
-function isOurs(name: string): boolean {
-  // Many servers read "_" as "-".
-  const normal = name.toLowerCase().replaceAll('_', '-');
-  return normal.startsWith(PREFIX) || IDENTITY.has(normal);
-}
-
-function hopByHop(connection: string | undefined): (name: string) => boolean {
-  const named = new Set((connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
-  for (const name of NEVER_DROPPED) named.delete(name);
-  return (name) => HOP_BY_HOP.has(name.toLowerCase()) || named.has(name.toLowerCase());
-}
-
-/** Visible ASCII stays, the rest is percent-encoded: a name never becomes two header fields. */
-function safe(text: string): string {
-  return text.replace(/[^\x21-\x24\x26-\x7e]/gu, (character) => encodeURIComponent(character.toWellFormed()));
-}
-
-/** The client's header for the app: without hop-by-hop and identity fields, with our own identity fields. */
-export function requestHeaders(
-  request: IncomingMessage,
-  enclave: string,
-  allowed: Allowed,
-): OutgoingHttpHeaders {
-  const dropped = hopByHop(request.headers.connection);
-  const outgoing: OutgoingHttpHeaders = Object.create(null);
-  for (const [name, values] of Object.entries(request.headersDistinct))
-    if (values !== undefined && !dropped(name) && !isOurs(name)) outgoing[name] = values;
-  // One host, as Node read it; a second one is nobody's.
-  outgoing.host = request.headers.host ?? enclave;
-  // A body of unknown length stays one; Node frames it anew.
-  if (request.headers['transfer-encoding'] !== undefined) outgoing['transfer-encoding'] = 'chunked';
-  outgoing['x-enclave-id'] = safe(enclave);
-  outgoing['x-enclave-user'] = safe(allowed.user);
-  outgoing['x-enclave-access'] = allowed.via;
-  if (allowed.keySha256 !== undefined) outgoing['x-enclave-key-sha256'] = allowed.keySha256;
-  return outgoing;
-}
-
-/** The app's header for the client, as name, value, name, value. */
-export function responseHeaders(response: IncomingMessage): string[] {
-  const dropped = hopByHop(response.headers.connection);
-  const headers: string[] = [];
-  for (let i = 0; i + 1 < response.rawHeaders.length; i += 2) {
-    const [name, value] = [response.rawHeaders[i] ?? '', response.rawHeaders[i + 1] ?? ''];
-    if (!dropped(name)) headers.push(name, value);
+/** The app's head for the client, as name, value, name, value. */
+export function answerHeaders(raw: readonly string[]): string[] {
+  let headers: string[] = [];
+  let connection = '';
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    if (name.charCodeAt(0) === 58) continue;
+    const lower = name.toLowerCase();
+    if (!ANSWER_DROPPED.has(lower)) headers.push(lower, raw[i + 1] ?? '');
+    else if (lower === 'connection') connection += `${raw[i + 1]},`;
   }
+  const named = namedBy(connection.slice(0, -1));
+  if (named !== undefined) headers = without(headers, named);
   return headers;
+}
+
+/** Trailer fields as they may travel on: none that frames, routes, or says who somebody is (RFC 9110, 6.5.1). */
+export function trailerFields(raw: readonly string[]): string[] {
+  const fields: string[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = (raw[i] ?? '').toLowerCase();
+    if (name.charCodeAt(0) !== 58 && kindOf(name) === undefined) fields.push(name, raw[i + 1] ?? '');
+  }
+  return fields;
 }

@@ -1,12 +1,24 @@
-import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { TLSSocket } from 'node:tls';
-import type { Refusal, Result } from '../../formats/bytes/result.ts';
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import type { Result } from '../../formats/bytes/result.ts';
 import type { Logger } from '../../platform/log/logger.ts';
+import type { Metrics } from '../../platform/metrics/metrics.ts';
+import { explain } from '../../platform/run/explain.ts';
 import type { Allowed } from '../access/access.ts';
 import type { AccessCode } from '../access/code.ts';
 import type { StandingAccess } from '../access/standing-access.ts';
-import { sendProblem } from '../serve/problem.ts';
-import { forwardRequest } from './forward-request.ts';
+import type { AccessLog } from '../log/access-log.ts';
+import { AppAgent } from './app-agent.ts';
+import { AppSessions } from './app-sessions.ts';
+import { identityHeaders } from './client-identity.ts';
+import type { Exchange, Malformed } from './exchange.ts';
+import { type HttpClient, httpClient } from './http-client.ts';
+import { createHttp1Server, type Handled } from './http1-server.ts';
+import { forwardOverHttp1, forwardWebSocket } from './http1-upstream.ts';
+import { createHttp2Server } from './http2-server.ts';
+import { forwardOverHttp2 } from './http2-upstream.ts';
+import { Run } from './run.ts';
 import type { ProxyLimits } from './tcp-proxy.ts';
 import type { UpstreamAddress } from './upstream.ts';
 
@@ -15,11 +27,13 @@ export interface HttpProxyOptions {
   readonly upstream: UpstreamAddress;
   readonly limits: ProxyLimits;
   /** Judges one request by its token: asked where the connection's certificate did not decide. */
-  judgeToken(authorization: string | undefined): Promise<Result<Allowed, AccessCode>>;
+  judgeToken(token: string | undefined): Promise<Result<Allowed, AccessCode>>;
   onRefused(code: AccessCode, message: string): void;
   /** Ends what a token let in when the token does, and when access is taken back. */
   readonly standing: StandingAccess;
   readonly log: Logger;
+  readonly accessLog: AccessLog | undefined;
+  readonly metrics: Metrics;
 }
 
 export interface HttpProxy {
@@ -30,86 +44,131 @@ export interface HttpProxy {
   close(): void;
 }
 
-interface Client {
-  readonly allowed: Allowed | undefined;
-  readonly impatience: NodeJS.Timeout;
-  /** Requests under way. */
-  active: number;
-}
+/** Requests under way at one time, of all clients. */
+const MAX_RUNNING = 4096;
 
-/** HTTP/1.1 to the client and to the app, request by request, with the client's identity in fields that only we can set. */
+/** HTTP to the client and to the app, request by request, with the client's identity in fields that only we can set. */
 export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
-  const { upstream, limits, log } = options;
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: 64, timeout: limits.idleTimeout });
-  const clients = new Map<TLSSocket, Client>();
-  let draining = false;
+  const { upstream, limits, log, accessLog, metrics } = options;
+  const requests = metrics.counter('requests_total', 'Requests by status class.', ['class']);
+  const agent = new AppAgent(upstream, limits.connectTimeout);
+  const sessions = new AppSessions(upstream, limits.connectTimeout);
+  const prefix = randomBytes(6).toString('hex');
+  let count = 0;
+  let running = 0;
 
-  const forwarding = { enclave: options.enclave, upstream, agent, log };
-  const forward = (incoming: IncomingMessage, response: ServerResponse, allowed: Allowed): void =>
-    forwardRequest(incoming, response, allowed, forwarding);
+  const forward = (run: Run, client: HttpClient, identity: readonly string[]): void => {
+    const { exchange } = run;
+    const host = exchange.authority || client.facts.enclave;
+    const fields = [...identity, 'X-Enclave-Request-Id', run.id];
+    if (exchange.websocket) forwardWebSocket(run, agent, host, fields);
+    else if (run.grpc) forwardOverHttp2(run, sessions, host, fields);
+    else forwardOverHttp1(run, agent, host, fields);
+  };
 
-  const server = createServer(
-    { maxHeaderSize: 32_768, keepAliveTimeout: limits.idleTimeout },
-    (incoming, response) => {
-      const { socket } = incoming;
-      const client = socket instanceof TLSSocket ? clients.get(socket) : undefined;
-      if (client === undefined) return void response.destroy();
-      clearTimeout(client.impatience);
-      client.active += 1;
-      response.once('close', () => {
-        client.active -= 1;
-        if (draining && client.active === 0) socket.end();
+  /** By its token, which goes no further; a credential of the app's own does. */
+  const judge = async (run: Run, client: HttpClient): Promise<void> => {
+    const { head, out } = run.exchange;
+    const token = head.token ?? /^Bearer +([^ ]+) *$/i.exec(head.authorization ?? '')?.[1];
+    const judged = await options.judgeToken(token);
+    if (out.destroyed) return;
+    if (judged.ok) {
+      run.user = judged.value.user;
+      if (head.token !== undefined && head.authorization !== undefined)
+        head.headers.push('authorization', head.authorization);
+      run.release = options.standing.hold(judged.value, {
+        judge: () => options.judgeToken(token),
+        end: (why) => {
+          options.onRefused(why.code, why.message);
+          run.refuse(401, 'access-ended', why);
+        },
       });
-      if (draining) response.setHeader('connection', 'close');
-      const { allowed } = client;
-      if (allowed !== undefined) return forward(incoming, response, allowed);
-      const judge = () => options.judgeToken(incoming.headers.authorization);
-      judge().then(
-        (judged) => {
-          if (judged.ok) {
-            const end = ({ code, message }: Refusal<AccessCode>): void => {
-              options.onRefused(code, message);
-              socket.destroy();
-            };
-            response.once('close', options.standing.hold(judged.value, { judge, end }));
-            return forward(incoming, response, judged.value);
-          }
-          options.onRefused(judged.code, judged.message);
-          const missing = judged.code === 'token-missing' || judged.code === 'token-invalid';
-          if (missing) response.setHeader('www-authenticate', 'Bearer');
-          // Nobody we know: a stranger holds no connection longer than it takes to ask once.
-          response.setHeader('connection', 'close');
-          incoming.resume();
-          return sendProblem(response, missing ? 401 : 403, judged);
-        },
-        (error: unknown) => {
-          log.error({ error }, 'token could not be judged');
-          response.destroy();
-        },
-      );
-      return undefined;
-    },
-  );
-  server.on('clientError', (_, socket) => socket.destroy());
+      return forward(run, client, identityHeaders(client.facts, judged.value));
+    }
+    options.onRefused(judged.code, judged.message);
+    const missing = judged.code === 'token-missing' || judged.code === 'token-invalid';
+    // Nobody we know: a stranger holds no connection longer than it takes to ask once.
+    server(client).dismiss(client);
+    return run.refuse(missing ? 401 : 403, 'refused', judged, missing ? ['www-authenticate', 'Bearer'] : []);
+  };
+
+  const over = (run: Run): void => {
+    running -= 1;
+    run.release?.();
+    const { exchange, outcome, status } = run;
+    const gone =
+      outcome === 'ok' && !exchange.out.writableFinished && !(exchange.websocket && status === 101);
+    run.cancel?.();
+    run.cancel = undefined;
+    requests.inc({ class: gone ? 'client-gone' : `${Math.floor(status / 100)}xx` });
+    accessLog?.write({
+      id: run.id,
+      user: run.user,
+      method: exchange.method,
+      path: exchange.path,
+      version: exchange.version,
+      status,
+      bytes: run.bytes,
+      milliseconds: performance.now() - run.began,
+      outcome: gone ? 'client-gone' : outcome,
+    });
+  };
+
+  const handle = (
+    exchange: Exchange,
+    client: HttpClient,
+    malformed: Malformed | undefined,
+    finished: () => void,
+  ): Handled => {
+    count += 1;
+    running += 1;
+    const run = new Run(exchange, `${prefix}-${count.toString(36)}`);
+    const { allowed, identity } = client;
+    run.user = allowed?.user;
+    exchange.onClose(() => {
+      over(run);
+      finished();
+    });
+    if (malformed !== undefined) {
+      const refusal = {
+        code: 'request-malformed',
+        message: malformed.message,
+        remedy: 'Send another request.',
+      };
+      run.refuse(malformed.status, 'malformed', refusal);
+    } else if (running > MAX_RUNNING) run.unanswered(503, 'busy', 'too many requests are under way');
+    else if (identity !== undefined) {
+      const { authorization } = exchange.head;
+      if (authorization !== undefined) exchange.head.headers.push('authorization', authorization);
+      forward(run, client, identity);
+    } else
+      judge(run, client).catch((error: unknown) => {
+        log.error({ reason: explain(error) }, 'token could not be judged');
+        exchange.abort(constants.NGHTTP2_INTERNAL_ERROR);
+      });
+    return run;
+  };
+
+  const { idleTimeout, requestTimeout } = limits;
+  const http1 = createHttp1Server({ idleTimeout, requestTimeout, handle });
+  const http2 = createHttp2Server({ idleTimeout, requestTimeout, handle });
+  const server = ({ socket }: HttpClient) => (socket.alpnProtocol === 'h2' ? http2 : http1);
 
   return {
     serve: (socket, allowed) =>
       new Promise((resolve) => {
-        // A client that never sends a whole header must not hold a connection.
-        const impatience = setTimeout(() => socket.destroy(), limits.requestTimeout);
-        clients.set(socket, { allowed, impatience, active: 0 });
-        socket.setTimeout(limits.idleTimeout, () => socket.destroy());
-        socket.once('close', () => {
-          clearTimeout(impatience);
-          clients.delete(socket);
-          resolve();
-        });
-        server.emit('connection', socket);
+        socket.once('close', resolve);
+        const client = httpClient(options.enclave, socket, allowed);
+        server(client).serve(client);
       }),
     drain: () => {
-      draining = true;
-      for (const [socket, { active }] of clients) if (active === 0) socket.end();
+      http1.drain();
+      http2.drain();
     },
-    close: () => agent.destroy(),
+    close: () => {
+      agent.destroy();
+      sessions.close();
+      accessLog?.flush();
+    },
   };
 }

@@ -98,6 +98,7 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
       const csr = ok(parseCertificateRequest(ok(certifyRequest.decode(body)).value.certificateRequest)).value;
       if (!verifyRequestSignature(nodeCrypto, csr) || !csr.attributes.evidence) return respond(response, 400);
       const der = authorities.enclaves.certify(csr.spki, {
+        uri: ['spiffe://test/ns/n/sa/s'],
         dns: [SERVER_NAME],
         extendedKeyUsage: [OID_EKU_ENCLAVE, OID_EKU_SERVER_AUTH],
         notBefore: unixNow(),

@@ -244,5 +244,7 @@ test('protocols: evidence only when it is the only offer', () => {
   expect(chooseProtocol([EVIDENCE_ALPN, 'h2'], 'tcp', ['h2'])).toBe('h2');
   expect(chooseProtocol([EVIDENCE_ALPN, 'x'], 'tcp', ['h2', EVIDENCE_ALPN])).toBeUndefined();
   expect(chooseProtocol(['a', 'b'], 'tcp', ['b', 'a'])).toBe('a');
-  expect(chooseProtocol(['h2', 'http/1.1'], 'http', ['h2'])).toBe('http/1.1');
+  expect(chooseProtocol(['h2', 'http/1.1'], 'http', [])).toBe('h2');
+  expect(chooseProtocol(['http/1.1'], 'http', ['h2'])).toBe('http/1.1');
+  expect(chooseProtocol(['other', 'h3'], 'http', ['other'])).toBeUndefined();
 });

@@ -91,6 +91,7 @@ export function startSidecar(
     idleTimeout: 60_000,
     requestTimeout: 10_000,
     maxConnections: 100,
+    accessLog: 'off',
     ...changes,
   };
   const done = app({

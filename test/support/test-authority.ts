@@ -20,6 +20,7 @@ export interface IssueFields {
   readonly extendedKeyUsage?: readonly string[];
   readonly notBefore?: number;
   readonly notAfter?: number;
+  readonly commonName?: string;
   readonly extensions?: Partial<CertificateFields['extensions']>;
 }
 
@@ -50,7 +51,7 @@ export function createTestAuthority(commonName = 'test root'): TestAuthority {
       {
         serial: serial(),
         issuer: name,
-        subject: {},
+        subject: fields.commonName === undefined ? {} : { commonName: fields.commonName },
         notBefore: fields.notBefore ?? now - 60,
         notAfter: fields.notAfter ?? now + 600,
         spki,

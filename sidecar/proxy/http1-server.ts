@@ -1,0 +1,150 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { problemDocument } from '../../platform/http/problem.ts';
+import type { Exchange, Malformed } from './exchange.ts';
+import type { HttpClient } from './http-client.ts';
+import { Http1Exchange, responseFor } from './http1-exchange.ts';
+
+/** Requests that a client may send before the first is answered. */
+const PIPELINED = 1024;
+
+export interface HttpServerOptions {
+  /** Milliseconds. */
+  readonly idleTimeout: number;
+  /** Until a client's first request. */
+  readonly requestTimeout: number;
+  /** Takes one request; `over` is called when it is over. Returns a way to end it for want of time. */
+  handle(exchange: Exchange, client: HttpClient, malformed: Malformed | undefined, over: () => void): Handled;
+}
+
+export interface Handled {
+  /** Nothing has come either way for too long. */
+  timeOut(): void;
+}
+
+export interface HttpServer {
+  /** Serves one connection. */
+  serve(client: HttpClient): void;
+  /** No further request of this connection is taken. */
+  dismiss(client: HttpClient): void;
+  /** Connections end as soon as they have no request under way. */
+  drain(): void;
+}
+
+interface Connection {
+  readonly client: HttpClient;
+  readonly impatience: NodeJS.Timeout;
+  readonly waiting: Http1Exchange[];
+  current: { readonly exchange: Http1Exchange; readonly handled: Handled } | undefined;
+  last: boolean;
+}
+
+const MALFORMED = problemDocument(400, {
+  code: 'request-malformed',
+  message: 'this is no HTTP/1.1 that can be forwarded',
+  remedy: 'Compare it with RFC 9112.',
+});
+
+/** HTTP/1.1 of clients. Requests of a connection are taken one after the other, however many were sent at once. */
+export function createHttp1Server(options: HttpServerOptions): HttpServer {
+  const connections = new Map<TLSSocket, Connection>();
+  let draining = false;
+
+  const next = (connection: Connection): void => {
+    connection.current = undefined;
+    const { socket } = connection.client;
+    if (connection.last || (draining && connection.waiting.length === 0)) {
+      socket.end();
+      return;
+    }
+    const exchange = connection.waiting.shift();
+    if (exchange === undefined) return;
+    if (connection.waiting.length === 0) socket.resume();
+    begin(connection, exchange);
+  };
+  const begin = (connection: Connection, exchange: Http1Exchange): void => {
+    const malformed = exchange.malformed();
+    // What comes after it may be no request at all.
+    if (malformed !== undefined) connection.last = true;
+    exchange.last = draining || connection.last;
+    // Set before the request is taken: it may be over at once.
+    let done = false;
+    const over = (): void => {
+      done = true;
+      if (connection.current?.exchange === exchange) next(connection);
+    };
+    connection.current = { exchange, handled: { timeOut: () => exchange.abort() } };
+    const handled = options.handle(exchange, connection.client, malformed, over);
+    if (!done) connection.current = { exchange, handled };
+  };
+  const take = (incoming: IncomingMessage, response: ServerResponse, upgrade?: Buffer): void => {
+    const { socket } = incoming;
+    const connection = socket instanceof TLSSocket ? connections.get(socket) : undefined;
+    if (connection === undefined) return void socket.destroy();
+    clearTimeout(connection.impatience);
+    const exchange = new Http1Exchange(incoming, response, upgrade);
+    if (connection.current === undefined) {
+      begin(connection, exchange);
+      return;
+    }
+    connection.waiting.push(exchange);
+    if (connection.waiting.length > PIPELINED) socket.destroy();
+    else socket.pause();
+  };
+
+  const server = createServer({
+    maxHeaderSize: 32_768,
+    keepAliveTimeout: options.idleTimeout,
+    insecureHTTPParser: false,
+    // Whatever else somebody wants to switch to is answered in HTTP/1.1 (RFC 9110, 7.8).
+    shouldUpgradeCallback: ({ headers, method }) =>
+      method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket',
+  });
+  // As many as fit into the header's size: none is dropped unseen.
+  server.maxHeadersCount = 0;
+  server.on('request', (incoming, response) => take(incoming, response));
+  server.on('checkContinue', (incoming, response) => take(incoming, response));
+  server.on('upgrade', (incoming, _socket, head) => take(incoming, responseFor(incoming), head));
+  server.on('clientError', (_error, socket) => {
+    const connection = socket instanceof TLSSocket ? connections.get(socket) : undefined;
+    if (connection === undefined || connection.current !== undefined || !socket.writable)
+      return void socket.destroy();
+    const body = JSON.stringify(MALFORMED);
+    socket.end(
+      `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    return undefined;
+  });
+
+  return {
+    serve: (client) => {
+      const { socket } = client;
+      // A client that never sends a whole header must not hold a connection.
+      const impatience = setTimeout(() => socket.destroy(), options.requestTimeout);
+      const connection: Connection = { client, impatience, waiting: [], current: undefined, last: false };
+      connections.set(socket, connection);
+      socket.setTimeout(options.idleTimeout, () => {
+        if (connection.current === undefined) socket.destroy();
+        else connection.current.handled.timeOut();
+      });
+      socket.once('close', () => {
+        clearTimeout(impatience);
+        connections.delete(socket);
+      });
+      server.emit('connection', socket);
+    },
+    dismiss: ({ socket }) => {
+      const connection = connections.get(socket);
+      if (connection === undefined) return;
+      connection.last = true;
+      if (connection.current !== undefined) connection.current.exchange.last = true;
+    },
+    drain: () => {
+      draining = true;
+      for (const [socket, { current }] of connections) {
+        if (current === undefined) socket.end();
+        else current.exchange.last = true;
+      }
+    },
+  };
+}

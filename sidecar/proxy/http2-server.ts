@@ -1,0 +1,81 @@
+import { performServerHandshake, type ServerHttp2Session } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import type { HttpClient } from './http-client.ts';
+import type { Handled, HttpServer, HttpServerOptions } from './http1-server.ts';
+import { Http2Exchange, type PseudoFields } from './http2-exchange.ts';
+
+const STREAMS = 100;
+/** Bytes that a client may send before they are read, a stream and a connection. */
+const STREAM_WINDOW = 262_144;
+const CONNECTION_WINDOW = 1_048_576;
+/** Streams that a client may open and reset at once, and then a second: what rapid reset (CVE-2023-44487) lives on. */
+const RESETS = { streamResetBurst: 200, streamResetRate: 20 };
+
+interface Connection {
+  readonly session: ServerHttp2Session;
+  readonly running: Set<Handled>;
+}
+
+/**
+ * HTTP/2 of clients. nghttp2 bounds by itself what no request needs: a header of more than 32 KiB, CONTINUATION frames without end, outstanding
+ * settings and pings, invalid frames; it ends such a connection.
+ */
+export function createHttp2Server(options: HttpServerOptions): HttpServer {
+  const connections = new Map<TLSSocket, Connection>();
+  let draining = false;
+
+  const serve = (client: HttpClient): void => {
+    const { socket } = client;
+    const impatience = setTimeout(() => socket.destroy(), options.requestTimeout);
+    const session = performServerHandshake(socket, {
+      ...RESETS,
+      maxHeaderListPairs: 256,
+      maxSessionMemory: 4,
+      maxSettings: 32,
+      maxOutstandingPings: 10,
+      maxSessionInvalidFrames: 100,
+      maxSessionRejectedStreams: 100,
+      settings: {
+        maxConcurrentStreams: STREAMS,
+        maxHeaderListSize: 32_768,
+        initialWindowSize: STREAM_WINDOW,
+        enableConnectProtocol: true,
+        enablePush: false,
+      },
+    });
+    const connection: Connection = { session, running: new Set() };
+    connections.set(socket, connection);
+    session.on('error', () => socket.destroy());
+    session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW));
+    session.once('close', () => {
+      clearTimeout(impatience);
+      connections.delete(socket);
+      socket.destroy();
+    });
+    session.setTimeout(options.idleTimeout, () => {
+      if (connection.running.size === 0) return session.close();
+      for (const each of connection.running) each.timeOut();
+    });
+    session.on('stream', (stream, headers, _flags, raw: readonly string[]) => {
+      clearTimeout(impatience);
+      const exchange = new Http2Exchange(stream, headers as PseudoFields, raw);
+      let handled: Handled | undefined;
+      let done = false;
+      handled = options.handle(exchange, client, exchange.malformed(), () => {
+        done = true;
+        if (handled !== undefined) connection.running.delete(handled);
+      });
+      if (!done) connection.running.add(handled);
+    });
+    if (draining) session.close();
+  };
+
+  return {
+    serve,
+    dismiss: ({ socket }) => connections.get(socket)?.session.close(),
+    drain: () => {
+      draining = true;
+      for (const { session } of connections.values()) session.close();
+    },
+  };
+}
