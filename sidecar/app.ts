@@ -4,6 +4,7 @@ import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import { unixSeconds } from '../platform/run/clock.ts';
 import type { Context } from '../platform/run/context.ts';
 import { liveValue, mapLive } from '../platform/run/live.ts';
+import { sleep } from '../platform/run/sleep.ts';
 import { access, usableTrust } from './access/access.ts';
 import { createStandingAccess } from './access/standing-access.ts';
 import { createTokenJudge } from './access/token.ts';
@@ -116,6 +117,9 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
       log,
       metrics,
       clock,
+      elapsed: () => performance.now(),
+      sleep,
+      random: Math.random,
       signal,
     }),
   ];

@@ -1,11 +1,12 @@
 export interface HealthReport {
   readonly ok: boolean;
-  /** One line a check: `name: ok` or `name: reason`. */
+  /** One line a check: `name: ok`, `name: ok; note` or `name: reason`. */
   readonly lines: readonly string[];
 }
 
 export interface HealthCheck {
-  ok(): void;
+  /** `note`: what an operator should know all the same, in one line without secrets. */
+  ok(note?: string): void;
   /** Why not, in one line without secrets: the page is readable by whoever reaches the port. */
   fail(reason: string): void;
 }
@@ -23,13 +24,16 @@ export interface Health {
 }
 
 export function createHealth(): Health {
-  const checks = new Map<string, string | undefined>();
+  const checks = new Map<string, { readonly ok: boolean; readonly text: string }>();
   let draining = false;
   let death: string | undefined;
   return {
     check: (name) => {
-      checks.set(name, 'starting');
-      return { ok: () => void checks.set(name, undefined), fail: (reason) => void checks.set(name, reason) };
+      checks.set(name, { ok: false, text: 'starting' });
+      return {
+        ok: (note) => void checks.set(name, { ok: true, text: note === undefined ? 'ok' : `ok; ${note}` }),
+        fail: (reason) => void checks.set(name, { ok: false, text: reason }),
+      };
     },
     drain: () => {
       draining = true;
@@ -39,14 +43,10 @@ export function createHealth(): Health {
     },
     ready: () => ({
       // Before the first part has said that it exists, nothing is ready: the page is served before the app runs.
-      ok:
-        !draining &&
-        death === undefined &&
-        checks.size > 0 &&
-        [...checks.values()].every((reason) => reason === undefined),
+      ok: !draining && death === undefined && checks.size > 0 && [...checks.values()].every(({ ok }) => ok),
       lines: [
         ...(checks.size === 0 ? ['process: starting'] : []),
-        ...[...checks].map(([name, reason]) => `${name}: ${reason ?? 'ok'}`),
+        ...[...checks].map(([name, { text }]) => `${name}: ${text}`),
         ...(draining ? ['process: draining'] : []),
         ...(death === undefined ? [] : [`process: ${death}`]),
       ],

@@ -15,7 +15,7 @@ import {
 } from '../../formats/evidence/signed-trust-document.ts';
 import type { SignedTrustDocument } from '../../formats/evidence/trust-document.ts';
 import { AGENT_PATHS } from '../../names/wire.ts';
-import { AgentError } from './agent-error.ts';
+import { answerError } from './agent-error.ts';
 import type { AgentLink } from './agent-link.ts';
 
 /** A certificate and the request it came from: what the agent wants to see before it quotes. */
@@ -46,12 +46,12 @@ const TRUST_MS = 45_000;
 
 function decoded<T>(codec: MessageCodec<T>, body: Uint8Array): T {
   const message = codec.decode(body);
-  if (!message.ok) throw new AgentError(message.message, false);
+  if (!message.ok) throw answerError(message.message);
   return message.value;
 }
 
 function present(evidence: Bundle | undefined): Bundle {
-  if (evidence === undefined) throw new AgentError('the agent’s answer holds no evidence', false);
+  if (evidence === undefined) throw answerError('the agent’s answer holds no evidence');
   return evidence;
 }
 
@@ -115,7 +115,7 @@ export function agentCalls(link: AgentLink): AgentCalls {
       const { status, body } = await link.call(call, signal);
       if (status === 204) return undefined;
       const signed = decodeSignedTrustDocument(body);
-      if (!signed.ok) throw new AgentError(signed.message, false);
+      if (!signed.ok) throw answerError(signed.message);
       return signed.value;
     },
   };

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import type { Socket } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
@@ -97,7 +97,7 @@ export function createAgentLink(options: AgentLinkOptions): AgentLink {
           ...(call.body && { 'content-type': MEDIA_TYPES.protobuf }),
         },
       });
-      outgoing.on('error', (error) => reject(new AgentError(error, outgoing.reusedSocket)));
+      outgoing.on('error', (error) => reject(new AgentError(error, { reused: outgoing.reusedSocket })));
       outgoing.once('socket', (socket) => outgoing.end(call.body?.(socket)));
       outgoing.once('response', (incoming) => {
         const chunks: Buffer[] = [];
@@ -108,7 +108,7 @@ export function createAgentLink(options: AgentLinkOptions): AgentLink {
             incoming.destroy(new Error(`the agent's answer is over ${call.maxBytes} bytes`));
           else chunks.push(chunk);
         });
-        incoming.on('error', (error) => reject(new AgentError(error, false)));
+        incoming.on('error', (error) => reject(new AgentError(error, {})));
         incoming.once('end', () => {
           const status = incoming.statusCode ?? 0;
           const body = Buffer.concat(chunks);
@@ -123,7 +123,8 @@ export function createAgentLink(options: AgentLinkOptions): AgentLink {
       const timeout = AbortSignal.timeout(call.timeoutMs);
       const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
       // Read each time: the kubelet replaces it long before it ends.
-      const token = (await readFile(options.tokenFile, 'utf8')).trim();
+      // In one piece from a tmpfs: not worth the threads that an asynchronous read would start, and keep.
+      const token = readFileSync(options.tokenFile, 'utf8').trim();
       try {
         return await send(call, token, either);
       } catch (error) {

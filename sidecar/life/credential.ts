@@ -20,10 +20,19 @@ export interface CredentialOptions {
   readonly serverName: string;
 }
 
+/** What the certificate service sent is not what was asked for. */
+export class UnusableCertificate extends Error {
+  override readonly name = 'UnusableCertificate';
+
+  constructor(message: string) {
+    super(`the new certificate is of no use: ${message}`);
+  }
+}
+
 /**
  * A new key, certified and quoted: prove, certify with the evidence inside the request, first quote (over the epoch). The key exists in this process
  * only. Nothing is returned unless all of it succeeded, so certificate and evidence change together.
- * @throws an AgentError, or an Error when what came back is not for this key and name
+ * @throws AgentError, UnusableCertificate
  */
 export async function obtainCredential(
   agent: AgentCalls,
@@ -36,13 +45,13 @@ export async function obtainCredential(
   const request = buildCertificateRequest({ spki: key.spki, evidence }, key.sign, key.scheme);
   const chain = await agent.certify(request, signal);
   const leaf = parseCertificate(chain[0] ?? new Uint8Array(0));
-  if (!leaf.ok) throw new Error(`the certificate cannot be read: ${leaf.message}`);
+  if (!leaf.ok) throw new UnusableCertificate(leaf.message);
   const { spki, extensions, notBefore, notAfter } = leaf.value;
-  if (!equal(spki, key.spki)) throw new Error('the certificate is for another key');
+  if (!equal(spki, key.spki)) throw new UnusableCertificate('it is for another key');
   if (!extensions.extendedKeyUsage?.includes(OID_EKU_ENCLAVE))
-    throw new Error('the certificate is not an enclave’s');
+    throw new UnusableCertificate('it is not an enclave’s');
   if (!extensions.subjectAltName?.dns.includes(serverName))
-    throw new Error(`the certificate does not name ${serverName}`);
+    throw new UnusableCertificate(`it does not name ${serverName}`);
   const credential = { key, chain, request, notBefore, notAfter };
   await agent.quote(new Uint8Array(0), credential, signal);
   return credential;

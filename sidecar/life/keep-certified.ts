@@ -4,9 +4,11 @@ import type { Metrics } from '../../platform/metrics/metrics.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
 import { type Clock, unixSeconds } from '../../platform/run/clock.ts';
 import { explain } from '../../platform/run/explain.ts';
-import { sleep } from '../../platform/run/sleep.ts';
-import type { Credential } from './credential.ts';
+import { type Credential, UnusableCertificate } from './credential.ts';
+import { failureCode, lifeMetrics } from './life-metrics.ts';
 import { rotation } from './rotation.ts';
+import { steadyClock } from './steady-clock.ts';
+import { type Sleep, waitUntil } from './wait-until.ts';
 
 export interface Keeping {
   /** One attempt; throws when it fails. */
@@ -19,65 +21,102 @@ export interface Keeping {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** Monotonic milliseconds. */
+  elapsed(): number;
+  readonly sleep: Sleep;
+  /** 0 to 1, asked once a certificate. */
+  random(): number;
   readonly signal: AbortSignal;
 }
 
-const LONGEST_SLEEP_MS = 3_600_000;
-
 /**
- * Obtains the first certificate and renews it at two thirds of its life, for as long as the signal lets it.
+ * Obtains the first certificate and renews it at two thirds of its life, for as long as the signal lets it. The old one serves until it ends, on
+ * its own time: neither a hanging attempt nor a clock that was set moves that.
  * @throws what `activate` throws
  */
 export async function keepCertified(keeping: Keeping): Promise<void> {
-  const { check, log, metrics, clock, signal } = keeping;
-  const attempts = metrics.counter('certificates_total', 'Attempts to get a certificate.', ['outcome']);
-  const expiry = metrics.gauge('certificate_not_after_seconds', 'End of the certificate, unix seconds.');
-  const took = metrics.histogram('attestation_seconds', 'Time from a new key to its first quote.');
+  const { check, log, clock, elapsed, sleep, signal } = keeping;
+  const metrics = lifeMetrics(keeping.metrics);
   const backoff = createBackoff(200, 15_000);
-  let current: Credential | undefined;
-  let random = Math.random();
   let expired = false;
-  while (!signal.aborted) {
-    const now = unixSeconds(clock);
-    const state = current === undefined ? undefined : rotation(current, now, random);
-    if (state?.state === 'good') {
-      const ms = Math.min((state.renewAt - now) * 1000, LONGEST_SLEEP_MS);
-      await sleep(Math.max(ms, 250), signal);
-      continue;
+  let superseded = new AbortController();
+  let failures = 0;
+  let reason = '';
+
+  const say = (serving: boolean): void => {
+    if (expired) check.fail(`the certificate has expired and no new one could be got: ${reason}`);
+    else if (!serving) check.fail(`no certificate yet: ${reason}`);
+    else check.ok(failures === 0 ? undefined : `not renewed after ${failures} attempts: ${reason}`);
+  };
+
+  /** One new certificate, after as many attempts as it takes; undefined when the signal aborted. */
+  const obtain = async (serving: boolean): Promise<Credential | undefined> => {
+    for (;;) {
+      try {
+        const next = await keeping.obtain(signal);
+        if (signal.aborted) return undefined;
+        refuseIfNotValid(next, unixSeconds(clock));
+        return next;
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        failures += 1;
+        reason = explain(error);
+        metrics.attempts.inc({ outcome: 'failed' });
+        metrics.failures.inc({ code: failureCode(error) });
+        metrics.failing.set(failures);
+        say(serving);
+        log.warn({ code: failureCode(error), reason, failures }, 'no new certificate yet');
+        if (!(await backoff.wait(signal))) return undefined;
+      }
     }
-    if (state?.state === 'expired' && !expired) {
+  };
+
+  const expireAtItsEnd = (credential: Credential, steady: Clock): void => {
+    superseded = new AbortController();
+    const over = AbortSignal.any([signal, superseded.signal]);
+    void waitUntil(steady, credential.notAfter * 1000, sleep, over).then((reached) => {
+      if (!reached) return;
       expired = true;
       keeping.expire();
-      check.fail('the certificate has expired and no new one could be got');
-      log.error({}, 'certificate expired: no new connection is taken');
-    }
-    const start = performance.now();
-    let next: Credential;
-    try {
-      next = await keeping.obtain(signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      attempts.inc({ outcome: 'failed' });
-      const reason = explain(error);
-      if (current === undefined) check.fail(`no certificate yet: ${reason}`);
-      log.warn({ reason }, 'no new certificate yet');
-      await backoff.wait(signal);
-      continue;
-    }
+      say(false);
+      log.error({ reason }, 'certificate expired: no new connection is taken');
+    });
+  };
+
+  for (let serving = false; !signal.aborted; serving = true) {
+    const begun = elapsed();
+    const next = await obtain(serving);
+    if (next === undefined) return;
+    superseded.abort();
     // A port that cannot be had is no matter of patience: it ends the process, and the kubelet shows why.
     await keeping.activate(next);
-    current = next;
-    backoff.reset();
-    random = Math.random();
+    const milliseconds = Math.round(elapsed() - begun);
+    const steady = steadyClock(clock, elapsed);
     expired = false;
-    const milliseconds = Math.round(performance.now() - start);
-    took.observe(milliseconds / 1000);
-    attempts.inc({ outcome: 'issued' });
-    expiry.set(current.notAfter);
-    check.ok();
-    log.info(
-      { notAfter: new Date(current.notAfter * 1000).toISOString(), milliseconds },
-      'certified and attested',
-    );
+    failures = 0;
+    expireAtItsEnd(next, steady);
+    say(true);
+    metrics.took.observe(milliseconds / 1000);
+    metrics.attempts.inc({ outcome: 'issued' });
+    metrics.failing.set(0);
+    metrics.notAfter.set(next.notAfter);
+    const notAfter = new Date(next.notAfter * 1000).toISOString();
+    log.info({ notAfter, milliseconds }, 'certified and attested');
+    const state = rotation(next, unixSeconds(steady), keeping.random());
+    if (state.state === 'good') {
+      backoff.reset();
+      await waitUntil(steady, state.renewAt * 1000, sleep, signal);
+      // Renewal is due as soon as it came: its issuer is about to end. It serves, and nobody is asked in a tight loop.
+    } else await backoff.wait(signal);
   }
+}
+
+/** Renewing could not mend it: each new certificate would look the same to a clock that is wrong. */
+function refuseIfNotValid(credential: Credential, now: number): void {
+  if (rotation(credential, now, 0).state !== 'invalid') return;
+  const { notBefore, notAfter } = credential;
+  const [from, to, at] = [notBefore, notAfter, now].map((seconds) => new Date(seconds * 1000).toISOString());
+  throw new UnusableCertificate(
+    `it is valid from ${from} to ${to}, and this node’s clock says ${at}: set the clock`,
+  );
 }

@@ -5,8 +5,8 @@ export type Rotation =
   | { readonly state: 'good'; readonly renewAt: number }
   /** Renewal is due, the certificate still serves. */
   | { readonly state: 'renew' }
-  /** No new connection may be taken. */
-  | { readonly state: 'expired' };
+  /** Over, or not begun: no connection may be taken with it. */
+  | { readonly state: 'invalid' };
 
 /** @param random 0 to 1, drawn once a certificate: sidecars that started together do not renew together */
 export function rotation(
@@ -14,7 +14,7 @@ export function rotation(
   now: number,
   random: number,
 ): Rotation {
-  if (now >= certificate.notAfter) return { state: 'expired' };
+  if (now < certificate.notBefore || now >= certificate.notAfter) return { state: 'invalid' };
   const renewAt = renewalTime(certificate, random);
   return now >= renewAt ? { state: 'renew' } : { state: 'good', renewAt };
 }
