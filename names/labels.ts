@@ -8,6 +8,8 @@ export const ENCLAVE_LABEL = `${LABEL_PREFIX}enclave`;
 /** On a self-deployed pod: `enabled`. */
 export const INJECT_LABEL = `${LABEL_PREFIX}inject`;
 export const ENABLED = 'enabled';
+/** On what the webhook's keeper made: without it the keeper takes an object for somebody else's. */
+export const MANAGED_LABEL = `${LABEL_PREFIX}managed-by`;
 
 export const ANNOTATIONS = {
   upstream: `${LABEL_PREFIX}upstream`,

@@ -1,11 +1,10 @@
-import { connect } from 'node:net';
 import { parseUpstream } from '../../../injection/upstream.ts';
+import { canConnect } from '../../../platform/net/can-connect.ts';
 import { sleep } from '../../../platform/run/sleep.ts';
 import { LaunchFailure } from '../launch-failure.ts';
 
 const ATTEMPTS = 3;
 const PAUSE_MS = 1000;
-const DIAL_MS = 2000;
 
 /**
  * Tries to reach the app past the sidecar, as anything in the cluster could: for a TCP upstream the dial of the pod's address and upstream port must fail.
@@ -34,31 +33,4 @@ export async function checkIsolation(
     'not-isolated',
     `the app can be reached past the sidecar at ${podIp}:${parsed.port}`,
   );
-}
-
-function canConnect(host: string, port: number, localAddress: string, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, localAddress });
-    const end = (settle: () => void) => (): void => {
-      signal.removeEventListener('abort', onAbort);
-      socket.destroy();
-      settle();
-    };
-    const onAbort = end(() => reject(signal.reason));
-    signal.addEventListener('abort', onAbort, { once: true });
-    socket.setTimeout(
-      DIAL_MS,
-      end(() => resolve(false)),
-    );
-    socket.once(
-      'connect',
-      end(() => resolve(true)),
-    );
-    socket.once('error', (error: NodeJS.ErrnoException) =>
-      // An address of ours that cannot be used says nothing of the app.
-      end(() =>
-        error.code === 'EADDRNOTAVAIL' || error.code === 'EMFILE' ? reject(error) : resolve(false),
-      )(),
-    );
-  });
 }
