@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:https';
+import { hostname } from 'node:os';
 import { success } from '../formats/bytes/result.ts';
 import { parseRoots } from '../formats/evidence/roots.ts';
 import { isPinned } from '../injection/pinned-image.ts';
@@ -13,7 +15,9 @@ import { reloadOnChange } from '../platform/tls/reload.ts';
 import { serverTlsOptions } from '../platform/tls/server-options.ts';
 import { followCallers } from './follow-callers.ts';
 import { followFile } from './follow-file.ts';
-import { EnclavePods } from './keeper/enclave-pods.ts';
+import { ClusterCopy } from './keeper/cluster-copy.ts';
+import { runKeeper } from './keeper/keeper.ts';
+import { keeperMetrics } from './keeper/keeper-metrics.ts';
 import type { WEBHOOK_OPTIONS } from './options.ts';
 import { createWebhook } from './server.ts';
 import { servingTls } from './serving-tls.ts';
@@ -23,6 +27,9 @@ export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<voi
   const { config, log, metrics, health, signal, clock } = context;
   if (!isPinned(config.sidecarImage))
     throw new ConfigError('--sidecar-image must be pinned: name@sha256:<64 hex digits>');
+  const loose = config.formerSidecarImages.find((image) => !isPinned(image));
+  if (loose !== undefined)
+    throw new ConfigError(`--former-sidecar-images: ${loose} is not pinned: name@sha256:<64 hex digits>`);
   if (config.clientNames.length > 0 && config.clientCaFile === undefined)
     throw new ConfigError('--client-names needs --client-ca-file');
   if (config.drainDelay >= config.shutdownTimeout)
@@ -52,11 +59,25 @@ export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<voi
   const excludedNamespaces = [...new Set([releaseNamespace, ...config.excludedNamespaces])];
   // Ends after the last review, not when the drain begins.
   const served = new AbortController();
-  const census = new EnclavePods({
+  const copy = new ClusterCopy({
     kube,
-    release: { sidecarImages: [sidecarImage], enclaveDomain },
+    release: { sidecarImages: [sidecarImage, ...config.formerSidecarImages], enclaveDomain },
+    excludedNamespaces,
+    log,
     signal: served.signal,
-    onTrouble: (error) => log.warn({ error }, 'the watch of enclave pods is interrupted'),
+  });
+  // Beside the reviews, never on their path: whatever happens to it, they are answered.
+  const keeping = runKeeper({
+    kube,
+    copy,
+    releaseNamespace,
+    identity: `${hostname()}_${randomUUID()}`,
+    roots,
+    localAddress: config.bind,
+    log,
+    metrics: keeperMetrics(metrics),
+    clock,
+    signal,
   });
   const tls = servingTls(identity, callers?.clientRoots);
   const server = createWebhook({
@@ -68,7 +89,7 @@ export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<voi
       roots: roots.current(),
     }),
     releaseNamespace,
-    census,
+    census: copy.pods,
     log,
     metrics,
     https: serverTlsOptions(tls.current()),
@@ -88,4 +109,5 @@ export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<voi
   stopReloading();
   await server.close();
   served.abort();
+  await keeping;
 }

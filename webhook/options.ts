@@ -6,6 +6,11 @@ import { KUBE_OPTIONS } from '../platform/kube/kube-options.ts';
 export const WEBHOOK_OPTIONS = {
   ...KUBE_OPTIONS,
   sidecarImage: { kind: 'string', required: true, help: 'the sidecar’s image, name@sha256:<digest>' },
+  formerSidecarImages: {
+    kind: 'list',
+    default: [],
+    help: 'images of the release before, each by digest: pods that run one are no finding',
+  },
   rootsFile: { kind: 'path', required: true, help: 'roots.json of the ConfigMap enclave-licensing-roots' },
   enclaveDomain: { kind: 'string', default: DEFAULT_ENCLAVE_DOMAIN, help: 'domain of the enclaves’ names' },
   releaseNamespace: {

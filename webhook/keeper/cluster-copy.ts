@@ -5,7 +5,7 @@ import type { KubeObject } from '../../platform/kube/wire.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { SidecarRelease } from './enclave-pod.ts';
-import { EnclavePods } from './enclave-pods.ts';
+import { EnclavePods, MAX_PAUSE_MS } from './enclave-pods.ts';
 import { type PolicyRecord, policyRecord } from './policy-record.ts';
 
 interface NamespaceRecord extends KubeObject {
@@ -35,7 +35,14 @@ export class ClusterCopy {
     const onTrouble = (what: string) => (error: unknown) =>
       log.warn({ what }, `the API server cannot be watched now: ${explain(error)}`);
     const changed = () => this.touch();
-    const callbacks = { signal, onAdd: changed, onUpdate: changed, onDelete: changed, onListed: changed };
+    const callbacks = {
+      signal,
+      maxPauseMs: MAX_PAUSE_MS,
+      onAdd: changed,
+      onUpdate: changed,
+      onDelete: changed,
+      onListed: changed,
+    };
     this.pods = new EnclavePods({ kube, release, signal, onChange: changed, onTrouble: onTrouble('pods') });
     this.#namespaces = kube.watch(NAMESPACES, {
       ...callbacks,

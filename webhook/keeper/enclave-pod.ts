@@ -1,6 +1,7 @@
 import type { Refusal } from '../../formats/bytes/result.ts';
 import type { InjectionCode } from '../../injection/code.ts';
 import { compareSidecar } from '../../injection/compare-sidecar.ts';
+import { readSidecar } from '../../injection/read-sidecar.ts';
 import { parseUpstream } from '../../injection/upstream.ts';
 import { ENCLAVE_LABEL } from '../../names/labels.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
@@ -41,7 +42,12 @@ export function enclavePodReader(release: SidecarRelease): (pod: Pod) => Enclave
   };
   return (pod) => {
     const { name, namespace, uid, resourceVersion, labels = {} } = pod.metadata ?? {};
-    const compared = compareSidecar(pod, { ...release, acceptsRoots: () => true });
+    const read = readSidecar(pod);
+    // That there is none comes before everything else that is wrong.
+    const compared =
+      !read.ok && read.code === 'sidecar-missing'
+        ? read
+        : compareSidecar(pod, { ...release, acceptsRoots: () => true });
     const upstream = compared.ok ? parseUpstream(compared.value.upstream) : undefined;
     return {
       metadata: {

@@ -12,6 +12,9 @@ export interface EnclavePodsOptions {
   onTrouble?(error: unknown): void;
 }
 
+/** Longest pause between attempts while the API server is away: soon after it is back somebody may want to know. */
+export const MAX_PAUSE_MS = 2_000;
+
 /**
  * The cluster's pods with one of our labels, kept current by watches that the API server filters: a selector cannot say "this label or that one", so there are
  * two. Each replica holds them, because the rule for namespaces must not ask anybody.
@@ -25,6 +28,7 @@ export class EnclavePods implements Census {
       kube.watch(PODS, {
         labelSelector,
         signal,
+        maxPauseMs: MAX_PAUSE_MS,
         project: enclavePodReader(release),
         onAdd: changed,
         onUpdate: changed,

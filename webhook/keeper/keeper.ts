@@ -45,6 +45,8 @@ const BUNDLE_MS = 200;
 const FAILED_MS = 1_000;
 /** A look without a change: for what is due by time. */
 const LOOK_MS = 15_000;
+/** While the copy is not current; nothing says when it is again. */
+const BLIND_MS = 500;
 /** Roots that another replica injects already, and this one's file does not hold yet, are no finding. */
 const ROOTS_GRACE_MS = 180_000;
 /** What the API server says when the object is another by now: the watch brings it. */
@@ -101,7 +103,10 @@ async function lead(options: KeeperOptions, signal: AbortSignal): Promise<void> 
     const waiting = AbortSignal.any([signal, over.signal]);
     if (done !== 'failed') backoff.reset();
     if (done !== 'more')
-      await Promise.race([changed, done === 'done' ? sleep(LOOK_MS, waiting) : backoff.wait(waiting)]);
+      await Promise.race([
+        changed,
+        done === 'failed' ? backoff.wait(waiting) : sleep(isCurrent ? LOOK_MS : BLIND_MS, waiting),
+      ]);
     over.abort();
     // What failed in one namespace must not hold up the others, nor be tried at each change.
     await sleep(done === 'failed' ? FAILED_MS : BUNDLE_MS, signal);
@@ -135,7 +140,7 @@ class Keeper {
     const { events, status } = this.#parts;
     const failures = await this.#keepPolicies(signal);
     if (signal.aborted) return 'done';
-    const findings = this.#settled([...this.#find(), ...failures]);
+    const findings = this.#settled([...this.#find(), ...failures].sort(byName));
     metrics.found(findings);
     let outcome: 'done' | 'more' | 'failed' = failures.length > 0 ? 'failed' : 'done';
     try {
@@ -225,4 +230,9 @@ class Keeper {
     this.#seen = seen;
     return settled;
   }
+}
+
+function byName(a: Finding, b: Finding): number {
+  const text = ({ about: { namespace, name }, reason }: Finding): string => `${namespace}/${name} ${reason}`;
+  return text(a) < text(b) ? -1 : 1;
 }

@@ -66,7 +66,7 @@ function overviewText({ findings, namespaces, pods }: Overview): { counted: stri
     );
   if (findings.length > MAX_LINES) lines.push(`and ${findings.length - MAX_LINES} more`);
   return {
-    counted: `${findings.length} findings; ${namespaces} namespaces, ${pods} enclave pods`,
+    counted: `findings: ${findings.length}; labelled namespaces: ${namespaces}; enclave pods: ${pods}`,
     lines: lines.map((line) => `${line}\n`).join(''),
   };
 }
