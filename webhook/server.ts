@@ -16,13 +16,17 @@ export interface WebhookSettings extends ReviewSettings {
   readonly callers?: CallerRules;
   /** Aborts when the process shall end: answers then close their connections, so that callers move to another replica. */
   readonly draining?: AbortSignal;
+  /** How long a connection may take to a request's headers. */
+  readonly silenceMs?: number;
 }
 
 /** Longer than an API server keeps a connection that it does not use (90 s): it closes, and never finds one closed that it is about to use. */
 const KEEP_ALIVE_MS = 120_000;
-const HEADERS_MS = 5_000;
-/** The longest that an API server waits, and a little: `createBodyReader` ends a body earlier, by what its caller says. */
-const REQUEST_MS = 35_000;
+/**
+ * For a request's headers, and for the first request of a connection: API servers open connections that they use later, or never, so this too is longer than
+ * they keep one. Bodies have their caller's deadline.
+ */
+const SILENCE_MS = 100_000;
 const MAX_HEADER_BYTES = 8192;
 const MAX_CONNECTIONS = 1024;
 
@@ -34,17 +38,17 @@ const CLIENT_ERRORS: Readonly<Record<string, ServingCode>> = {
 
 /** The HTTPS server with its endpoints. HTTP/1.1 only: an API server offers webhooks nothing else. */
 export function createWebhook(settings: WebhookSettings): FastifyInstance {
-  const { log, metrics, callers, draining } = settings;
+  const { log, metrics, callers, draining, silenceMs = SILENCE_MS } = settings;
   const rejected = metrics.counter('rejected_total', 'Requests that got no review, by reason.', ['code']);
   const app: FastifyInstance = fastify({
     logger: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: REQUEST_MS,
+    requestTimeout: silenceMs,
     return503OnClosing: false,
     https: {
       ...settings.https,
       maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_MS,
+      headersTimeout: silenceMs,
       connectionsCheckingInterval: 1_000,
     },
     clientErrorHandler: (error: Error & { code?: string }, socket: Socket) => {

@@ -50,7 +50,9 @@ export function reviewOf(pod: object): string {
 export const REVIEW = reviewOf(enclavePod());
 
 /** A webhook that serves on loopback, wired as `app` does it; close it at the end. */
-export async function serve(options: { callers?: CallerRules; draining?: AbortSignal } = {}) {
+export async function serve(
+  options: { callers?: CallerRules; draining?: AbortSignal; silenceMs?: number } = {},
+) {
   const { log, lines } = recordingLogger();
   const metrics = recordingMetrics();
   const identity = liveValue<Credential>(authority.issue({ dns: [NAME] }));
