@@ -3,6 +3,10 @@ import { benchEvidenceQueue } from './evidence-queue.ts';
 import { benchLaunch } from './launch.ts';
 import { benchProxy } from './proxy.ts';
 import { benchVerify } from './verify.ts';
+import { benchWebhook } from './webhook.ts';
+
+/** What takes minutes by its nature: a million reviews. */
+const long = process.argv.includes('--long');
 
 const PARTS: ReadonlyMap<string, () => void | Promise<void>> = new Map([
   [
@@ -12,11 +16,12 @@ const PARTS: ReadonlyMap<string, () => void | Promise<void>> = new Map([
       await benchEvidenceQueue();
     },
   ],
+  ['webhook', () => benchWebhook(long)],
   ['proxy', benchProxy],
   ['launch', benchLaunch],
 ]);
 
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((argument) => argument !== '--long');
 const unknown = wanted.filter((name) => !PARTS.has(name));
 if (unknown.length > 0) {
   console.error(`no such part: ${unknown.join(', ')} (there are ${[...PARTS.keys()].join(', ')})`);

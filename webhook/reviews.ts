@@ -3,7 +3,7 @@ import type { InjectionConfig } from '../injection/config.ts';
 import { decide } from '../injection/decide.ts';
 import type { Logger } from '../platform/log/logger.ts';
 import type { Metrics } from '../platform/metrics/metrics.ts';
-import { type AdmissionRequest, type AdmissionReview, allow, deny, readReview } from './admission-review.ts';
+import { type AdmissionRequest, allow, deny, readReview } from './admission-review.ts';
 import { rejection, type ServingCode } from './code.ts';
 import { readNamespaceReview } from './keeper/namespace-review.ts';
 import { type Census, judgeNamespace } from './keeper/namespace-rule.ts';
@@ -23,7 +23,8 @@ export interface ReviewSettings {
 }
 
 interface Reviewed {
-  readonly review: AdmissionReview;
+  /** The text of the answer. */
+  readonly review: string;
   readonly outcome: 'patched' | 'unchanged' | 'allowed' | 'refused';
   readonly code?: string;
   /** For the log of a refusal. */
@@ -33,11 +34,11 @@ interface Reviewed {
 const NO_CENSUS: Census = { current: () => false, running: () => [] };
 
 /**
- * Answers reviews: bytes of a request's body in, the review to send back or why there is none. No call to the API server, no file, no diff.
+ * Answers reviews: bytes of a request's body in, the text of the review to send back or why there is none. No call to the API server, no file, no diff.
  */
 export function createReviews(
   settings: ReviewSettings,
-): (endpoint: Endpoint, body: Buffer) => Result<AdmissionReview, ServingCode> {
+): (endpoint: Endpoint, body: Buffer) => Result<string, ServingCode> {
   const { log, metrics } = settings;
   const reviews = metrics.counter('reviews_total', 'Admission reviews by endpoint and outcome.', [
     'endpoint',

@@ -96,7 +96,7 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
       if (!answer.ok) return reject(reply, answer);
       proven(request.raw.socket);
       if (draining?.aborted) reply.header('connection', 'close');
-      return reply.header('content-type', 'application/json').send(JSON.stringify(answer.value));
+      return reply.header('content-type', 'application/json').send(answer.value);
     });
   app.setNotFoundHandler((_request, reply) =>
     reject(reply, rejection('no-such-path', 'there is nothing here', `POST to /${ENDPOINTS.join(', /')}.`)),
