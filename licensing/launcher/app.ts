@@ -28,6 +28,9 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
   const { config, log, metrics, health, signal, clock } = context;
   if (!isPinned(config.sidecarImage))
     throw new ConfigError('--sidecar-image must be pinned: name@sha256:<64 hex digits>');
+  const loose = config.formerSidecarImages.find((image) => !isPinned(image));
+  if (loose !== undefined)
+    throw new ConfigError(`--former-sidecar-images: ${loose} is not pinned: name@sha256:<64 hex digits>`);
   const trusted = health.check('trust-document');
   const serving = health.check('serving');
   const kube = kubeFromConfig(config);
@@ -61,6 +64,7 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
         locks: new EnclaveLocks(),
         namespaces: config.namespaces,
         sidecarImage: config.sidecarImage,
+        formerSidecarImages: config.formerSidecarImages,
         enclaveDomain: config.enclaveDomain,
         requireIsolation: config.requireIsolation,
         localAddress: config.bind,

@@ -7,6 +7,7 @@ import { launchRefusal } from '../codes/launch-status.ts';
 import { revokeGrant } from './certificates/revoke-grant.ts';
 import { issueUserCertificate } from './certificates/user-certificate.ts';
 import { enclaveEvidence } from './evidence/enclave-evidence.ts';
+import { whyNotHandedOut } from './launch/judge-pod.ts';
 import { LaunchFailure } from './launch-failure.ts';
 import { launchCall } from './launch-service.ts';
 import type { LauncherWorld } from './launcher-world.ts';
@@ -45,6 +46,8 @@ export function launcherHandlers(
             ({ metadata }) => metadata?.deletionTimestamp === undefined,
           );
           if (pod === undefined) throw new LaunchFailure('pod-gone', `enclave ${enclave} has no pod`);
+          const bare = whyNotHandedOut(pod, enclave, world);
+          if (bare !== undefined) throw bare;
           return { bundle: await enclaveEvidence(world, enclave, pod, nonce, call.signal) };
         } catch (error) {
           if (error instanceof LaunchFailure || call.signal.aborted) throw error;

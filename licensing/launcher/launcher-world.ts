@@ -15,6 +15,8 @@ export interface LauncherWorld {
   /** Where it creates pods and looks for profiles; the first comes first. */
   readonly namespaces: readonly string[];
   readonly sidecarImage: string;
+  /** Images of the release before, which running enclaves may have. */
+  readonly formerSidecarImages: readonly string[];
   readonly enclaveDomain: string;
   readonly requireIsolation: boolean;
   /** The address that is dialled from. */
@@ -31,5 +33,5 @@ export interface LauncherWorld {
   /** Those of the newest trust document. */
   roots(): Roots;
   /** Is this text of roots one that the trust document names? */
-  acceptsRoots(roots: string): boolean;
+  readonly acceptsRoots: (roots: string) => boolean;
 }

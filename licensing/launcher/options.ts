@@ -13,6 +13,11 @@ export const LAUNCHER_OPTIONS = {
     help: 'where profiles are looked for and pods created; the first comes first',
   },
   sidecarImage: { kind: 'string', required: true, help: 'the sidecar’s image, name@sha256:<digest>' },
+  formerSidecarImages: {
+    kind: 'list',
+    default: [],
+    help: 'images of the release before, each by digest: enclaves that run one keep being handed out',
+  },
   rootsFile: { kind: 'path', required: true, help: 'roots.json of the ConfigMap enclave-licensing-roots' },
   enclaveDomain: { kind: 'string', default: DEFAULT_ENCLAVE_DOMAIN, help: 'domain of the enclaves’ names' },
   requireIsolation: {

@@ -30,6 +30,9 @@ import { recordingMetrics } from './recording-metrics.ts';
 import { createTestAuthority } from './test-authority.ts';
 import { until } from './until.ts';
 
+/** What the release before injected. */
+export const FORMER_SIDECAR_IMAGE = `registry.example/enclave-sidecar@sha256:${'4'.repeat(64)}`;
+
 /** A launcher over gRPC, on an API server whose nodes are this test. */
 export async function startLauncherFixture() {
   const cluster = await startLauncherCluster();
@@ -76,6 +79,7 @@ export async function startLauncherFixture() {
       locks: new EnclaveLocks(),
       namespaces: [namespace],
       sidecarImage: SIDECAR_IMAGE,
+      formerSidecarImages: [FORMER_SIDECAR_IMAGE],
       enclaveDomain: ENCLAVE_DOMAIN,
       requireIsolation: true,
       localAddress: '127.0.0.1',

@@ -14,6 +14,7 @@ import { LaunchFailure } from '../launch-failure.ts';
 import type { LauncherWorld } from '../launcher-world.ts';
 import { ensurePod } from './ensure-pod.ts';
 import { checkIsolation } from './isolation.ts';
+import { whyNotThis } from './judge-pod.ts';
 import { persist } from './persist.ts';
 import { type FoundProfile, readProfile } from './read-profile.ts';
 import { waitForReady } from './wait-for-ready.ts';
@@ -59,6 +60,9 @@ export async function* launch(
     step = await following.next();
   }
   const pod = step.value;
+  // Again: what has become of it since is what would be handed out.
+  const changed = whyNotThis(pod, wanted, world);
+  if (changed !== undefined) throw changed;
   yield progress(Phase.PHASE_ISOLATED, await isolation(world, found, pod, signal));
   yield progress(Phase.PHASE_READY, 'the pod is ready; fetching evidence');
   const value = await result(world, request, found, pod, signal, onTrouble);
