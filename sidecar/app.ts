@@ -1,6 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import { EVIDENCE_ALPN } from '../names/wire.ts';
 import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
+import { aborted } from '../platform/run/aborted.ts';
 import { unixSeconds } from '../platform/run/clock.ts';
 import type { Context } from '../platform/run/context.ts';
 import { liveValue, mapLive } from '../platform/run/live.ts';
@@ -98,37 +99,44 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     port: config.listenPort,
     maxConnections: config.maxConnections,
     chooseProtocol: (offered) => chooseProtocol(offered, config.mode, config.alpn),
-    onConnection: (socket: TLSSocket) =>
-      socket.alpnProtocol === EVIDENCE_ALPN ? evidence.serve(socket) : data.take(socket),
+    onConnection: (socket: TLSSocket) => {
+      if (socket.alpnProtocol !== EVIDENCE_ALPN) return data.take(socket);
+      // Known from now on, whatever serves by the time it is asked for.
+      listener.credentialOf(socket);
+      return evidence.serve(socket);
+    },
     onHandshakeFailure: (error) => {
       failures.inc();
       log.debug({ reason: error.message }, 'handshake failed');
     },
   });
   const certified = health.check('certificate');
+  const keeping = keepCertified({
+    obtain: (ends) => obtainCredential(agent, { keyType: config.keyType, serverName }, ends),
+    activate: (credential) => listener.activate(credential, trust.current().roots.users),
+    expire: () => listener.pause(),
+    check: certified,
+    log,
+    metrics,
+    clock,
+    elapsed: () => performance.now(),
+    sleep,
+    random: Math.random,
+    signal,
+  });
   const tasks = [
+    keeping,
     followTrust({ agent, trust, crypto: nodeCrypto, check: trusted, log, metrics, signal }),
     watchUpstream(upstream, config.connectTimeout, health.check('upstream'), signal),
-    keepCertified({
-      obtain: (ends) => obtainCredential(agent, { keyType: config.keyType, serverName }, ends),
-      activate: (credential) => listener.activate(credential, trust.current().roots.users),
-      expire: () => listener.pause(),
-      check: certified,
-      log,
-      metrics,
-      clock,
-      elapsed: () => performance.now(),
-      sleep,
-      random: Math.random,
-      signal,
-    }),
   ];
-  await Promise.all(tasks);
+  await Promise.race([Promise.all(tasks), aborted(signal)]);
+  // A renewal that is under way ends with the signal; only then is it certain that nothing opens the port again.
+  await keeping;
   // Draining: nothing new, what runs may end.
   listener.pause();
-  evidence.close();
   http.drain();
-  await data.drain(AbortSignal.timeout(Math.max(0, config.shutdownTimeout - 2000)));
+  const deadline = AbortSignal.timeout(Math.max(0, config.shutdownTimeout - 2000));
+  await Promise.all([evidence.drain(deadline), data.drain(deadline)]);
   http.close();
   standing.close();
   link.close();

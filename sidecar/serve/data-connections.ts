@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Result } from '../../formats/bytes/result.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
+import { aborted } from '../../platform/run/aborted.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { peerCertificate } from '../../platform/tls/peer.ts';
 import type { Allowed, Presented } from '../access/access.ts';
@@ -25,6 +26,9 @@ export interface DataConnections {
   /** Resolves when no connection is open, or at once after `deadline` ended them. */
   drain(deadline: AbortSignal): Promise<void>;
 }
+
+/** Between our end of a connection and its destruction, while draining. */
+const LINGER_MS = 1000;
 
 export function presentedBy(socket: TLSSocket): Presented {
   return { certificate: peerCertificate(socket), resumed: socket.isSessionReused() };
@@ -86,11 +90,13 @@ export function createDataConnections(options: DataOptions): DataConnections {
     },
     drain: async (deadline) => {
       if (open.size === 0) return;
-      await new Promise<void>((resolve) => {
-        drained = resolve;
-        if (deadline.aborted) resolve();
-        deadline.addEventListener('abort', () => resolve(), { once: true });
-      });
+      for (const socket of open) {
+        // All that the app said is on its way, and our end with it. A moment for the client to read it: a socket that is closed with input left unread is reset.
+        const over = (): void => void setTimeout(() => socket.destroy(), LINGER_MS);
+        if (socket.writableFinished) over();
+        else socket.once('finish', over);
+      }
+      await Promise.race([new Promise<void>((resolve) => (drained = resolve)), aborted(deadline)]);
       for (const socket of open) socket.destroy();
     },
   };

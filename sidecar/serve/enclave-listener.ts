@@ -21,7 +21,7 @@ export interface ListenerOptions {
 export interface EnclaveListener {
   /** New connections get this credential; those that stand keep theirs. `clientRoots` are only named to clients: code judges. */
   activate(credential: Credential, clientRoots: readonly Uint8Array[]): Promise<void>;
-  /** The credential that a connection was opened with. */
+  /** The credential that a connection was opened with: for as long as it stands, when asked first before its certificate was replaced three times. */
   credentialOf(socket: TLSSocket): Credential | undefined;
   /** No new connection is taken until the next `activate`. */
   pause(): void;
@@ -39,6 +39,7 @@ const KEPT = 4;
 export function createEnclaveListener(options: ListenerOptions): EnclaveListener {
   let server: Server | undefined;
   let credentials: Credential[] = [];
+  const standing = new WeakMap<TLSSocket, Credential>();
 
   const start = async (context: TlsOptions): Promise<void> => {
     const made = createServer({
@@ -96,8 +97,12 @@ export function createEnclaveListener(options: ListenerOptions): EnclaveListener
       await starting;
     },
     credentialOf: (socket) => {
+      const known = standing.get(socket);
+      if (known !== undefined) return known;
       const own = socket.getX509Certificate()?.raw;
-      return own && credentials.find(({ chain: [leaf] }) => leaf !== undefined && equal(leaf, own));
+      const found = own && credentials.find(({ chain: [leaf] }) => leaf !== undefined && equal(leaf, own));
+      if (found !== undefined) standing.set(socket, found);
+      return found;
     },
     pause: () => {
       server?.close();

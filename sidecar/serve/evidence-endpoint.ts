@@ -7,6 +7,7 @@ import { EVIDENCE_PATHS, MEDIA_TYPES } from '../../names/wire.ts';
 import { RateLimiter } from '../../platform/limits/rate-limiter.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
+import { aborted } from '../../platform/run/aborted.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { Allowed } from '../access/access.ts';
 import type { AccessCode } from '../access/code.ts';
@@ -24,7 +25,8 @@ export interface EvidenceOptions {
 export interface EvidenceEndpoint {
   /** Takes over a connection whose protocol is exactly enclave-evidence/1. */
   serve(socket: TLSSocket): void;
-  close(): void;
+  /** Answers what was asked already, and nothing more; resolves when no connection is open, or at the deadline, which ends them. */
+  drain(deadline: AbortSignal): Promise<void>;
 }
 
 const CONNECTIONS = 256;
@@ -59,6 +61,7 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
   const counts = new RateLimiter(COUNT_RATE, PEERS);
   const bytes = new RateLimiter(BYTE_RATE, PEERS);
   const open = new Map<TLSSocket, string>();
+  const answering = new Set<ServerResponse>();
   let inFlight = 0;
 
   const evidence = async (
@@ -119,6 +122,8 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
     const { socket } = request;
     const peer = socket instanceof TLSSocket ? open.get(socket) : undefined;
     if (!(socket instanceof TLSSocket) || peer === undefined) return void response.destroy();
+    answering.add(response);
+    response.once('close', () => answering.delete(response));
     request.resume();
     const now = performance.now();
     if (counts.take(peer, now) > 0 || bytes.wait(peer, now) > 0) {
@@ -154,7 +159,11 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
       });
       server.emit('connection', socket);
     },
-    close: () => {
+    drain: async (deadline) => {
+      for (const response of answering) if (!response.headersSent) response.setHeader('connection', 'close');
+      server.closeIdleConnections();
+      const closed = [...open.keys()].map((socket) => new Promise((done) => socket.once('close', done)));
+      await Promise.race([Promise.all(closed), aborted(deadline)]);
       for (const socket of open.keys()) socket.destroy();
     },
   };

@@ -37,8 +37,13 @@ export interface FakeAgent {
   lifetime: number;
   /** Answers the next requests of these paths with 503. */
   readonly failing: Set<string>;
-  /** SHA-256 of the certificates issued, in order. */
+  /** Cuts the connection of the next requests of these paths. */
+  readonly cutting: Set<string>;
+  /** Milliseconds before each quote is answered. */
+  slow: number;
+  /** SHA-256 of the certificates issued, in order, and of their keys. */
   readonly issued: string[];
+  readonly keys: string[];
   publish(signed: SignedTrustDocument): void;
   close(): Promise<void>;
 }
@@ -74,7 +79,10 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
     calls: [] as FakeAgent['calls'],
     lifetime: 600,
     failing: new Set<string>(),
+    cutting: new Set<string>(),
+    slow: 0,
     issued: [] as string[],
+    keys: [] as string[],
   };
   const respond = (response: ServerResponse, status: number, body?: Uint8Array): void => {
     response.writeHead(status, { 'content-type': 'application/x-protobuf' }).end(body);
@@ -106,6 +114,7 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
         extensions: { enclaveBinding: { podUid: 'u', enclave: ENCLAVE, node: NODE } },
       });
       agent.issued.push(sha256(der));
+      agent.keys.push(sha256(csr.spki));
       return respond(response, 200, certifyResponse.encode({ certificateChain: [der] }));
     },
     '/v1/quote': (body, request, response) => {
@@ -119,7 +128,9 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
         nonce: Buffer.from(value.nonce).toString('base64url'),
         certificate: sha256(chain[0]),
       };
-      return respond(response, 200, quoteResponse.encode({ evidence: evidence(statement, chain) }));
+      const answer = quoteResponse.encode({ evidence: evidence(statement, chain) });
+      setTimeout(() => respond(response, 200, answer), agent.slow);
+      return undefined;
     },
     '/v1/trust': (_, request, response) => {
       const version = Number(new URL(request.url ?? '', 'http://a').searchParams.get('version'));
@@ -140,6 +151,7 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
     request.on('end', () => {
       const { authorization } = request.headers;
       agent.calls.push({ path, peer: request.socket.remoteAddress ?? '', authorization, certificate: false });
+      if (agent.cutting.has(path)) return void request.socket.destroy();
       if (agent.failing.has(path)) return respond(response, 503);
       return routes[path]?.(Buffer.concat(chunks), request, response);
     });

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { agentDnsName } from '../../names/components.ts';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
@@ -18,6 +20,8 @@ afterEach(undoAll);
 
 const NONCE = Buffer.alloc(16, 7).toString('base64url');
 const EVIDENCE = { ALPNProtocols: [EVIDENCE_ALPN] };
+/** A client that does not close its side when the other has ended. */
+const STAYS: object = { allowHalfOpen: true };
 const JSON_PLEASE = 'accept: application/json\r\n';
 
 function sha256(bytes: Uint8Array | undefined): string {
@@ -110,6 +114,58 @@ describe('life', () => {
     await dial(sidecar.bind);
   });
 
+  test('a client that hammers during rotations never sees certificate and evidence of two keys', async () => {
+    const agent = await agentFixture();
+    const app = await echoApp();
+    agent.lifetime = 2;
+    const { bind, health } = startSidecar(agent, { upstream: String(app.port) });
+    await until(() => health.ready().ok, 'readiness');
+    const seen = new Set<string>();
+    let checked = 0;
+    const ask = async (socket: TLSSocket) => {
+      const answer = await httpOver(socket, `/v1/evidence?nonce=${NONCE}`, JSON_PLEASE);
+      if (answer.status === 429) return;
+      expect(answer.status).toBe(200);
+      checked += 1;
+      const live = socket.getPeerX509Certificate()?.raw;
+      expect(statementOf(answer.body).certificate).toBe(sha256(live));
+      expect(JSON.parse(answer.body).certificateChain[0]).toBe(live?.toString('base64'));
+      seen.add(sha256(live));
+    };
+    // Held from before the first rotation: by then more certificates have been replaced than the listener remembers.
+    const elsewhere = connect({ host: bind, port: 8443, localAddress: '127.71.0.9' });
+    const oldest = await dial(bind, undefined, { ...EVIDENCE, socket: elsewhere });
+    const hammer = async () => {
+      while (seen.size < 7) {
+        const socket = await dial(bind, undefined, EVIDENCE);
+        await ask(socket);
+        socket.destroy();
+      }
+    };
+    await Promise.all([hammer(), hammer(), hammer()]);
+    const before = checked;
+    await ask(oldest);
+    expect(checked).toBe(before + 1);
+    expect(checked).toBeGreaterThan(60);
+    expect(agent.issued.length).toBeGreaterThanOrEqual(7);
+    expect(new Set(agent.keys).size).toBe(agent.issued.length);
+  });
+
+  test('an agent that goes away in the middle of a renewal, and comes back: the renewal is made', async () => {
+    const agent = await agentFixture();
+    const app = await echoApp();
+    agent.lifetime = 3;
+    const sidecar = startSidecar(agent, { upstream: String(app.port) });
+    await until(() => sidecar.health.ready().ok, 'readiness');
+    // Its connections are cut when it has proved and is asked to certify.
+    agent.cutting.add('/v1/certify');
+    await until(() => sidecar.logged('agent-unreachable'), 'a renewal that broke');
+    agent.cutting.clear();
+    await until(() => agent.issued.length >= 2, 'the renewal');
+    expect(sidecar.health.ready().ok).toBe(true);
+    await dial(sidecar.bind);
+  });
+
   test('draining: no new connection, an open one may finish', async () => {
     const agent = await agentFixture();
     const app = await echoApp();
@@ -123,5 +179,38 @@ describe('life', () => {
     data.end('the last word');
     expect(await answer).toBe('the last word');
     await stopped;
+  });
+
+  test('draining: what the app said reaches the client, evidence under way is given, and a client that stays is not waited for', async () => {
+    const agent = await agentFixture();
+    const big = 'x'.repeat(8_000_000);
+    const sockets: Socket[] = [];
+    const app = await echoApp((socket) => void sockets.push(socket.resume()));
+    const sidecar = startSidecar(agent, { upstream: String(app.port), shutdownTimeout: 30_000 });
+    await until(() => sidecar.health.ready().ok, 'readiness');
+    sockets.splice(0);
+    const data = await dial(sidecar.bind, userCredential(owner), { ...STAYS });
+    await until(() => sockets.length > 0, 'the app is dialled');
+    agent.slow = 300;
+    const asked = httpOver(await dial(sidecar.bind, undefined, EVIDENCE), `/v1/evidence?nonce=${NONCE}`);
+    await until(() => agent.calls.filter(({ path }) => path === '/v1/quote').length >= 2, 'the question');
+    // The app ends as its container does: the last word, and gone. Then the kubelet tells the sidecar.
+    sockets[0]?.end(big);
+    const begun = performance.now();
+    const stopped = sidecar.stop();
+    expect((await drainOf(data)).length).toBe(big.length);
+    expect((await asked).status).toBe(200);
+    await stopped;
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+
+  test('draining in the middle of a renewal: the port stays shut', async () => {
+    const agent = await agentFixture();
+    const app = await echoApp();
+    agent.slow = 500;
+    const sidecar = startSidecar(agent, { upstream: String(app.port) });
+    await until(() => agent.calls.some(({ path }) => path === '/v1/quote'), 'the first quote');
+    await sidecar.stop();
+    await expect(dial(sidecar.bind)).rejects.toThrow('ECONNREFUSED');
   });
 });
