@@ -126,7 +126,7 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
     signal,
     releaseNamespace: settings.releaseNamespace,
     rootsJson: rootsToJson(roots),
-    systemRoots: roots.system,
+    systemRoots: () => publisher.published.current().document.roots.system,
     webhookConfigurations: settings.webhookConfigurations,
     now,
   });

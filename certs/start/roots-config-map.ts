@@ -3,6 +3,11 @@ import type { Kube } from '../../platform/kube/kube.ts';
 import { isKubeError } from '../../platform/kube/kube-error.ts';
 import { CONFIG_MAPS } from '../../platform/kube/resources.ts';
 
+/** The text of the roots as the cluster has them; undefined when it has none. */
+export async function publishedRoots(kube: Kube, namespace: string): Promise<string | undefined> {
+  return (await kube.get(CONFIG_MAPS, { name: ROOTS_CONFIG_MAP, namespace }))?.data?.[ROOTS_KEY];
+}
+
 /**
  * Writes the first roots, which every component mounts, and mends them when they are others.
  * @returns whether anything was written

@@ -10,9 +10,14 @@ interface WebhookConfiguration extends KubeObject {
   webhooks?: { clientConfig: { caBundle?: string } }[];
 }
 
-/** `caBundle` of a webhook whose serving certificate these roots signed: base64 of their PEM. */
+/**
+ * `caBundle` of a webhook whose serving certificate one of these roots signed: base64 of their PEM, in an order that does not depend on who writes.
+ * @throws when there are none: an empty caBundle means the machine's whole default store to an API server
+ */
 export function caBundle(systemRoots: readonly Uint8Array[]): string {
-  return Buffer.from(systemRoots.map((root) => encodePem('CERTIFICATE', root)).join('')).toString('base64');
+  if (systemRoots.length === 0) throw new Error('no system root: the webhooks would be anybody’s');
+  const pem = systemRoots.map((root) => encodePem('CERTIFICATE', root)).sort();
+  return Buffer.from([...new Set(pem)].join('')).toString('base64');
 }
 
 /** The JSON Patch (RFC 6902) that sets each webhook's `caBundle`; undefined when all have it. */
