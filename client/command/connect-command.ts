@@ -5,12 +5,13 @@ import { isMisfit, readValue } from '../../platform/config/value.ts';
 import type { Policy } from '../../verify/policy/policy.ts';
 import { Failure, usage } from '../failure.ts';
 import type { FrontClient } from '../library/front/front-client.ts';
+import { createAskAfterEnd } from '../library/session/ask-after-end.ts';
 import { type AttestedConnector, createAttestedConnector } from '../library/session/attested-connector.ts';
 import { forward, join } from '../library/session/forward.ts';
 import { steadyClock } from '../library/session/steady-clock.ts';
 import type { PinnedRoots } from '../library/trust/pinned-roots.ts';
 import type { EnclaveRecord } from '../state/enclave-store.ts';
-import { enclaveAttestation } from './enclave-attestation.ts';
+import { type EnclaveAttestation, enclaveAttestation } from './enclave-attestation.ts';
 import { endingOf } from './exit-code.ts';
 import { liveCredential } from './live-credential.ts';
 import { heldCredential, ownCredential, ownKey } from './own-credential.ts';
@@ -68,9 +69,15 @@ export async function connect(workspace: Workspace, id: string, flags: ConnectFl
       onRefused: refused.reject,
       onExpired: (connections, reason) => tell(workspace, `connections cut: ${connections}`, reason),
       onTrouble: (reason) => tell(workspace, 'evidence could not be renewed, trying again', reason),
+      onEnded: createAskAfterEnd({
+        ask: attestation.requireAccess,
+        signal: workspace.signal,
+        onOver: refused.reject,
+        onTrouble: (reason) => tell(workspace, 'the enclave lets nobody in for now', reason),
+      }),
     });
     await connector.attest();
-    if (listen === undefined) return pipe(workspace, connector);
+    if (listen === undefined) return pipe(workspace, connector, attestation);
     await forwardPort(workspace, id, listen, connector, refused.promise);
   });
 }
@@ -100,12 +107,25 @@ async function forwardPort(
   }
 }
 
-async function pipe(workspace: Workspace, connector: AttestedConnector): Promise<void> {
+/** To the end of either side. When the enclave has ended it because access is over, that is the reason. */
+async function pipe(
+  workspace: Workspace,
+  connector: AttestedConnector,
+  attestation: EnclaveAttestation,
+): Promise<void> {
   const { stdin, stdout, signal, output } = workspace;
   const socket = await connector.connect();
   output.giveUpOutput();
   signal.addEventListener('abort', () => socket.destroy(), { once: true });
-  await join(stdin, stdout, socket);
+  const broken = await join(stdin, stdout, socket).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  if (signal.aborted) return;
+  await attestation.requireAccess().catch((error: unknown) => {
+    if (error instanceof Failure && error.kind === 'not-allowed') throw error;
+  });
+  if (broken !== undefined) throw broken.error;
 }
 
 /** Of something that does not end the command. */

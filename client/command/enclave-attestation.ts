@@ -42,6 +42,8 @@ export interface EnclaveAttestation {
   trust(): Trust;
   /** Evidence for a new nonce, verified; what it shows is remembered and told. @returns DER of the certificate that it is about. @throws Failure */
   attest(): Promise<Uint8Array>;
+  /** Asks the enclave that was attested last whether it still lets us in. @throws Failure with its reason */
+  requireAccess(): Promise<void>;
 }
 
 /** Trust documents come each minute. */
@@ -154,5 +156,10 @@ export async function enclaveAttestation(
     return evidence.liveCertificate;
   };
 
-  return { trust: () => trust, attest };
+  const stillAdmitted = async (): Promise<void> => {
+    admitted = undefined;
+    if (told !== undefined) await requireAdmission(told);
+  };
+
+  return { trust: () => trust, attest, requireAccess: stillAdmitted };
 }

@@ -198,9 +198,50 @@ describe('refusals', () => {
       const foreign = await alice.run('connect', ENCLAVE);
       writeFileSync(join(own, 'certificate.pem'), kept);
       expect(foreign).toMatchObject({ exit: 4, out: '' });
-      expect(foreign.err).toContain('(certificate-foreign)');
+      expect(foreign.err).toContain('(enclave-mismatch)\n  do as it says');
     } finally {
       mallory.remove();
+    }
+  });
+
+  test('access that ends while connected: the command says why, and ends with it', async () => {
+    const connected = alice.start('connect', ENCLAVE, '--listen', '0');
+    await expect.poll(() => connected.out(), { timeout: 10_000 }).toContain('forwarding');
+    const port = Number(/127\.0\.0\.1:(\d+)/.exec(connected.out())?.[1]);
+    const socket = connectTcp(port, '127.0.0.1');
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write('mine');
+    await new Promise((resolve) => socket.once('data', resolve));
+    try {
+      // For now: told, and the port stays.
+      front.enclave().refuse('trust-document-stale');
+      await closed;
+      await expect.poll(() => connected.err(), { timeout: 10_000 }).toContain('(trust-document-stale)');
+      front.enclave().refuse(undefined);
+      expect(await echo(port, 'again')).toBe('again');
+      front.enclave().refuse('grant-revoked');
+      await echo(port, 'no').catch(() => '');
+      const ended = await connected.ended;
+      expect(ended.exit).toBe(4);
+      expect(ended.err).toContain('(grant-revoked)\n  do as it says');
+
+      // A pipe too, in the middle of it.
+      front.enclave().refuse(undefined);
+      const pipe = alice.start('connect', ENCLAVE);
+      pipe.stdin.write('piped');
+      await expect.poll(() => pipe.out(), { timeout: 10_000 }).toBe('piped');
+      front.enclave().refuse('user-revoked');
+      const over = await pipe.ended;
+      expect(over).toMatchObject({ exit: 4, err: expect.stringContaining('(user-revoked)') });
+      const again = await alice.run('connect', ENCLAVE, '--json');
+      expect(again.exit).toBe(4);
+      expect(JSON.parse(again.out)).toMatchObject({
+        ok: false,
+        code: 'user-revoked',
+        remedy: 'do as it says',
+      });
+    } finally {
+      front.enclave().refuse(undefined);
     }
   });
 

@@ -25,6 +25,8 @@ export interface FakeEnclave {
   change(next: Changes): void;
   /** From now on it hands out tickets that resume a session, as no sidecar does. */
   offerTickets(): void;
+  /** From now on nobody gets in, for this reason, and open data connections end; undefined: as before. */
+  refuse(code: string | undefined): void;
   /** From now on it is too busy to give evidence (503), or not any more. */
   busy(now: boolean): void;
   bundle(nonce: Uint8Array): Bundle;
@@ -46,6 +48,7 @@ export async function fakeEnclave(ownerKeySha256: string): Promise<FakeEnclave> 
   let endpoint = '';
   let current: ReturnType<typeof make>;
   let busy = false;
+  let refused: string | undefined;
   let tickets: TlsOptions = {};
   const nonces: string[] = [];
   const make = () => {
@@ -81,6 +84,7 @@ export async function fakeEnclave(ownerKeySha256: string): Promise<FakeEnclave> 
   const roots = fixtureRoots();
   const allowed = (socket: TLSSocket): boolean => {
     const der = socket.getPeerX509Certificate()?.raw;
+    if (refused !== undefined) return false;
     const parsed = socket.authorized && der ? parseCertificate(der) : undefined;
     return parsed?.ok === true && parsed.value.extensions.userBinding?.enclave === ENCLAVE;
   };
@@ -90,9 +94,9 @@ export async function fakeEnclave(ownerKeySha256: string): Promise<FakeEnclave> 
       const allow = allowed(request.socket as TLSSocket);
       const refusal = {
         allowed: false,
-        code: 'certificate-foreign',
+        code: refused ?? 'enclave-mismatch',
         message: 'the certificate is not for this enclave',
-        remedy: '',
+        remedy: 'do as it says',
       };
       response.end(JSON.stringify(allow ? { allowed: true } : refusal));
       return;
@@ -132,6 +136,11 @@ export async function fakeEnclave(ownerKeySha256: string): Promise<FakeEnclave> 
     nonces,
     change: (next) => {
       changed = next;
+    },
+    refuse: (code) => {
+      refused = code;
+      for (const socket of code === undefined ? [] : sockets)
+        if (socket.alpnProtocol !== EVIDENCE_ALPN) socket.destroy();
     },
     busy: (now) => {
       busy = now;

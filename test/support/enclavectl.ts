@@ -19,7 +19,13 @@ export interface Person {
   file(name: string, content: string): string;
   run(...argv: string[]): Promise<Ran>;
   /** The same with a hold on its input, output and Ctrl-C. */
-  start(...argv: string[]): { ended: Promise<Ran>; stdin: PassThrough; out(): string; interrupt(): void };
+  start(...argv: string[]): {
+    ended: Promise<Ran>;
+    stdin: PassThrough;
+    out(): string;
+    err(): string;
+    interrupt(): void;
+  };
   remove(): void;
 }
 
@@ -56,7 +62,7 @@ export function person(server: string, more: Readonly<Record<string, string>> = 
       signal: abort.signal,
       now: () => Math.floor(Date.now() / 1000),
     }).then((exit) => ({ exit, ...text }));
-    return { ended, stdin, out: () => text.out, interrupt: () => abort.abort() };
+    return { ended, stdin, out: () => text.out, err: () => text.err, interrupt: () => abort.abort() };
   };
   return {
     home,

@@ -35,6 +35,8 @@ export interface ConnectorOptions {
   onExpired(connections: number, reason: Failure): void;
   /** Evidence could not be renewed for now; it is tried again. */
   onTrouble(reason: unknown): void;
+  /** The other side ended a connection: the app, or the enclave because access is over. */
+  onEnded?(): void;
 }
 
 /** Data connections to an enclave that was attested: to exactly the key in the evidence, and to no other. */
@@ -103,6 +105,7 @@ export function createAttestedConnector(options: ConnectorOptions): AttestedConn
       // Both directions of a pipeline listen to it several times over.
       socket.setMaxListeners(20);
       bound.add(socket, attested);
+      if (options.onEnded !== undefined) whenEnded(socket, options.onEnded);
       renewal.start();
       return socket;
     }
@@ -115,4 +118,16 @@ export function createAttestedConnector(options: ConnectorOptions): AttestedConn
   };
 
   return { attest: () => next().then(() => undefined), connect };
+}
+
+/** Calls once when the peer ended or reset the connection; not when we did. */
+function whenEnded(socket: TLSSocket, told: () => void): void {
+  const ended = (): void => {
+    socket.removeListener('end', ended).removeListener('error', broke);
+    told();
+  };
+  const broke = (error: NodeJS.ErrnoException): void => {
+    if (error.syscall !== undefined) ended();
+  };
+  socket.once('end', ended).on('error', broke);
 }
