@@ -51,6 +51,11 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   });
   const judge = (presented: ReturnType<typeof presentedBy>) =>
     access(nodeCrypto, presented, rules, trust.current().document, now());
+  const judgeToken = createTokenJudge(serverName);
+  const judgeBearer = async (token: string | undefined) => {
+    const usable = usableTrust(trust.current().document, rules, now());
+    return usable.ok ? judgeToken(token, usable.value, now()) : usable;
+  };
 
   const evidence = createEvidenceEndpoint({
     evidence: async (socket, nonce) => {
@@ -61,20 +66,19 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
       const host = config.bind.includes(':') ? `[${config.bind}]` : config.bind;
       return { ...bundle, endpoint: `${host}:${listener.port()}`, serverName };
     },
-    accessDecision: (socket) => judge(presentedBy(socket)),
+    accessDecision: (socket, token) => {
+      const judged = judge(presentedBy(socket));
+      return judged.ok || config.auth !== 'jwt' ? judged : judgeBearer(token);
+    },
     log,
     metrics,
   });
   const tokenRefusals = metrics.counter('token_refusals_total', 'Requests refused by their token.', ['code']);
-  const judgeToken = createTokenJudge(serverName);
   const http = createHttpProxy({
     enclave: config.enclave,
     upstream,
     limits,
-    judgeToken: async (token) => {
-      const usable = usableTrust(trust.current().document, rules, now());
-      return usable.ok ? judgeToken(token, usable.value, now()) : usable;
-    },
+    judgeToken: judgeBearer,
     standing,
     onRefused: (code, reason) => {
       tokenRefusals.inc({ code });

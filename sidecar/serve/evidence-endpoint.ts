@@ -16,8 +16,11 @@ import { sendJson, sendProblem } from './problem.ts';
 export interface EvidenceOptions {
   /** Fresh evidence over the certificate that this very connection was opened with. */
   evidence(socket: TLSSocket, nonce: Uint8Array): Promise<Bundle>;
-  /** What the same certificate would be told on a data connection. */
-  accessDecision(socket: TLSSocket): Result<Allowed, AccessCode>;
+  /** What the same certificate would be told on a data connection; with `auth: jwt`, what a request with this bearer token would be told. */
+  accessDecision(
+    socket: TLSSocket,
+    token: string | undefined,
+  ): Result<Allowed, AccessCode> | Promise<Result<Allowed, AccessCode>>;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -44,6 +47,10 @@ function nonceOf(url: URL): Uint8Array | undefined {
   const values = url.searchParams.getAll('nonce');
   const nonce = values.length === 1 ? fromBase64url(values[0] ?? '') : undefined;
   return nonce !== undefined && nonce.length >= 16 && nonce.length <= 64 ? nonce : undefined;
+}
+
+function bearerOf({ headers }: IncomingMessage): string | undefined {
+  return /^Bearer +([^ ]+) *$/i.exec(headers.authorization ?? '')?.[1];
 }
 
 function wantsJson(request: IncomingMessage): boolean {
@@ -111,8 +118,12 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
     }
   };
 
-  const decision = (socket: TLSSocket, response: ServerResponse): void => {
-    const result = options.accessDecision(socket);
+  const decision = async (
+    socket: TLSSocket,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> => {
+    const result = await options.accessDecision(socket, bearerOf(request));
     requests.inc({ outcome: 'decision' });
     const { ok, ...refusal } = result;
     sendJson(response, 200, result.ok ? { allowed: true, ...result.value } : { allowed: ok, ...refusal });
@@ -135,7 +146,11 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
     if (request.method !== 'GET')
       return sendProblem(response, 405, { code: 'method', message: 'GET only', remedy: 'Send GET.' });
     if (url?.pathname === EVIDENCE_PATHS.evidence) return void evidence(socket, url, request, response);
-    if (url?.pathname === EVIDENCE_PATHS.accessDecision) return decision(socket, response);
+    if (url?.pathname === EVIDENCE_PATHS.accessDecision)
+      return void decision(socket, request, response).catch((error: unknown) => {
+        log.error({ error }, 'access could not be decided');
+        response.destroy();
+      });
     const remedy = `Paths are ${Object.values(EVIDENCE_PATHS).join(' and ')}.`;
     return sendProblem(response, 404, { code: 'not-found', message: 'nothing is here', remedy });
   });
