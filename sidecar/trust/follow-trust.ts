@@ -4,7 +4,7 @@ import { acceptTrustDocument, type TrustDocument } from '../../formats/evidence/
 import type { HealthCheck } from '../../platform/health/health.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
-import { createBackoff } from '../../platform/run/backoff.ts';
+import { type Backoff, createBackoff } from '../../platform/run/backoff.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { Settable } from '../../platform/run/live.ts';
 import type { AgentCalls } from '../agent/agent-calls.ts';
@@ -24,7 +24,12 @@ export interface FollowingTrust {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly signal: AbortSignal;
+  /** Between attempts; default 200 ms to 10 s. */
+  readonly backoff?: Backoff;
 }
+
+/** The agent holds a poll for 30 seconds when there is nothing new. */
+const PROMPT_MS = 5_000;
 
 /**
  * Follows the trust document through the agent by long polls. The agent is only its carrier: a document is taken when a `system` root that is held
@@ -34,15 +39,16 @@ export async function followTrust(following: FollowingTrust): Promise<void> {
   const { agent, trust, crypto, check, log, metrics, signal } = following;
   const version = metrics.gauge('trust_document_version', 'Version of the trust document that is held.');
   const documents = metrics.counter('trust_documents_total', 'Trust documents by outcome.', ['outcome']);
-  const backoff = createBackoff(200, 10_000);
+  const backoff = following.backoff ?? createBackoff(200, 10_000);
   while (!signal.aborted) {
     try {
       const { roots, document } = trust.current();
       const held = document?.version ?? 0;
+      const asked = performance.now();
       const signed = await agent.trust(held, signal);
       if (signed === undefined) {
-        // Held or not, an agent that answers at once must not be asked in a tight loop.
-        if (document === undefined) await backoff.wait(signal);
+        // An agent that answers at once, instead of holding the poll, must not be asked in a tight loop.
+        if (performance.now() - asked < PROMPT_MS) await backoff.wait(signal);
         continue;
       }
       const accepted = acceptTrustDocument(crypto, signed, { roots, version: held });

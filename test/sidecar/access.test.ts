@@ -1,11 +1,20 @@
 import { expect, test } from 'vitest';
+import { grantMessage } from '../../formats/evidence/grant.ts';
 import type { TrustDocument } from '../../formats/evidence/trust-document.ts';
+import {
+  bitString,
+  booleanTrue,
+  element,
+  objectIdentifier,
+  octetString,
+  sequence,
+} from '../../formats/x509/der-writer.ts';
 import { OID_EKU_CLIENT_AUTH, OID_EKU_COMPONENT, OID_EKU_ENCLAVE, OID_EKU_USER } from '../../names/oids.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
-import type { Credential } from '../../platform/identity/credential.ts';
+import { type Credential, createCredential } from '../../platform/identity/credential.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { type AccessRules, access } from '../../sidecar/access/access.ts';
-import { createTestAuthority } from '../support/test-authority.ts';
+import { createTestAuthority, type IssueFields } from '../support/test-authority.ts';
 import {
   authorities,
   ENCLAVE,
@@ -32,8 +41,9 @@ function judge(
   credential: Credential | undefined,
   document: TrustDocument | undefined = trustDocument(1),
   rules = RULES,
+  time = now,
 ) {
-  return access(nodeCrypto, { certificate: credential?.chain[0], resumed: false }, rules, document, now);
+  return access(nodeCrypto, { certificate: credential?.chain[0], resumed: false }, rules, document, time);
 }
 
 test('the owner, and whom the owner grants, each until their end', () => {
@@ -45,9 +55,61 @@ test('the owner, and whom the owner grants, each until their end', () => {
   expect(judge(granted())).toMatchObject({
     value: { user: 'bob', via: 'grant', notAfter: expect.any(Number) },
   });
+  // What the cases below change is good as it is.
+  expect(judge(withExtensions((all) => all)).ok && judge(grantedBytes((json) => json)).ok).toBe(true);
+  const large = generateKey('p384');
+  const rules = { ...RULES, ownerKeySha256: keySha256(large) };
+  expect(judge(userCredential(large), trustDocument(1), rules)).toMatchObject({ value: { via: 'owner' } });
   const short = judge(granted({ notAfter: now + 10 }));
   expect(short.ok && short.value.notAfter).toBe(now + 10);
 });
+
+/** The elements inside a DER element. */
+function elementsOf(der: Uint8Array): Uint8Array[] {
+  const size = (at: number): { header: number; length: number } => {
+    const first = der[at + 1] ?? 0;
+    const more = first < 128 ? 0 : first - 128;
+    let length = more === 0 ? first : 0;
+    for (let i = 0; i < more; i += 1) length = length * 256 + (der[at + 2 + i] ?? 0);
+    return { header: 2 + more, length };
+  };
+  const found: Uint8Array[] = [];
+  for (let at = size(0).header; at < der.length; ) {
+    const { header, length } = size(at);
+    found.push(der.subarray(at, at + header + length));
+    at += header + length;
+  }
+  return found;
+}
+
+/** A user's certificate with other extensions, signed all the same. */
+function withExtensions(change: (extensions: Uint8Array[]) => Uint8Array[]): Credential {
+  const [tbs, algorithm] = elementsOf(userCredential(owner).chain[0] ?? new Uint8Array());
+  const fields = elementsOf(tbs ?? new Uint8Array());
+  const [list] = elementsOf(fields.at(-1) ?? new Uint8Array());
+  const extensions = change(elementsOf(list ?? new Uint8Array()));
+  const changed = sequence(...fields.slice(0, -1), element(0xa3, sequence(...extensions)));
+  const signature = bitString(authorities.users.key.sign(changed));
+  return createCredential(owner.privateKey, [sequence(changed, algorithm ?? new Uint8Array(), signature)]);
+}
+
+/** What is between a users root and the user: no issuer of ours has one. */
+const intermediate = generateKey();
+const intermediateAuthority = {
+  ...authorities.users,
+  certify: (spki: Uint8Array, fields: IssueFields) =>
+    createTestAuthority('between', intermediate).certify(spki, fields),
+};
+
+/** A grant with other bytes than what `encodeGrant` writes, signed by the owner as it is. */
+function grantedBytes(change: (json: string) => string, message = grantMessage): Credential {
+  const json = Buffer.from(change(Buffer.from(grantFor(other).grant).toString()));
+  return userCredential(other, { user: 'bob', grant: json, grantSignature: owner.sign(message(json)) });
+}
+
+const KEY_USAGE = objectIdentifier('2.5.29.15');
+const keyUsageAt = (extensions: Uint8Array[]): number =>
+  extensions.findIndex((each) => Buffer.from(each).includes(Buffer.from(KEY_USAGE)));
 
 const imposter = createTestAuthority('users');
 const revoked = (changes: Partial<TrustDocument['revoked']>) =>
@@ -105,6 +167,47 @@ test.each<[string, string, ReturnType<typeof judge>]>([
     'tomorrow’s',
     judge(userCredential(owner, {}, { notBefore: now + 100, notAfter: now + 200 })),
   ],
+  [
+    'certificate-untrusted',
+    'an enclave’s certificate',
+    judge(userCredential(owner, {}, {}, authorities.enclaves)),
+  ],
+  [
+    'certificate-untrusted',
+    'an attestation key’s certificate',
+    judge(userCredential(owner, {}, {}, authorities['attestation-keys'])),
+  ],
+  ['certificate-untrusted', 'an intermediate', judge(userCredential(owner, {}, {}, intermediateAuthority))],
+  [
+    'certificate-untrusted',
+    'a root that has ended',
+    judge(
+      userCredential(owner, {}, { notAfter: now + 20_000 }),
+      trustDocument(1, { issuedAt: now + 10_000 }),
+      RULES,
+      now + 10_000,
+    ),
+  ],
+  [
+    'certificate-malformed',
+    'an extension twice',
+    judge(withExtensions((all) => [...all, all[0] ?? new Uint8Array()])),
+  ],
+  [
+    'certificate-wrong-role',
+    'a critical extension that nobody knows',
+    judge(
+      withExtensions((all) => [
+        ...all,
+        sequence(objectIdentifier('1.2.3.4'), booleanTrue(), octetString(new Uint8Array([5, 0]))),
+      ]),
+    ),
+  ],
+  [
+    'certificate-wrong-role',
+    'no key usage',
+    judge(withExtensions((all) => all.filter((_, i) => i !== keyUsageAt(all)))),
+  ],
   ['enclave-mismatch', 'another enclave', judge(userCredential(owner, { enclave: 'eother' }))],
   ['key-not-owner', 'another user’s key', judge(userCredential(other, { user: 'bob' }))],
   [
@@ -117,6 +220,53 @@ test.each<[string, string, ReturnType<typeof judge>]>([
   ['grant-invalid', 'a grant for another enclave', judge(granted({ enclave: 'eother' }))],
   ['grant-invalid', 'a grant for another key', judge(granted({ keySha256: keySha256(owner) }))],
   ['grant-invalid', 'a grant for another user', judge(granted({ user: 'carol' }))],
+  [
+    'grant-invalid',
+    'a grant with a member twice',
+    judge(grantedBytes((json) => json.replace('{', '{"user":"bob",'))),
+  ],
+  [
+    'grant-invalid',
+    'a grant with a member more',
+    judge(grantedBytes((json) => json.replace('{', '{"admin":true,'))),
+  ],
+  [
+    'grant-invalid',
+    'a grant whose signature is over other bytes',
+    judge(
+      grantedBytes(
+        (json) => json,
+        (json) => grantMessage(Buffer.from(` ${Buffer.from(json)}`)),
+      ),
+    ),
+  ],
+  [
+    'grant-invalid',
+    'a revocation in the place of a grant',
+    judge(
+      grantedBytes(
+        (json) => json.replace('enclave-grant/1', 'enclave-grant-revoke/1'),
+        (json) => grantMessage(json, 'enclave-grant-revoke/1'),
+      ),
+    ),
+  ],
+  [
+    'grant-invalid',
+    'a revocation’s signature under a grant',
+    judge(
+      grantedBytes(
+        (json) => json,
+        (json) => grantMessage(json, 'enclave-grant-revoke/1'),
+      ),
+    ),
+  ],
+  [
+    'grant-invalid',
+    'a grant with an empty signature',
+    judge(
+      userCredential(other, { user: 'bob', grant: grantFor(other).grant, grantSignature: new Uint8Array() }),
+    ),
+  ],
   ['grant-expired', 'a grant that ended', judge(granted({ notAfter: now - 1 }))],
   ['grant-revoked', 'a grant taken back', judge(granted(), revoked({ grants: [revokedGrant] }))],
   ['user-revoked', 'a revoked user', judge(userCredential(owner), revoked({ users: [{ user: 'alice' }] }))],

@@ -41,6 +41,8 @@ export interface FakeAgent {
   readonly cutting: Set<string>;
   /** Milliseconds before each quote is answered. */
   slow: number;
+  /** Answers polls for the trust document in the agent's place. */
+  trustAnswer: ((response: ServerResponse) => void) | undefined;
   /** SHA-256 of the certificates issued, in order, and of their keys. */
   readonly issued: string[];
   readonly keys: string[];
@@ -81,6 +83,7 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
     failing: new Set<string>(),
     cutting: new Set<string>(),
     slow: 0,
+    trustAnswer: undefined as FakeAgent['trustAnswer'],
     issued: [] as string[],
     keys: [] as string[],
   };
@@ -134,6 +137,7 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
     },
     '/v1/trust': (_, request, response) => {
       const version = Number(new URL(request.url ?? '', 'http://a').searchParams.get('version'));
+      if (agent.trustAnswer) return agent.trustAnswer(response);
       const answer = () => respond(response, 200, encodeSignedTrustDocument(trust.signed));
       if (trust.version !== version) return answer();
       const entry = { version, answer };

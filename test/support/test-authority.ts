@@ -25,8 +25,7 @@ export interface IssueFields {
 }
 
 /** A root of its own, for tests of what TLS trusts. */
-export function createTestAuthority(commonName = 'test root'): TestAuthority {
-  const key = generateKey();
+export function createTestAuthority(commonName = 'test root', key = generateKey()): TestAuthority {
   const now = Math.floor(Date.now() / 1000);
   const name = { commonName };
   const root = buildCertificate(
