@@ -1,20 +1,14 @@
 import { expect, test } from 'vitest';
 import { grantMessage } from '../../formats/evidence/grant.ts';
 import type { TrustDocument } from '../../formats/evidence/trust-document.ts';
-import {
-  bitString,
-  booleanTrue,
-  element,
-  objectIdentifier,
-  octetString,
-  sequence,
-} from '../../formats/x509/der-writer.ts';
+import { booleanTrue, objectIdentifier, octetString, sequence } from '../../formats/x509/der-writer.ts';
 import { OID_EKU_CLIENT_AUTH, OID_EKU_COMPONENT, OID_EKU_ENCLAVE, OID_EKU_USER } from '../../names/oids.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
-import { type Credential, createCredential } from '../../platform/identity/credential.ts';
+import type { Credential } from '../../platform/identity/credential.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { type AccessRules, access } from '../../sidecar/access/access.ts';
-import { createTestAuthority, type IssueFields } from '../support/test-authority.ts';
+import { createTestAuthority } from '../support/test-authority.ts';
+import { intermediateAuthority, keyUsageAt, withExtensions } from './odd-certificates.ts';
 import {
   authorities,
   ENCLAVE,
@@ -64,52 +58,11 @@ test('the owner, and whom the owner grants, each until their end', () => {
   expect(short.ok && short.value.notAfter).toBe(now + 10);
 });
 
-/** The elements inside a DER element. */
-function elementsOf(der: Uint8Array): Uint8Array[] {
-  const size = (at: number): { header: number; length: number } => {
-    const first = der[at + 1] ?? 0;
-    const more = first < 128 ? 0 : first - 128;
-    let length = more === 0 ? first : 0;
-    for (let i = 0; i < more; i += 1) length = length * 256 + (der[at + 2 + i] ?? 0);
-    return { header: 2 + more, length };
-  };
-  const found: Uint8Array[] = [];
-  for (let at = size(0).header; at < der.length; ) {
-    const { header, length } = size(at);
-    found.push(der.subarray(at, at + header + length));
-    at += header + length;
-  }
-  return found;
-}
-
-/** A user's certificate with other extensions, signed all the same. */
-function withExtensions(change: (extensions: Uint8Array[]) => Uint8Array[]): Credential {
-  const [tbs, algorithm] = elementsOf(userCredential(owner).chain[0] ?? new Uint8Array());
-  const fields = elementsOf(tbs ?? new Uint8Array());
-  const [list] = elementsOf(fields.at(-1) ?? new Uint8Array());
-  const extensions = change(elementsOf(list ?? new Uint8Array()));
-  const changed = sequence(...fields.slice(0, -1), element(0xa3, sequence(...extensions)));
-  const signature = bitString(authorities.users.key.sign(changed));
-  return createCredential(owner.privateKey, [sequence(changed, algorithm ?? new Uint8Array(), signature)]);
-}
-
-/** What is between a users root and the user: no issuer of ours has one. */
-const intermediate = generateKey();
-const intermediateAuthority = {
-  ...authorities.users,
-  certify: (spki: Uint8Array, fields: IssueFields) =>
-    createTestAuthority('between', intermediate).certify(spki, fields),
-};
-
 /** A grant with other bytes than what `encodeGrant` writes, signed by the owner as it is. */
 function grantedBytes(change: (json: string) => string, message = grantMessage): Credential {
   const json = Buffer.from(change(Buffer.from(grantFor(other).grant).toString()));
   return userCredential(other, { user: 'bob', grant: json, grantSignature: owner.sign(message(json)) });
 }
-
-const KEY_USAGE = objectIdentifier('2.5.29.15');
-const keyUsageAt = (extensions: Uint8Array[]): number =>
-  extensions.findIndex((each) => Buffer.from(each).includes(Buffer.from(KEY_USAGE)));
 
 const imposter = createTestAuthority('users');
 const revoked = (changes: Partial<TrustDocument['revoked']>) =>
