@@ -7,6 +7,8 @@ export interface RequestHead {
   readonly contentLength: string | undefined;
   readonly transferEncoding: string | undefined;
   readonly expect: string | undefined;
+  /** Another protocol is asked for. */
+  readonly upgrade: boolean;
   readonly authorization: string | undefined;
   /** Of `X-Enclave-Token`, the one field of our prefix that a client may send. */
   readonly token: string | undefined;
@@ -24,7 +26,8 @@ type Kind =
   | 'expect'
   | 'host'
   | 'token'
-  | 'transfer-encoding';
+  | 'transfer-encoding'
+  | 'upgrade';
 
 const DROPPED = 'dropped';
 /**
@@ -40,6 +43,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['expect', 'expect'],
   ['host', 'host'],
   ['transfer-encoding', 'transfer-encoding'],
+  ['upgrade', 'upgrade'],
   ['x-enclave-token', 'token'],
   ['http2-settings', DROPPED],
   ['keep-alive', DROPPED],
@@ -48,7 +52,6 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['proxy-connection', DROPPED],
   ['te', DROPPED],
   ['trailer', DROPPED],
-  ['upgrade', DROPPED],
   ['forwarded', DROPPED],
   ['x-real-ip', DROPPED],
   ['x-client-ip', DROPPED],
@@ -94,6 +97,7 @@ export function readRequestHead(raw: readonly string[]): RequestHead {
   let expect: string | undefined;
   let authorization: string | undefined;
   let token: string | undefined;
+  let upgrade = false;
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] ?? '';
     if (name.charCodeAt(0) === 58) continue;
@@ -109,6 +113,7 @@ export function readRequestHead(raw: readonly string[]): RequestHead {
     else if (kind === 'transfer-encoding')
       transferEncoding = transferEncoding === undefined ? value : `${transferEncoding}, ${value}`;
     else if (kind === 'expect') expect = value;
+    else if (kind === 'upgrade') upgrade = true;
     // Cookies that HTTP/2 has split are one field again (RFC 9113, 8.2.3).
     else if (kind === 'cookie') cookie = cookie === '' ? value : `${cookie}; ${value}`;
     else if (kind === 'authorization') authorization = authorization === undefined ? value : '';
@@ -119,7 +124,17 @@ export function readRequestHead(raw: readonly string[]): RequestHead {
   if (named !== undefined) headers = without(headers, named);
   const semicolon = contentType.indexOf(';');
   contentType = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
-  return { headers, host, contentLength, transferEncoding, expect, authorization, token, contentType };
+  return {
+    headers,
+    host,
+    contentLength,
+    transferEncoding,
+    expect,
+    upgrade,
+    authorization,
+    token,
+    contentType,
+  };
 }
 
 /** Fields of this connection in an answer; its length stays, and its framing is made anew. */

@@ -64,8 +64,8 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
   };
   const begin = (connection: Connection, exchange: Http1Exchange): void => {
     const malformed = exchange.malformed();
-    // What comes after it may be no request at all.
-    if (malformed !== undefined) connection.last = true;
+    // What comes after it may be no request, or another protocol's.
+    if (malformed !== undefined || exchange.head.upgrade) connection.last = true;
     exchange.last = draining || connection.last;
     // Set before the request is taken: it may be over at once.
     let done = false;

@@ -155,8 +155,8 @@ export function forwardWebSocket(run: Run, agent: AppAgent, host: string, identi
     }
     run.status = 101;
     run.cancel = () => app.destroy();
-    app.on('data', run.count);
     if (rest.length > 0) app.unshift(rest);
+    app.on('data', run.count);
     joinBytes(exchange.tunnel(headers), app);
     return undefined;
   });

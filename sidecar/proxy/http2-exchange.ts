@@ -87,7 +87,9 @@ export class Http2Exchange implements Exchange {
 
   /** When the answer is whole before the request is, the client need not send the rest (RFC 9113, 8.1). */
   #dismiss(): void {
-    if (!this.bodiless && !this.body.readableEnded) this.body.close(constants.NGHTTP2_NO_ERROR);
+    if (this.bodiless || this.body.readableEnded) return;
+    // After what ends the answer has gone out: a reset would overtake it.
+    setImmediate(() => this.body.close(constants.NGHTTP2_NO_ERROR));
   }
 
   trail(fields: readonly string[]): void {
