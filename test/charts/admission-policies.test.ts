@@ -16,18 +16,32 @@ import {
   pods,
   REFUSED,
 } from './admission-requests.ts';
-import { KEPT_POLICY, TAKEN_OF_CLUSTER, USER_REQUEST } from './cluster-requests.ts';
-import { BINDINGS, must, POLICIES, type PolicyServer, said, startPolicyServer } from './policy-server.ts';
+import { ATTESTED_NODE, KEPT_POLICY, TAKEN_OF_CLUSTER, USER_REQUEST, WARNED } from './cluster-requests.ts';
+import {
+  BINDINGS,
+  must,
+  POLICIES,
+  type PolicyServer,
+  said,
+  startPolicyServer,
+  WARNS,
+} from './policy-server.ts';
 
 const policyName = (short: string): string => `${short}.enclave-licensing.dev`;
 
 test('every policy is in force, fails closed, tells what to do, and leaves the release and kube-system alone', () => {
-  expect(POLICIES.map(({ metadata }) => metadata.name)).toEqual(Object.keys(REFUSED).map(policyName));
+  expect(POLICIES.map(({ metadata }) => metadata.name)).toEqual([
+    ...Object.keys(REFUSED).map(policyName),
+    WARNS,
+  ]);
   expect(BINDINGS.map(({ spec }) => spec)).toEqual(
-    POLICIES.map(({ metadata }) => ({ policyName: metadata.name, validationActions: ['Deny'] })),
+    POLICIES.map(({ metadata: { name } }) => ({
+      policyName: name,
+      validationActions: [name === WARNS ? 'Warn' : 'Deny'],
+    })),
   );
-  for (const { spec } of POLICIES) {
-    expect(spec.failurePolicy).toBe('Fail');
+  for (const { metadata, spec } of POLICIES) {
+    expect(spec.failurePolicy).toBe(metadata.name === WARNS ? 'Ignore' : 'Fail');
     const { namespaceSelector, resourceRules } = spec.matchConstraints ?? {};
     // What stands in no namespace is selected by none.
     expect(namespaceSelector?.matchExpressions).toEqual(
@@ -42,7 +56,7 @@ test('every policy is in force, fails closed, tells what to do, and leaves the r
           ],
     );
     for (const { message, reason } of spec.validations ?? []) {
-      expect(reason).toBe('Forbidden');
+      expect(reason).toBe(metadata.name === WARNS ? undefined : 'Forbidden');
       // What is wrong, then a sentence of its own that says what to do.
       expect(message).toMatch(/. (Remove|Write|Launch|Delete|Use|Request|Rename|Debug|Talk) /);
     }
@@ -91,6 +105,7 @@ function onTheRealOne(): void {
         spec: { ports: [{ port: 8080 }] },
       }),
     );
+    await server.defineNodes();
     await server.register();
     for (const [first] of Object.values(REFUSED))
       await until(`${first?.what} is refused`, async () => {
@@ -103,8 +118,7 @@ function onTheRealOne(): void {
     for (const pod of [enclave('web'), enclave('waiting'), placed, bare('other')])
       await must(admin().post(pods('shop'), pod));
     await must(send(LAUNCHED));
-    await must(send(USER_REQUEST));
-    await must(send(KEPT_POLICY));
+    for (const attempt of [USER_REQUEST, KEPT_POLICY, ATTESTED_NODE]) await must(send(attempt));
     for (const [first] of Object.values(REFUSED))
       await until(
         `${first?.what} is refused`,
@@ -229,6 +243,30 @@ function onTheRealOne(): void {
       await must(send(attempt));
     },
   );
+
+  test.each(WARNED.map((attempt) => [attempt.what, attempt] as const))(
+    'a warning beside what is made: %s',
+    async (_what, { says, ...attempt }) => {
+      const { headers } = await must(send(attempt));
+      expect(headers['warning'] ?? '').toMatch(says);
+    },
+  );
+
+  test('a pod of a megabyte is judged within what CEL may cost', async () => {
+    const { metadata, spec } = enclave('large');
+    const value = 'v'.repeat(70);
+    const env = Array.from({ length: 10_000 }, (_, index) => ({ name: `VARIABLE_${index}`, value }));
+    const mounts = { volumeMounts: [], ports: [] };
+    const large = (more: object[]): object => ({
+      metadata,
+      spec: { ...spec, containers: [{ name: 'app', image: APP_IMAGE, ...mounts, env: [...env, ...more] }] },
+    });
+    expect(JSON.stringify(large([])).length).toBeGreaterThan(1e6);
+    const path = pods('shop', '?dryRun=All');
+    await must(admin().post(path, large([])));
+    const reserved = await admin().post(path, large([{ name: 'ENCLAVE_SIDECAR_X' }]));
+    expect(said(reserved)).toContain('belong to the sidecar. Rename the variable');
+  });
 
   test('a namespace that is deleted takes the webhook’s NetworkPolicy with it', async () => {
     const labels = { [INJECTION_LABEL]: 'enabled' };

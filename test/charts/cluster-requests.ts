@@ -2,10 +2,17 @@
 import { toBase64 } from '../../formats/bytes/base64.ts';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
-import { CSR_ANNOTATIONS, ENCLAVE_LABEL, INJECT_LABEL, LABEL_PREFIX } from '../../names/labels.ts';
+import {
+  CSR_ANNOTATIONS,
+  ENCLAVE_LABEL,
+  INJECT_LABEL,
+  LABEL_PREFIX,
+  RETIRED_KEYS_ANNOTATION,
+} from '../../names/labels.ts';
 import { SIGNERS } from '../../names/signers.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
+import { APP_IMAGE } from '../injection/support.ts';
 import type { Attempt, Caller, Members } from './admission-requests.ts';
 
 const DRY = '?dryRun=All';
@@ -94,6 +101,29 @@ export const KEPT_POLICY = post(
   closing,
 );
 
+export const NODES = '/apis/enclave-licensing.dev/v1alpha1/attestednodes';
+const attested = (name: string): Members => ({
+  apiVersion: 'enclave-licensing.dev/v1alpha1',
+  kind: 'AttestedNode',
+  metadata: { name },
+  spec: { node: name, ekSha256: 'ab'.repeat(32), tpmTrust: 'emulated' },
+});
+const keys = {
+  status: {
+    attestationKeys: [{ spkiSha256: 'ab'.repeat(32), serial: '1', notAfter: '2040-01-01T00:00:00Z' }],
+  },
+};
+const ofNode = (what: string, as: Caller, rest: string, body: unknown): Attempt => ({
+  what,
+  as,
+  method: 'merge',
+  path: `${NODES}/n1${rest}${DRY}`,
+  body,
+});
+
+/** `n1` as the certificate service makes it. */
+export const ATTESTED_NODE = post('a node enrols', 'certs', NODES, attested('n1'));
+
 export const REFUSED_OF_CLUSTER: Readonly<Record<string, readonly Attempt[]>> = {
   'csi-drivers': [post('a driver with our audience', 'admin', DRIVERS, driver(AGENT_AUDIENCE))],
   requests: [
@@ -158,7 +188,61 @@ export const REFUSED_OF_CLUSTER: Readonly<Record<string, readonly Attempt[]>> = 
       }),
     ),
   ],
+  'attested-nodes': [
+    post('a node by a person', 'admin', `${NODES}${DRY}`, attested('n2')),
+    post('a node by its agent', 'agent', `${NODES}${DRY}`, attested('n2')),
+    ofNode('its keys by a person', 'admin', '/status', keys),
+  ],
 };
+
+const template = (metadata: Members, image: string): Members => ({
+  metadata: { ...metadata, labels: { app: 'x', ...(metadata['labels'] as Members | undefined) } },
+  spec: { containers: [{ name: 'app', image }], restartPolicy: 'Always' },
+});
+const deployment = (metadata: Members, of: Members): Members => ({
+  metadata: { name: 'attempt', ...metadata },
+  spec: { selector: { matchLabels: { app: 'x' } }, template: of },
+});
+const deploy = (what: string, body: unknown, says: RegExp): Attempt & { readonly says: RegExp } => ({
+  ...post(what, 'admin', `/apis/apps/v1/namespaces/shop/deployments${DRY}`, body),
+  says,
+});
+const mine = { labels: { [INJECT_LABEL]: 'enabled' } };
+const cronJob = (of: Members): Members => ({
+  metadata: { name: 'attempt' },
+  spec: {
+    schedule: '@daily',
+    jobTemplate: {
+      spec: { template: { ...of, spec: { ...(of['spec'] as Members), restartPolicy: 'Never' } } },
+    },
+  },
+});
+
+/** Templates whose pods would be refused where nobody looks. */
+export const WARNED: readonly (Attempt & { readonly says: RegExp })[] = [
+  deploy(
+    'a launched enclave’s label',
+    deployment({}, template({ labels: { [ENCLAVE_LABEL]: 'e' } }, APP_IMAGE)),
+    /set by the launcher alone\. Write /,
+  ),
+  deploy(
+    'the label on the Deployment itself',
+    deployment(mine, template({}, APP_IMAGE)),
+    /inject: counts on pods alone\. Write it/,
+  ),
+  deploy(
+    'an annotation on the Deployment itself',
+    deployment({ annotations: { [`${LABEL_PREFIX}mode`]: 'tcp' } }, template(mine, APP_IMAGE)),
+    /mode: counts on pods alone\. Write it/,
+  ),
+  deploy('an image by tag', deployment({}, template(mine, 'app:1')), /not pinned by digest: app:1\. Write/),
+  {
+    ...deploy('a CronJob', cronJob(template(mine, 'app:2')), /not pinned by digest: app:2\. Write/),
+    path: `/apis/batch/v1/namespaces/shop/cronjobs${DRY}`,
+  },
+  deploy('nothing, where all is well', deployment(mine, template(mine, APP_IMAGE)), /^$/),
+  deploy('nothing, where there is no enclave', deployment({}, template({}, 'app:1')), /^$/),
+];
 
 /** What a cluster does all day, beside those. */
 export const TAKEN_OF_CLUSTER: readonly Attempt[] = [
@@ -183,6 +267,11 @@ export const TAKEN_OF_CLUSTER: readonly Attempt[] = [
   }),
   open('a namespace without label', opening(undefined), 'plain'),
   open('the webhook’s own', opening(undefined), 'shop', 'webhook'),
+  ofNode('the certificate service writes keys', 'certs', '/status', keys),
+  ofNode('an operator retires a key', 'admin', '', {
+    metadata: { annotations: { [RETIRED_KEYS_ANNOTATION]: 'ab'.repeat(32) } },
+  }),
+  { what: 'an operator removes a node', as: 'admin', method: 'delete', path: `${NODES}/n1${DRY}` },
   ofWebhook('what a network plugin writes on it', 'merge', { metadata: { finalizers: ['example.org/x'] } }),
   ofWebhook('the webhook changes its own', 'merge', { spec: { ingress: [{}] } }, 'webhook'),
   ofWebhook('the webhook deletes its own', 'delete', undefined, 'webhook'),

@@ -4,7 +4,9 @@ import { expect } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { type ApiAnswer, type ApiClient, apiClient } from '../contract/api-client.ts';
 import { apiServerUnderTest } from '../support/api-server-under-test.ts';
+import { until } from '../support/until.ts';
 import { type Attempt, CALLERS, type Caller } from './admission-requests.ts';
+import { NODES } from './cluster-requests.ts';
 
 interface Registered {
   readonly kind: string;
@@ -25,15 +27,21 @@ export interface PolicyServer {
   as(caller: Caller): ApiClient;
   send(attempt: Attempt): Promise<ApiAnswer>;
   register(): Promise<void>;
+  /** Serves the release's AttestedNode. */
+  defineNodes(): Promise<void>;
   /** Takes every policy out of force. */
   unbind(): Promise<void>;
   stop(): Promise<void>;
 }
 
 const GROUP = '/apis/admissionregistration.k8s.io/v1';
-const objects = parseAllDocuments(
-  readFileSync(new URL('../../charts/licensing/files/admission.yaml', import.meta.url), 'utf8'),
-).map((document) => document.toJS() as Registered);
+const objectsOf = (file: string): Registered[] =>
+  parseAllDocuments(
+    readFileSync(new URL(`../../charts/licensing/files/${file}`, import.meta.url), 'utf8'),
+  ).map((document) => document.toJS() as Registered);
+const objects = ['admission.yaml', 'admission-objects.yaml'].flatMap(objectsOf);
+/** The one policy that warns, and refuses nothing. */
+export const WARNS = 'templates.enclave-licensing.dev';
 export const POLICIES = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
 export const BINDINGS = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding');
 
@@ -70,6 +78,11 @@ export async function startPolicyServer(): Promise<PolicyServer> {
         const kind = `validatingadmission${plural}`;
         await must(as('admin').post(`${GROUP}/${kind}?fieldValidation=Strict`, object));
       }
+    },
+    defineNodes: async () => {
+      const crd = objectsOf('crds.yaml').find(({ metadata }) => metadata.name.startsWith('attestednodes.'));
+      await must(as('admin').post('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd));
+      await until('nodes are served', async () => (await as('admin').get(NODES)).status === 200);
     },
     unbind: async () => {
       for (const { metadata } of BINDINGS)

@@ -68,7 +68,7 @@ export const REFUSED: readonly Refused[] = [
     args: ({ victim, appImage }) => [
       ...['debug', victim, `--image=${appImage}`, `--target=${SIDECAR_CONTAINER}`, '--profile=general'],
     ],
-    says: /Debug a copy of the pod/,
+    says: /Debug the app in a namespace without enclaves/,
   },
   {
     what: 'exec',
