@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { EVIDENCE_ALPN } from '../names/wire.ts';
 import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
@@ -91,20 +92,24 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   const data = createDataConnections({
     judge,
     tokens: config.auth === 'jwt',
-    forward: (socket, allowed) =>
-      config.mode === 'http' ? http.serve(socket, allowed) : proxyTcp(socket, upstream, limits),
+    forward: (socket, line, allowed) =>
+      config.mode === 'http' ? http.serve(socket, allowed) : proxyTcp(socket, line, upstream, limits),
     standing,
     log,
     metrics,
   });
   const failures = metrics.counter('handshake_failures_total', 'TLS handshakes that failed.');
+  const dropped = metrics.counter(
+    'connections_dropped_total',
+    'Closed unheard: --max-connections were open.',
+  );
   const listener = createEnclaveListener({
     host: config.bind,
     port: config.listenPort,
     maxConnections: config.maxConnections,
     chooseProtocol: (offered) => chooseProtocol(offered, config.mode, config.alpn),
-    onConnection: (socket: TLSSocket) => {
-      if (socket.alpnProtocol !== EVIDENCE_ALPN) return data.take(socket);
+    onConnection: (socket: TLSSocket, line: Socket) => {
+      if (socket.alpnProtocol !== EVIDENCE_ALPN) return data.take(socket, line);
       // Known from now on, whatever serves by the time it is asked for.
       listener.credentialOf(socket);
       return evidence.serve(socket);
@@ -113,6 +118,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
       failures.inc();
       log.debug({ reason: error.message }, 'handshake failed');
     },
+    onDropped: () => dropped.inc(),
   });
   const certified = health.check('certificate');
   const keeping = keepCertified({

@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { dialUpstream, type UpstreamAddress } from './upstream.ts';
 
@@ -10,44 +9,69 @@ export interface ProxyLimits {
   readonly requestTimeout: number;
 }
 
+/** When the app has said all it had to say, a client that says nothing more either is waited for no longer than this (milliseconds). */
+const LINGER_MS = 60_000;
+
 /**
- * Forwards bytes both ways until both sides have ended; a half-close travels on, back-pressure is the streams' own. Resolves when the
- * connection is over; rejects when the app cannot be reached.
+ * Forwards bytes both ways until both sides have ended. A half-close travels on; whatever is no orderly end (a reset, a timeout, access that is over) reaches the other side as a reset. Each side is read only as fast as the other takes it. Resolves when the
+ * connection is over; rejects when the app cannot be reached, and leaves the client to the caller then.
+ * @param line the TCP connection below the client's TLS
  */
 export async function proxyTcp(
   client: TLSSocket,
+  line: Socket,
   upstream: UpstreamAddress,
   limits: ProxyLimits,
 ): Promise<void> {
-  const app = await dialUpstream(upstream, limits.connectTimeout);
-  if (client.destroyed) {
-    app.destroy();
-    return;
-  }
-  await join(client, app, limits.idleTimeout);
+  // The chunk lies in memory that all connections share. TLS has read it when `write` returns, unless it must wait its turn.
+  const toClient = (chunk: Buffer): boolean =>
+    client.write(client.writableLength === 0 ? chunk : Buffer.from(chunk));
+  const app = await dialUpstream(upstream, limits.connectTimeout, toClient);
+  if (client.destroyed) return reset(app, app);
+  await join({ client, line, app }, limits.idleTimeout);
 }
 
-/** Two streams as one connection: what ends or fails on one side ends on the other. */
-function join(client: TLSSocket, app: Socket, idleTimeout: number): Promise<void> {
+interface Sides {
+  readonly client: TLSSocket;
+  readonly line: Socket;
+  readonly app: Socket;
+}
+
+function join({ client, line, app }: Sides, idleTimeout: number): Promise<void> {
+  const cut = (): void => {
+    reset(client, line);
+    reset(app, app);
+  };
+  client.on('data', (chunk: Buffer) => {
+    if (!app.write(chunk)) client.pause();
+  });
+  app.on('drain', () => client.resume());
+  client.on('drain', () => app.resume());
+  client.once('end', () => app.end());
+  app.once('end', () => {
+    client.end();
+    client.setTimeout(Math.min(idleTimeout, LINGER_MS));
+  });
+  client.on('error', cut);
+  app.on('error', cut);
+  // What goes in either direction passes here: one clock is enough.
+  client.setTimeout(idleTimeout, cut);
   return new Promise((resolve) => {
     let open = 2;
-    const over = (side: Duplex, other: Duplex) => () => {
+    const over = (side: Socket): void => {
+      if (!side.readableEnded || !side.writableFinished) cut();
       open -= 1;
-      // A side that closed before its end was seen was cut off: the other must not take that for an orderly end.
-      if (!side.readableEnded || !side.writableFinished) other.destroy();
       if (open === 0) resolve();
     };
-    const cut = (): void => {
-      client.destroy();
-      app.destroy();
-    };
-    client.once('close', over(client, app));
-    app.once('close', over(app, client));
-    for (const side of [client, app]) {
-      side.on('error', cut);
-      side.setTimeout(idleTimeout, cut);
-    }
-    client.pipe(app);
-    app.pipe(client);
+    client.once('close', () => over(client));
+    app.once('close', () => over(app));
   });
+}
+
+/** No orderly end: RST, unless the end of what we send was said already. A Unix socket knows no reset. */
+function reset(socket: Socket, line: Socket): void {
+  if (socket.destroyed) return;
+  // Not while an end of ours is under way: libuv refuses it then, and would leave the descriptor open.
+  if (socket.writableEnded || line.remoteAddress === undefined) socket.destroy();
+  else line.resetAndDestroy();
 }

@@ -20,10 +20,28 @@ export function parseUpstreamAddress(text: string, podAddress: string): Upstream
     : { host: '127.0.0.1', port };
 }
 
-/** Dials the app. @throws when it does not answer in time */
-export function dialUpstream(address: UpstreamAddress, timeoutMs: number): Promise<Socket> {
+/** Read into by all connections in turn: what was read is gone with the next read of any of them. */
+const SHARED = Buffer.allocUnsafeSlow(65_536);
+
+/**
+ * Dials the app.
+ * @param onBytes takes what the app sends in place of the stream's `data`, in memory that is lent until it returns; false stops reading until `resume`
+ * @throws when the app does not answer in time
+ */
+export function dialUpstream(
+  address: UpstreamAddress,
+  timeoutMs: number,
+  onBytes?: (chunk: Buffer) => boolean,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ ...address, allowHalfOpen: true, noDelay: true });
+    const socket = connect({
+      ...address,
+      allowHalfOpen: true,
+      noDelay: true,
+      ...(onBytes && {
+        onread: { buffer: SHARED, callback: (length) => onBytes(SHARED.subarray(0, length)) },
+      }),
+    });
     const fail = (error: Error): void => {
       clearTimeout(timer);
       socket.destroy();

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Result } from '../../formats/bytes/result.ts';
 import type { Logger } from '../../platform/log/logger.ts';
@@ -14,7 +15,7 @@ export interface DataOptions {
   /** With `auth: jwt` a connection without a good certificate goes on: each request is judged by its token. */
   readonly tokens: boolean;
   /** Forwards; resolves when the connection is over. `allowed` is undefined only with `tokens`. */
-  forward(socket: TLSSocket, allowed: Allowed | undefined): Promise<void>;
+  forward(socket: TLSSocket, line: Socket, allowed: Allowed | undefined): Promise<void>;
   /** Ends a connection when its certificate does, and when access is taken back. */
   readonly standing: StandingAccess;
   readonly log: Logger;
@@ -22,7 +23,7 @@ export interface DataOptions {
 }
 
 export interface DataConnections {
-  take(socket: TLSSocket): void;
+  take(socket: TLSSocket, line: Socket): void;
   /** Resolves when no connection is open, or at once after `deadline` ended them. */
   drain(deadline: AbortSignal): Promise<void>;
 }
@@ -56,7 +57,7 @@ export function createDataConnections(options: DataOptions): DataConnections {
   };
 
   return {
-    take: (socket) => {
+    take: (socket, line) => {
       const presented = presentedBy(socket);
       const judged = options.judge(presented);
       const peer = socket.remoteAddress;
@@ -82,7 +83,7 @@ export function createDataConnections(options: DataOptions): DataConnections {
         active.set(open.size);
         if (open.size === 0) drained?.();
       });
-      options.forward(socket, allowed).catch((error: unknown) => {
+      options.forward(socket, line, allowed).catch((error: unknown) => {
         log.warn({ reason: explain(error), peer }, 'not forwarded');
         failures.inc();
         socket.destroy();

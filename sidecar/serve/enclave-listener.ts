@@ -5,6 +5,7 @@ import { equal } from '../../formats/bytes/bytes.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { trustAnchors } from '../../platform/tls/trust-anchors.ts';
 import type { Credential } from '../life/credential.ts';
+import { boundHandshakes } from './bound-handshakes.ts';
 
 export interface ListenerOptions {
   readonly host: string;
@@ -14,8 +15,11 @@ export interface ListenerOptions {
   readonly handshakeTimeout?: number;
   /** Chooses the protocol from what the client offers; undefined ends the handshake. */
   chooseProtocol(offered: readonly string[]): string | undefined;
-  onConnection(socket: TLSSocket): void;
+  /** `line` is the TCP connection below. */
+  onConnection(socket: TLSSocket, line: Socket): void;
   onHandshakeFailure(error: NodeJS.ErrnoException): void;
+  /** Closed unheard: all places were taken. */
+  onDropped(): void;
 }
 
 export interface EnclaveListener {
@@ -30,6 +34,7 @@ export interface EnclaveListener {
 
 /** Credentials that open connections may still stand on: this one and the ones before it. */
 const KEPT = 4;
+const KEEP_ALIVE_MS = 60_000;
 
 /**
  * The enclave's one port. TLS 1.3 only, and nothing is ever resumed: no ticket holds a session and no store keeps one (what OpenSSL still sends as a ticket
@@ -48,14 +53,19 @@ export function createEnclaveListener(options: ListenerOptions): EnclaveListener
       rejectUnauthorized: false,
       allowHalfOpen: true,
       noDelay: true,
+      // Peers that vanished without a word are noticed, also when the connection is idle on purpose.
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
       handshakeTimeout: options.handshakeTimeout ?? 10_000,
       ALPNCallback: ({ protocols }) => options.chooseProtocol(protocols),
     });
     made.maxConnections = options.maxConnections;
-    const shaking = boundHandshakes(made, Math.max(1, Math.floor(options.maxConnections / 2)));
+    const shaking = boundHandshakes(made, Math.max(1, Math.floor(options.maxConnections / 4)));
+    made.on('drop', options.onDropped);
     made.on('secureConnection', (socket) => {
-      shaking.done(socket);
-      options.onConnection(socket);
+      const line = shaking.done(socket);
+      if (line === undefined) socket.destroy();
+      else options.onConnection(socket, line);
     });
     made.on('tlsClientError', (error, socket) => {
       // Node leaves it open: with half-open connections allowed, one that stopped in the middle would stay for good.
@@ -113,21 +123,4 @@ export function createEnclaveListener(options: ListenerOptions): EnclaveListener
       return typeof address === 'object' && address !== null ? address.port : options.port;
     },
   };
-}
-
-/**
- * Handshakes that never end must not take all places: when too many are under way the oldest goes, so that who comes with a certificate
- * gets in whoever else hangs on.
- */
-function boundHandshakes(server: Server, most: number): { done(socket: TLSSocket): void } {
-  const underWay = new Map<string, Socket>();
-  const key = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
-  server.on('connection', (socket: Socket) => {
-    const own = key(socket);
-    underWay.set(own, socket);
-    socket.once('close', () => underWay.delete(own));
-    const [oldest] = underWay.values();
-    if (underWay.size > most) oldest?.destroy();
-  });
-  return { done: (socket) => void underWay.delete(key(socket)) };
 }

@@ -18,6 +18,7 @@ test('connections that stop in the middle of a handshake are closed, not kept fo
     handshakeTimeout: 100,
     chooseProtocol: () => 'http/1.1',
     onConnection: (socket) => socket.destroy(),
+    onDropped: () => {},
     onHandshakeFailure: () => {
       failures += 1;
     },
