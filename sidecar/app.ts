@@ -20,6 +20,7 @@ import { createHttpProxy } from './proxy/http-proxy.ts';
 import { proxyTcp } from './proxy/tcp-proxy.ts';
 import { watchUpstream } from './proxy/upstream-watch.ts';
 import { chooseProtocol } from './serve/choose-protocol.ts';
+import { connectionLimits } from './serve/connection-limits.ts';
 import { createDataConnections, presentedBy } from './serve/data-connections.ts';
 import { createEnclaveListener } from './serve/enclave-listener.ts';
 import { createEvidenceEndpoint } from './serve/evidence-endpoint.ts';
@@ -32,6 +33,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   const { roots, rules, serverName, upstream } = readSettings(config);
   const { connectTimeout, idleTimeout, requestTimeout } = config;
   const limits = { connectTimeout, idleTimeout, requestTimeout };
+  const places = connectionLimits(config.maxConnections, process.constrainedMemory());
   const trust = liveValue<Trust>({ roots, document: undefined });
   const now = () => unixSeconds(clock);
   const link = createAgentLink({
@@ -94,6 +96,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     tokens: config.auth === 'jwt',
     forward: (socket, line, allowed) =>
       config.mode === 'http' ? http.serve(socket, allowed) : proxyTcp(socket, line, upstream, limits),
+    perUser: places.perUser,
     standing,
     log,
     metrics,
@@ -106,7 +109,8 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   const listener = createEnclaveListener({
     host: config.bind,
     port: config.listenPort,
-    maxConnections: config.maxConnections,
+    maxConnections: places.total,
+    maxHandshakes: places.handshakes,
     chooseProtocol: (offered) => chooseProtocol(offered, config.mode, config.alpn),
     onConnection: (socket: TLSSocket, line: Socket) => {
       if (socket.alpnProtocol !== EVIDENCE_ALPN) return data.take(socket, line);

@@ -40,7 +40,11 @@ export const SIDECAR_OPTIONS = {
     help: 'http mode: one line on standard output for each request',
   },
   idleTimeout: { kind: 'duration', default: '1h', help: 'a connection without traffic ends after this' },
-  maxConnections: { kind: 'integer', default: 4096, min: 1, help: 'connections at one time' },
+  maxConnections: {
+    kind: 'integer',
+    min: 1,
+    help: 'connections at one time; default: as many as fit into the memory limit',
+  },
 } as const satisfies Options;
 
 export type SidecarConfig = ConfigOf<CommonOptions> & ConfigOf<typeof SIDECAR_OPTIONS>;

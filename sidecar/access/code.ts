@@ -22,6 +22,7 @@ export const ACCESS_REMEDIES = {
     'Try again: the enclave waits for the certificate service, by way of its node’s agent.',
   'trust-document-stale':
     'Try again: the enclave waits for the certificate service, by way of its node’s agent.',
+  'too-many-connections': 'Close connections that are not needed, or try again later.',
   'token-missing':
     'Get a token for this enclave from front, and send it as "authorization: Bearer" or "x-enclave-token".',
   'token-invalid':

@@ -9,6 +9,8 @@ export interface ProxyLimits {
   readonly requestTimeout: number;
 }
 
+/** The longest content of a TLS record (RFC 8446, 5.1). */
+const FULL_RECORD = 16_384;
 /** When the app has said all it had to say, a client that says nothing more either is waited for no longer than this (milliseconds). */
 const LINGER_MS = 60_000;
 
@@ -43,6 +45,11 @@ function join({ client, line, app }: Sides, idleTimeout: number): Promise<void> 
     reset(app, app);
   };
   client.on('data', (chunk: Buffer) => {
+    // A full record: more of them were read together with it, and are written together.
+    if (chunk.length === FULL_RECORD && app.writableCorked === 0) {
+      app.cork();
+      setImmediate(() => app.uncork());
+    }
     if (!app.write(chunk)) client.pause();
   });
   app.on('drain', () => client.resume());

@@ -16,6 +16,8 @@ export interface DataOptions {
   readonly tokens: boolean;
   /** Forwards; resolves when the connection is over. `allowed` is undefined only with `tokens`. */
   forward(socket: TLSSocket, line: Socket, allowed: Allowed | undefined): Promise<void>;
+  /** Open connections of one user, or of one address where a token decides. */
+  readonly perUser: number;
   /** Ends a connection when its certificate does, and when access is taken back. */
   readonly standing: StandingAccess;
   readonly log: Logger;
@@ -30,6 +32,8 @@ export interface DataConnections {
 
 /** Between our end of a connection and its destruction, while draining. */
 const LINGER_MS = 1000;
+/** How long a client that was told the end may take to close. */
+const CLOSING_MS = 2000;
 
 export function presentedBy(socket: TLSSocket): Presented {
   return { certificate: peerCertificate(socket), resumed: socket.isSessionReused() };
@@ -45,15 +49,21 @@ export function createDataConnections(options: DataOptions): DataConnections {
   const failures = metrics.counter('forward_failures_total', 'Connections that could not reach the app.');
   const active = metrics.gauge('connections_active', 'Open data connections.');
   const open = new Set<TLSSocket>();
+  const byUser = new Map<string, number>();
+  let draining = false;
   let drained: (() => void) | undefined;
+
+  // close_notify, not a reset: the client can tell an answer from a broken line.
+  const endCleanly = (socket: TLSSocket): void => {
+    socket.end();
+    socket.resume();
+    setTimeout(() => socket.destroy(), CLOSING_MS).unref();
+  };
 
   const refuse = (socket: TLSSocket, code: AccessCode, message: string, peer: string | undefined): void => {
     refusals.inc({ code });
     log.info({ code, reason: message, peer }, 'data connection refused');
-    // close_notify, not a reset: the client can tell a refusal from a broken line.
-    socket.end();
-    socket.resume();
-    setTimeout(() => socket.destroy(), 2000).unref();
+    endCleanly(socket);
   };
 
   return {
@@ -64,6 +74,13 @@ export function createDataConnections(options: DataOptions): DataConnections {
       socket.on('error', (error) => log.debug({ reason: error.message, peer }, 'connection broke'));
       if (!judged.ok && !options.tokens) return refuse(socket, judged.code, judged.message, peer);
       const allowed = judged.ok ? judged.value : undefined;
+      // The handshake began before the port was closed.
+      if (draining) return endCleanly(socket);
+      const user = allowed === undefined ? `address ${peer}` : `user ${allowed.user}`;
+      const ofUser = byUser.get(user) ?? 0;
+      if (ofUser >= options.perUser)
+        return refuse(socket, 'too-many-connections', `${user} has ${ofUser} connections open`, peer);
+      byUser.set(user, ofUser + 1);
       connections.inc({ via: allowed?.via ?? 'token' });
       open.add(socket);
       active.set(open.size);
@@ -80,16 +97,20 @@ export function createDataConnections(options: DataOptions): DataConnections {
       socket.once('close', () => {
         letGo?.();
         open.delete(socket);
+        const left = (byUser.get(user) ?? 1) - 1;
+        if (left === 0) byUser.delete(user);
+        else byUser.set(user, left);
         active.set(open.size);
         if (open.size === 0) drained?.();
       });
       options.forward(socket, line, allowed).catch((error: unknown) => {
         log.warn({ reason: explain(error), peer }, 'not forwarded');
         failures.inc();
-        socket.destroy();
+        endCleanly(socket);
       });
     },
     drain: async (deadline) => {
+      draining = true;
       if (open.size === 0) return;
       for (const socket of open) {
         // All that the app said is on its way, and our end with it. A moment for the client to read it: a socket that is closed with input left unread is reset.

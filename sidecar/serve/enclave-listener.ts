@@ -11,6 +11,8 @@ export interface ListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly maxConnections: number;
+  /** Handshakes under way at one time. */
+  readonly maxHandshakes: number;
   /** Milliseconds; default 10,000. */
   readonly handshakeTimeout?: number;
   /** Chooses the protocol from what the client offers; undefined ends the handshake. */
@@ -60,7 +62,7 @@ export function createEnclaveListener(options: ListenerOptions): EnclaveListener
       ALPNCallback: ({ protocols }) => options.chooseProtocol(protocols),
     });
     made.maxConnections = options.maxConnections;
-    const shaking = boundHandshakes(made, Math.max(1, Math.floor(options.maxConnections / 4)));
+    const shaking = boundHandshakes(made, options.maxHandshakes);
     made.on('drop', options.onDropped);
     made.on('secureConnection', (socket) => {
       const line = shaking.done(socket);

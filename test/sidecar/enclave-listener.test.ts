@@ -15,6 +15,7 @@ test('connections that stop in the middle of a handshake are closed, not kept fo
     host,
     port: 0,
     maxConnections: 1000,
+    maxHandshakes: 1000,
     handshakeTimeout: 100,
     chooseProtocol: () => 'http/1.1',
     onConnection: (socket) => socket.destroy(),
