@@ -80,6 +80,11 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
         loginsPerPeer: config.loginsPerPeer,
         reconcileMs: config.reconcileInterval,
       },
+      enclaveTokens: {
+        lifetimeMs: config.enclaveTokenLifetime,
+        domain: config.enclaveDomain,
+        namespaces: config.tokenNamespaces ?? [],
+      },
       trustDocument: () => trust.current?.signed,
       isRevoked: (name) => trust.current?.document.revoked.users.some(({ user }) => user === name) ?? false,
       log,

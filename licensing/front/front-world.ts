@@ -9,6 +9,14 @@ import type { Launches } from './launches/launches.ts';
 import type { Passwords } from './passwords/passwords.ts';
 import type { Tokens } from './tokens/tokens.ts';
 
+export interface EnclaveTokenRules {
+  readonly lifetimeMs: number;
+  /** Domain of the enclaves' names. */
+  readonly domain: string;
+  /** Namespaces whose self-deployed enclaves every user may have a token for. */
+  readonly namespaces: readonly string[];
+}
+
 /** What front's calls are served with. */
 export interface FrontWorld {
   readonly store: Store;
@@ -27,6 +35,8 @@ export interface FrontWorld {
   readonly workByUser: RateLimiter;
   /** Seats of a new user's licence. */
   readonly seats: number;
+  /** What tokens for enclaves are made by. */
+  readonly enclaveTokens: EnclaveTokenRules;
   /** The newest trust document, as it was signed. */
   trustDocument(): SignedTrustDocument | undefined;
   /** Whether that document names the user as revoked. */

@@ -1,4 +1,4 @@
-import { DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
+import { DEFAULT_ENCLAVE_DOMAIN, DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
 import { PORTS } from '../../names/wire.ts';
 import type { Options } from '../../platform/config/option.ts';
 import { KUBE_OPTIONS } from '../../platform/kube/kube-options.ts';
@@ -19,6 +19,20 @@ export const FRONT_OPTIONS = {
   },
   port: { kind: 'integer', default: PORTS.front, max: 65_535, help: 'port of the licensing API' },
   tokenLifetime: { kind: 'duration', default: '8h', help: 'how long a login lasts' },
+  enclaveTokenLifetime: {
+    kind: 'duration',
+    default: '1h',
+    help: 'how long a token for an enclave (auth: jwt) lasts, and a stream or WebSocket that it let in',
+  },
+  enclaveDomain: {
+    kind: 'string',
+    default: DEFAULT_ENCLAVE_DOMAIN,
+    help: 'domain of the enclaves’ names, as the launcher has it',
+  },
+  tokenNamespaces: {
+    kind: 'list',
+    help: 'namespaces whose self-deployed enclaves with auth: jwt let every user in; without it, none',
+  },
   launchTimeout: { kind: 'duration', default: '5m', help: 'from the seat to ready' },
   unattendedTimeout: {
     kind: 'duration',

@@ -39,6 +39,7 @@ export interface FrontParts {
     readonly loginsPerPeer: number;
     readonly reconcileMs: number;
   };
+  readonly enclaveTokens: FrontWorld['enclaveTokens'];
   readonly trustDocument: FrontWorld['trustDocument'];
   readonly isRevoked: FrontWorld['isRevoked'];
   readonly log: Logger;
@@ -86,6 +87,7 @@ export async function serveFront(parts: FrontParts, host: string, port: number):
       loginsByPeer: perMinute(limits.loginsPerPeer),
       workByUser: new RateLimiter(WORK_RATE),
       seats: limits.seats,
+      enclaveTokens: parts.enclaveTokens,
       trustDocument: parts.trustDocument,
       isRevoked: parts.isRevoked,
     }),

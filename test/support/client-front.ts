@@ -129,6 +129,11 @@ export async function fakeFront(cluster = 'cluster'): Promise<FakeFront> {
       authenticated(call.bearerToken);
       return { trustDocumentVersion: 7n };
     },
+    issueEnclaveToken: async (_request, call) => {
+      authenticated(call.bearerToken);
+      const expiresAt = new Date(Date.now() + 600_000);
+      return { token: 'token.for.enclave', expiresAt, serverName: SERVER_NAME };
+    },
     getTrustDocument: async () => ({ trustDocument: trustDocument() }),
   };
   let overrides: Partial<FrontHandlers> = {};

@@ -81,6 +81,7 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
           reconcileMs: 3_600_000,
           ...limits,
         },
+        enclaveTokens: { lifetimeMs: 600_000, domain: 'enclaves.test', namespaces: ['open'] },
         trustDocument: () => undefined,
         isRevoked: (user) => revoked.has(user),
         log,

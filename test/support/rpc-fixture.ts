@@ -30,6 +30,7 @@ const licensing: Handlers<typeof LicensingServiceService> = {
   stopEnclave: unused,
   issueUserCertificate: unused,
   revokeGrant: unused,
+  issueEnclaveToken: unused,
   getTrustDocument: unused,
   launch: async function* () {},
 };

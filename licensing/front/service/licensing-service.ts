@@ -3,6 +3,7 @@ import type { LicensingServiceService } from '../../../proto/gen/enclave_licensi
 import { frontRefusal } from '../front-refusal.ts';
 import type { FrontWorld } from '../front-world.ts';
 import { accountHandlers } from './accounts.ts';
+import { issueEnclaveToken } from './enclave-tokens.ts';
 import { enclaveHandlers } from './enclaves.ts';
 import { launch } from './launch.ts';
 import { revokeGrant } from './revoke-grant.ts';
@@ -16,6 +17,7 @@ export function licensingHandlers(world: FrontWorld): Handlers<typeof LicensingS
     launch: (request, call) => launch(world, request, call),
     issueUserCertificate: (request, call) => issueUserCertificate(world, request, call),
     revokeGrant: (request, call) => revokeGrant(world, request, call),
+    issueEnclaveToken: (request, call) => issueEnclaveToken(world, request, call),
     async getTrustDocument() {
       const trustDocument = world.trustDocument();
       if (trustDocument === undefined)

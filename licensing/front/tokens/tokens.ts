@@ -18,6 +18,13 @@ const ALGORITHM = 'ES256';
 export interface Tokens {
   /** A JWT (RFC 7519) for that user and its end in milliseconds since 1970. */
   issue(user: string, now: number): Promise<{ readonly token: string; readonly expiresAt: number }>;
+  /** The same for another audience than front itself: an enclave with `auth: jwt`. */
+  issueFor(
+    audience: string,
+    user: string,
+    lifetimeMs: number,
+    now: number,
+  ): Promise<{ readonly token: string; readonly expiresAt: number }>;
   /** The user, or a refusal: bad signature, other audience, expired, malformed; the message does not say which key. */
   check(token: string, now: number): Promise<Result<string, 'unauthenticated'>>;
   /** The public keys (RFC 7517) for who checks tokens elsewhere. */
@@ -50,22 +57,25 @@ export async function openTokens(store: Store, lifetimeMs: number, now: number):
   if (signing === undefined) throw new Error('the store kept no token key');
   const byId = new Map(keys.map((key) => [key.id, key.publicKey]));
 
+  const issueFor: Tokens['issueFor'] = async (audience, user, lifetime, at) => {
+    const issuedAt = Math.floor(at / 1000);
+    const expires = issuedAt + Math.floor(lifetime / 1000);
+    const token = await new SignJWT()
+      .setProtectedHeader({ alg: ALGORITHM, kid: signing.id, typ: 'JWT' })
+      .setIssuer(ISSUER)
+      .setAudience(audience)
+      .setSubject(user)
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(expires)
+      .setJti(randomUUID())
+      .sign(signing.privateKey);
+    return { token, expiresAt: expires * 1000 };
+  };
+
   return {
     publicKeys: { keys: keys.map((key) => key.jwk) },
-    async issue(user, at) {
-      const issuedAt = Math.floor(at / 1000);
-      const expires = issuedAt + Math.floor(lifetimeMs / 1000);
-      const token = await new SignJWT()
-        .setProtectedHeader({ alg: ALGORITHM, kid: signing.id, typ: 'JWT' })
-        .setIssuer(ISSUER)
-        .setAudience(TOKEN_AUDIENCE)
-        .setSubject(user)
-        .setIssuedAt(issuedAt)
-        .setExpirationTime(expires)
-        .setJti(randomUUID())
-        .sign(signing.privateKey);
-      return { token, expiresAt: expires * 1000 };
-    },
+    issue: (user, at) => issueFor(TOKEN_AUDIENCE, user, lifetimeMs, at),
+    issueFor,
     async check(token, at) {
       try {
         const { payload } = await jwtVerify(

@@ -329,6 +329,22 @@ export interface RevokeGrantResponse {
   trustDocumentVersion: bigint;
 }
 
+/** Size: at most 512 bytes. */
+export interface IssueEnclaveTokenRequest {
+  enclave: string;
+}
+
+/** Size: at most 4 KiB. */
+export interface IssueEnclaveTokenResponse {
+  /** A JWT (ES256) of the caller for that enclave alone: its audience is the enclave's DNS name. */
+  token: string;
+  expiresAt:
+    | Date
+    | undefined;
+  /** The enclave's DNS name. */
+  serverName: string;
+}
+
 /** Size: at most 64 bytes. */
 export interface GetTrustDocumentRequest {
 }
@@ -2298,6 +2314,182 @@ export const RevokeGrantResponse: MessageFns<RevokeGrantResponse> = {
     message.trustDocumentVersion = (object.trustDocumentVersion !== undefined && object.trustDocumentVersion !== null)
       ? BigInt(object.trustDocumentVersion)
       : 0n;
+    return message;
+  },
+};
+
+function createBaseIssueEnclaveTokenRequest(): IssueEnclaveTokenRequest {
+  return { enclave: "" };
+}
+
+export const IssueEnclaveTokenRequest: MessageFns<IssueEnclaveTokenRequest> = {
+  encode(message: IssueEnclaveTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.enclave !== "") {
+      writer.uint32(10).string(message.enclave);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IssueEnclaveTokenRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIssueEnclaveTokenRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.enclave = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): IssueEnclaveTokenRequest {
+    return { enclave: isSet(object.enclave) ? globalThis.String(object.enclave) : "" };
+  },
+
+  toJSON(message: IssueEnclaveTokenRequest): unknown {
+    const obj: any = {};
+    if (message.enclave !== "") {
+      obj.enclave = message.enclave;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<IssueEnclaveTokenRequest>, I>>(base?: I): IssueEnclaveTokenRequest {
+    return IssueEnclaveTokenRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<IssueEnclaveTokenRequest>, I>>(object: I): IssueEnclaveTokenRequest {
+    const message = createBaseIssueEnclaveTokenRequest();
+    message.enclave = object.enclave ?? "";
+    return message;
+  },
+};
+
+function createBaseIssueEnclaveTokenResponse(): IssueEnclaveTokenResponse {
+  return { token: "", expiresAt: undefined, serverName: "" };
+}
+
+export const IssueEnclaveTokenResponse: MessageFns<IssueEnclaveTokenResponse> = {
+  encode(message: IssueEnclaveTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== "") {
+      writer.uint32(10).string(message.token);
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(18).fork()).join();
+    }
+    if (message.serverName !== "") {
+      writer.uint32(26).string(message.serverName);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IssueEnclaveTokenResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIssueEnclaveTokenResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.serverName = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): IssueEnclaveTokenResponse {
+    return {
+      token: isSet(object.token) ? globalThis.String(object.token) : "",
+      expiresAt: isSet(object.expiresAt)
+        ? fromJsonTimestamp(object.expiresAt)
+        : isSet(object.expires_at)
+        ? fromJsonTimestamp(object.expires_at)
+        : undefined,
+      serverName: isSet(object.serverName)
+        ? globalThis.String(object.serverName)
+        : isSet(object.server_name)
+        ? globalThis.String(object.server_name)
+        : "",
+    };
+  },
+
+  toJSON(message: IssueEnclaveTokenResponse): unknown {
+    const obj: any = {};
+    if (message.token !== "") {
+      obj.token = message.token;
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = message.expiresAt.toISOString();
+    }
+    if (message.serverName !== "") {
+      obj.serverName = message.serverName;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<IssueEnclaveTokenResponse>, I>>(base?: I): IssueEnclaveTokenResponse {
+    return IssueEnclaveTokenResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<IssueEnclaveTokenResponse>, I>>(object: I): IssueEnclaveTokenResponse {
+    const message = createBaseIssueEnclaveTokenResponse();
+    message.token = object.token ?? "";
+    message.expiresAt = object.expiresAt ?? undefined;
+    message.serverName = object.serverName ?? "";
     return message;
   },
 };

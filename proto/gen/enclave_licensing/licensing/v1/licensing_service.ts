@@ -24,6 +24,8 @@ import {
   GetEnclaveResponse,
   GetTrustDocumentRequest,
   GetTrustDocumentResponse,
+  IssueEnclaveTokenRequest,
+  IssueEnclaveTokenResponse,
   IssueUserCertificateRequest,
   IssueUserCertificateResponse,
   LaunchRequest,
@@ -127,6 +129,18 @@ export const LicensingServiceService = {
     responseSerialize: (value: RevokeGrantResponse): Buffer => Buffer.from(RevokeGrantResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RevokeGrantResponse => RevokeGrantResponse.decode(value),
   },
+  /** For an enclave with "auth: jwt", which believes front; to any other it says nothing. */
+  issueEnclaveToken: {
+    path: "/enclave_licensing.licensing.v1.LicensingService/IssueEnclaveToken" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: IssueEnclaveTokenRequest): Buffer =>
+      Buffer.from(IssueEnclaveTokenRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): IssueEnclaveTokenRequest => IssueEnclaveTokenRequest.decode(value),
+    responseSerialize: (value: IssueEnclaveTokenResponse): Buffer =>
+      Buffer.from(IssueEnclaveTokenResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): IssueEnclaveTokenResponse => IssueEnclaveTokenResponse.decode(value),
+  },
   /** The newest trust document; good only to who already holds a system root that signed it. */
   getTrustDocument: {
     path: "/enclave_licensing.licensing.v1.LicensingService/GetTrustDocument" as const,
@@ -152,6 +166,8 @@ export interface LicensingServiceServer extends UntypedServiceImplementation {
   issueUserCertificate: handleUnaryCall<IssueUserCertificateRequest, IssueUserCertificateResponse>;
   /** Whoever holds it may hand in what an owner key has signed. */
   revokeGrant: handleUnaryCall<RevokeGrantRequest, RevokeGrantResponse>;
+  /** For an enclave with "auth: jwt", which believes front; to any other it says nothing. */
+  issueEnclaveToken: handleUnaryCall<IssueEnclaveTokenRequest, IssueEnclaveTokenResponse>;
   /** The newest trust document; good only to who already holds a system root that signed it. */
   getTrustDocument: handleUnaryCall<GetTrustDocumentRequest, GetTrustDocumentResponse>;
 }
@@ -269,6 +285,22 @@ export interface LicensingServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RevokeGrantResponse) => void,
+  ): ClientUnaryCall;
+  /** For an enclave with "auth: jwt", which believes front; to any other it says nothing. */
+  issueEnclaveToken(
+    request: IssueEnclaveTokenRequest,
+    callback: (error: ServiceError | null, response: IssueEnclaveTokenResponse) => void,
+  ): ClientUnaryCall;
+  issueEnclaveToken(
+    request: IssueEnclaveTokenRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: IssueEnclaveTokenResponse) => void,
+  ): ClientUnaryCall;
+  issueEnclaveToken(
+    request: IssueEnclaveTokenRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: IssueEnclaveTokenResponse) => void,
   ): ClientUnaryCall;
   /** The newest trust document; good only to who already holds a system root that signed it. */
   getTrustDocument(
