@@ -1,11 +1,17 @@
 import type { Server, Socket } from 'node:net';
 
+export interface Connections {
+  /** This one has had an answered review. */
+  proven(socket: Socket): void;
+  /** Cuts all, handshakes under way too, which an HTTP server's own list does not know. */
+  cut(): void;
+}
+
 /**
  * Bounds a server's connections. When there are too many, the oldest goes that has had no answered review yet, so that strangers who hold
  * connections never push out an API server that works; when all have had one, the newest goes.
- * @returns tells that a connection has had an answered review
  */
-export function limitConnections(server: Server, most: number): (socket: Socket) => void {
+export function limitConnections(server: Server, most: number): Connections {
   const open = new Map<string, Socket>();
   /** Keys of `open`, oldest first. */
   const unproven = new Set<string>();
@@ -22,10 +28,15 @@ export function limitConnections(server: Server, most: number): (socket: Socket)
     open.get(oldest)?.destroy();
   });
   const known = new WeakSet<Socket>();
-  return (socket) => {
-    if (known.has(socket)) return;
-    known.add(socket);
-    unproven.delete(keyOf(socket));
+  return {
+    proven: (socket) => {
+      if (known.has(socket)) return;
+      known.add(socket);
+      unproven.delete(keyOf(socket));
+    },
+    cut: () => {
+      for (const socket of open.values()) socket.destroy();
+    },
   };
 }
 

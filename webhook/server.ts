@@ -27,6 +27,8 @@ const KEEP_ALIVE_MS = 120_000;
  * they keep one. Bodies have their caller's deadline.
  */
 const SILENCE_MS = 100_000;
+/** For reviews that are under way when the port closes. */
+const LAST_REQUESTS_MS = 2_000;
 const MAX_HEADER_BYTES = 8192;
 const MAX_CONNECTIONS = 1024;
 
@@ -60,7 +62,12 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
     },
   });
   const server = app.server as Server;
-  const proven = limitConnections(server, MAX_CONNECTIONS);
+  const connections = limitConnections(server, MAX_CONNECTIONS);
+  // What asks for nothing, or speaks no HTTP yet, would hold the end of the process up.
+  app.addHook('preClose', (done) => {
+    setTimeout(connections.cut, LAST_REQUESTS_MS).unref();
+    done();
+  });
   server.on('tlsClientError', () => rejected.inc({ code: 'handshake-failed' }));
 
   const reject = (reply: FastifyReply, refusal: Refusal<ServingCode>): FastifyReply => {
@@ -94,7 +101,7 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
       if (body === undefined) return reject(reply, NO_JSON);
       const answer = body.ok ? review(endpoint, body.value) : body;
       if (!answer.ok) return reject(reply, answer);
-      proven(request.raw.socket);
+      connections.proven(request.raw.socket);
       if (draining?.aborted) reply.header('connection', 'close');
       return reply.header('content-type', 'application/json').send(answer.value);
     });

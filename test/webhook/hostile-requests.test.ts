@@ -189,7 +189,7 @@ describe('hostile JSON', () => {
 describe('strangers', () => {
   test('who hold connections do not push out one that works', async () => {
     const server = createServer();
-    const proven = limitConnections(server, 3);
+    const { proven } = limitConnections(server, 3);
     const sockets: Socket[] = [];
     server.on('connection', (socket) => sockets.push(socket.on('error', () => undefined)));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,5 +1,6 @@
 import { createHook } from 'node:async_hooks';
 import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
 import { connect } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodePem } from '../../formats/x509/pem.ts';
@@ -105,3 +106,17 @@ test('a drain goes on serving, and sends callers elsewhere', async () => {
   expect((await late).status).toBe(200);
   await expect(call()).rejects.toThrow();
 });
+
+test('connections that ask for nothing do not hold up the end', async () => {
+  const { app, port } = await start();
+  const ca = encodePem('CERTIFICATE', authority.root);
+  const silent = connect({ host: '127.0.0.1', port, ca, servername: NAME });
+  const handshaking = connectTcp(port, '127.0.0.1');
+  undo.push(() => [silent, handshaking].map((each) => each.on('error', () => undefined).destroy()));
+  await Promise.all([once(silent, 'secureConnect'), once(handshaking, 'connect')]);
+  const ended = Promise.all(
+    [silent, handshaking].map((each) => new Promise((resolve) => each.once('close', resolve))),
+  );
+  await app.close();
+  await ended;
+}, 8_000);
