@@ -16,7 +16,6 @@ import { obtainCredential } from './life/credential.ts';
 import { keepCertified } from './life/keep-certified.ts';
 import { createAccessLog } from './log/access-log.ts';
 import type { SIDECAR_OPTIONS } from './options.ts';
-import { createHttpProxy } from './proxy/http-proxy.ts';
 import { proxyTcp } from './proxy/tcp-proxy.ts';
 import { watchUpstream } from './proxy/upstream-watch.ts';
 import { chooseProtocol } from './serve/choose-protocol.ts';
@@ -77,7 +76,9 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     metrics,
   });
   const tokenRefusals = metrics.counter('token_refusals_total', 'Requests refused by their token.', ['code']);
-  const http = createHttpProxy({
+  // Loaded only where it is used: HTTP/2 alone is more memory than all that tcp mode needs.
+  const load = config.mode === 'http' ? import('./proxy/http-proxy.ts') : undefined;
+  const http = (await load)?.createHttpProxy({
     enclave: config.enclave,
     upstream,
     limits,
@@ -95,7 +96,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     judge,
     tokens: config.auth === 'jwt',
     forward: (socket, line, allowed) =>
-      config.mode === 'http' ? http.serve(socket, allowed) : proxyTcp(socket, line, upstream, limits),
+      http?.serve(socket, allowed) ?? proxyTcp(socket, line, upstream, limits),
     perUser: places.perUser,
     standing,
     log,
@@ -148,10 +149,10 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   await keeping;
   // Draining: nothing new, what runs may end.
   listener.pause();
-  http.drain();
+  http?.drain();
   const deadline = AbortSignal.timeout(Math.max(0, config.shutdownTimeout - 2000));
   await Promise.all([evidence.drain(deadline), data.drain(deadline)]);
-  http.close();
+  http?.close();
   standing.close();
   link.close();
 }

@@ -5,8 +5,8 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { rolldown } from 'rolldown';
 import { buildLibrary } from './build-library.ts';
+import { bundle } from './bundle.ts';
 
 /** Name, entry, and what the entry starts in a thread of its own: bundles beside its main.js. */
 const COMPONENTS: readonly (readonly [string, string, Readonly<Record<string, string>>?])[] = [
@@ -23,7 +23,6 @@ const COMPONENTS: readonly (readonly [string, string, Readonly<Record<string, st
 const READ_AS_FILES: readonly (readonly [string, string])[] = [
   ['dist/enclavectl/export', 'client/library/bundle/export'],
 ];
-const NATIVE = ['better-sqlite3', 'pkcs11js', 'pg', 'pg-native'];
 /** Before anything is imported, so that an old Node says what to do instead of a syntax error. */
 const NODE_CHECK =
   "if (Number(process.versions.node.split('.')[0]) < 24) { console.error('enclavectl needs Node.js 24 or later; this is ' + process.version + '.'); process.exit(2); }";
@@ -47,22 +46,9 @@ if (!existsSync('dist/stamp') || readFileSync('dist/stamp', 'utf8') !== digest) 
     Object.entries({ main: input, ...threads }).map(([file, entry]) => ({ name, file, entry })),
   );
   for (const { name, file, entry } of bundles) {
-    const bundle = await rolldown({
-      input: entry,
-      platform: 'node',
-      external: (id) => NATIVE.some((native) => id === native || id.startsWith(`${native}/`)),
-      onLog: (level, log, handler) => {
-        if (level === 'warn' && log.code !== 'EVAL') handler(level, log);
-      },
-    });
-    await bundle.write({
-      dir: `dist/${name}`,
-      format: 'esm',
-      entryFileNames: `${file}.js`,
-      minify: false,
-      sourcemap: false,
-    });
-    await bundle.close();
+    // It runs in every pod.
+    const small = name === 'sidecar';
+    await bundle({ entry, directory: `dist/${name}`, file, small });
   }
   await buildLibrary();
   for (const [to, from] of READ_AS_FILES) cpSync(from, to, { recursive: true });

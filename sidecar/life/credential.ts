@@ -12,6 +12,8 @@ export interface Credential extends Quotable {
   /** Unix seconds. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** Milliseconds of each step: to tell where the time goes. */
+  readonly steps: Readonly<Record<'key' | 'prove' | 'certify' | 'quote', number>>;
 }
 
 export interface CredentialOptions {
@@ -39,11 +41,16 @@ export async function obtainCredential(
   { keyType, serverName }: CredentialOptions,
   signal: AbortSignal,
 ): Promise<Credential> {
+  const times = [performance.now()];
+  const done = (): void => void times.push(performance.now());
   const key = createKeyPair(keyType);
   const bare = buildCertificateRequest({ spki: key.spki }, key.sign, key.scheme);
+  done();
   const evidence = encodeBundle(await agent.prove(bare, signal));
+  done();
   const request = buildCertificateRequest({ spki: key.spki, evidence }, key.sign, key.scheme);
   const chain = await agent.certify(request, signal);
+  done();
   const leaf = parseCertificate(chain[0] ?? new Uint8Array(0));
   if (!leaf.ok) throw new UnusableCertificate(leaf.message);
   const { spki, extensions, notBefore, notAfter } = leaf.value;
@@ -52,7 +59,11 @@ export async function obtainCredential(
     throw new UnusableCertificate('it is not an enclave’s');
   if (!extensions.subjectAltName?.dns.includes(serverName))
     throw new UnusableCertificate(`it does not name ${serverName}`);
-  const credential = { key, chain, request, notBefore, notAfter };
+  const took = (step: number): number => Math.round((times[step + 1] ?? 0) - (times[step] ?? 0));
+  const steps = { key: took(0), prove: took(1), certify: took(2), quote: 0 };
+  const credential = { key, chain, request, notBefore, notAfter, steps };
   await agent.quote(new Uint8Array(0), credential, signal);
+  done();
+  steps.quote = took(3);
   return credential;
 }

@@ -101,7 +101,7 @@ export async function keepCertified(keeping: Keeping): Promise<void> {
     metrics.failing.set(0);
     metrics.notAfter.set(next.notAfter);
     const notAfter = new Date(next.notAfter * 1000).toISOString();
-    log.info({ notAfter, milliseconds }, 'certified and attested');
+    log.info({ notAfter, milliseconds, ...next.steps }, 'certified and attested');
     const state = rotation(next, unixSeconds(steady), keeping.random());
     if (state.state === 'good') {
       backoff.reset();

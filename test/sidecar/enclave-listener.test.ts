@@ -27,7 +27,8 @@ test('connections that stop in the middle of a handshake are closed, not kept fo
   const key = createKeyPair('p256');
   const leaf = authorities.enclaves.certify(key.spki, { dns: [SERVER_NAME] });
   const times = { notBefore: unixNow() - 60, notAfter: unixNow() + 60 };
-  await listener.activate({ key, chain: [leaf], request: leaf, ...times }, roots.users);
+  const steps = { key: 0, prove: 0, certify: 0, quote: 0 };
+  await listener.activate({ key, chain: [leaf], request: leaf, steps, ...times }, roots.users);
   const before = openSockets();
   const sockets: Socket[] = [];
   // Only knocks (a port scan, a TCP probe), begins and goes, begins and stays silent, talks nonsense.

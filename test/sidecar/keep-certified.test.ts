@@ -32,7 +32,8 @@ function life(issue: (wall: () => number) => Pick<Credential, 'notBefore' | 'not
     obtain: async (signal) => {
       seen.attempts += 1;
       if (seen.hang) await new Promise((_, reject) => signal.addEventListener('abort', () => reject()));
-      return { key, chain: [], request: new Uint8Array(0), ...issue(wall) };
+      const steps = { key: 0, prove: 0, certify: 0, quote: 0 };
+      return { key, steps, chain: [], request: new Uint8Array(0), ...issue(wall) };
     },
     activate: async (credential) => void seen.active.push(credential),
     expire: () => {

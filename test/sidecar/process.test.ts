@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { rolldown } from 'rolldown';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { sidecarEnvironment } from '../../injection/template.ts';
+import { bundle } from '../../tools/bundle.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import {
   agentFixture,
@@ -18,58 +16,24 @@ import {
   undoAll,
   until,
 } from './sidecar-fixture.ts';
-import { ENCLAVE, keySha256, NODE, owner, rootsText, SERVER_NAME, userCredential } from './trust-fixture.ts';
+import { startSidecarProcess } from './sidecar-process.ts';
+import { owner, userCredential } from './trust-fixture.ts';
 
-/** The sidecar as it is shipped: one bundle, configured by nothing but the environment that injection writes. */
 const folder = mkdtempSync(join(tmpdir(), 'bundle-'));
+const main = join(folder, 'main.js');
 
-beforeAll(async () => {
-  const bundle = await rolldown({ input: 'sidecar/main.ts', platform: 'node', logLevel: 'silent' });
-  await bundle.write({ dir: folder, format: 'esm', entryFileNames: 'main.js' });
-});
+beforeAll(() => bundle({ entry: 'sidecar/main.ts', directory: folder, file: 'main', small: true }));
 afterEach(undoAll);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function start(agent: FakeAgent, upstream: string, changes: Record<string, string> = {}) {
   const bind = podAddress();
-  const fields: Record<string, string> = {
-    'status.podIP': bind,
-    'status.hostIP': agent.host,
-    'spec.nodeName': NODE,
-    'metadata.uid': 'u',
-  };
-  const env: Record<string, string> = {};
-  for (const { name, value, valueFrom } of sidecarEnvironment({
-    enclave: ENCLAVE,
-    enclaveDomain: SERVER_NAME.slice(ENCLAVE.length + 1),
-    ownerKeySha256: keySha256(owner),
-    mode: 'tcp',
-    upstream,
-    auth: 'mtls',
-    alpn: 'h2,http/1.1',
-    keyType: 'p384',
-    certificateLifetime: '24h',
-    roots: rootsText,
-  })) {
-    const path = /"fieldPath":"([^"]+)"/.exec(JSON.stringify(valueFrom ?? {}))?.[1];
-    env[name] = value ?? fields[path ?? ''] ?? '';
-  }
-  env['ENCLAVE_SIDECAR_TOKEN_FILE'] = tokenFile();
-  env['ENCLAVE_SIDECAR_AGENT_PORT'] = String(agent.port);
-  const child: ChildProcess = spawn(process.execPath, [join(folder, 'main.js')], {
-    env: { ...env, ...changes },
-  });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding('utf8').on('data', (chunk: string) => {
-      said += chunk;
-    });
-  const gone = once(child, 'exit');
+  const started = startSidecarProcess({ main, bind, agent, upstream, tokenFile: tokenFile(), changes });
   undo.push(async () => {
-    child.kill('SIGKILL');
-    await gone;
+    started.child.kill('SIGKILL');
+    await started.gone;
   });
-  return { bind, child, gone, said: () => said };
+  return { bind, ...started };
 }
 
 const health = (bind: string, path: string): Promise<Response> => fetch(`http://${bind}:9464${path}`);
@@ -77,7 +41,9 @@ const health = (bind: string, path: string): Promise<Response> => fetch(`http://
 test('starts from its environment, serves, reports, and ends on SIGTERM', async () => {
   const agent = await agentFixture();
   const app = await echoApp();
-  const { bind, child, gone, said } = start(agent, String(app.port));
+  const { bind, child, gone, said } = start(agent, String(app.port), {
+    ENCLAVE_SIDECAR_KEY_TYPE: 'p384',
+  });
   await until(
     async () => (await health(bind, '/readyz').catch(() => undefined))?.status === 200,
     'readiness',
