@@ -4,10 +4,12 @@ import type { Address } from '../../platform/config/option.ts';
 import { isMisfit, readValue } from '../../platform/config/value.ts';
 import type { Policy } from '../../verify/policy/policy.ts';
 import { Failure, usage } from '../failure.ts';
+import { issueEnclaveToken, liveToken } from '../library/front/enclave-token.ts';
 import type { FrontClient } from '../library/front/front-client.ts';
 import { createAskAfterEnd } from '../library/session/ask-after-end.ts';
 import { type AttestedConnector, createAttestedConnector } from '../library/session/attested-connector.ts';
-import { forward, join } from '../library/session/forward.ts';
+import { type Forwarding, type ForwardOptions, forward, join } from '../library/session/forward.ts';
+import { forwardHttp } from '../library/session/forward-http.ts';
 import { steadyClock } from '../library/session/steady-clock.ts';
 import type { PinnedRoots } from '../library/trust/pinned-roots.ts';
 import type { EnclaveRecord } from '../state/enclave-store.ts';
@@ -40,7 +42,9 @@ export async function connect(workspace: Workspace, id: string, flags: ConnectFl
   const listen = flags.listen === undefined ? undefined : listenAddress(flags.listen);
   const policy = workspace.settings.policy();
   const renewMs = renewalInterval(flags.renewEvidence, policy);
-  ownKey(workspace, id);
+  // Without a key there is still the way of a token, for enclaves that believe front.
+  const keyed = enclaves(workspace).key(id) !== undefined;
+  if (listen === undefined) ownKey(workspace, id);
   await withFront(workspace, async (client, pinned) => {
     const record = await locate(workspace, client, pinned, id, flags.endpoint);
     const clock = steadyClock();
@@ -50,8 +54,17 @@ export async function connect(workspace: Workspace, id: string, flags: ConnectFl
       held: () => heldCredential(workspace, id),
       renew: () => ownCredential(workspace, { client, pinned, trust: attestation.trust(), enclave: id }),
     });
+    const token = liveToken({
+      clock,
+      issue: () =>
+        issueEnclaveToken({
+          ...{ client, enclave: id, serverName: record.serverName, signal: workspace.signal },
+          token: requireSession(workspace, pinned).token,
+        }),
+    });
     const attestation = await enclaveAttestation(workspace, {
-      ...{ client, pinned, record, endpoint, policy, clock, credential },
+      ...{ client, pinned, record, endpoint, policy, clock, token },
+      ...(keyed && { credential }),
       quiet: flags.quiet === true,
     });
     const refused = Promise.withResolvers<never>();
@@ -65,7 +78,7 @@ export async function connect(workspace: Workspace, id: string, flags: ConnectFl
       evidenceMs: policy.maxAge * 1000,
       roots: () => attestation.trust().roots.enclaves,
       attest: attestation.attest,
-      credential,
+      ...(keyed && { credential }),
       onRefused: refused.reject,
       onExpired: (connections, reason) => tell(workspace, `connections cut: ${connections}`, reason),
       onTrouble: (reason) => tell(workspace, 'evidence could not be renewed, trying again', reason),
@@ -78,8 +91,15 @@ export async function connect(workspace: Workspace, id: string, flags: ConnectFl
     });
     await connector.attest();
     if (listen === undefined) return pipe(workspace, connector, attestation);
-    await forwardPort(workspace, id, listen, connector, refused.promise);
+    const open = keyed ? forward : (port: ForwardOptions) => forwardHttp({ ...port, token });
+    await forwardPort(workspace, id, listen, { connector, open, refused: refused.promise });
   });
+}
+
+interface PortForwarding {
+  readonly connector: AttestedConnector;
+  open(options: ForwardOptions): Promise<Forwarding>;
+  readonly refused: Promise<never>;
 }
 
 /** Forwards until Ctrl-C, or until renewed evidence is refused. */
@@ -87,11 +107,10 @@ async function forwardPort(
   workspace: Workspace,
   id: string,
   listen: Address,
-  connector: AttestedConnector,
-  refused: Promise<never>,
+  { connector, open, refused }: PortForwarding,
 ): Promise<void> {
   const end = new AbortController();
-  const { port, ended } = await forward({
+  const { port, ended } = await open({
     listen,
     connector,
     signal: AbortSignal.any([workspace.signal, end.signal]),

@@ -34,7 +34,10 @@ export interface AttestationOptions {
   /** Say nothing of good verdicts. */
   readonly quiet: boolean;
   readonly clock: Clock;
-  credential(): Promise<Credential>;
+  /** The user's certificate; absent when no key is held, and a token is what lets in. */
+  credential?(): Promise<Credential>;
+  /** The user's token for the enclave (`auth: jwt`). */
+  token(): Promise<string>;
 }
 
 export interface EnclaveAttestation {
@@ -66,7 +69,8 @@ export async function enclaveAttestation(
   const { output, signal } = workspace;
   const { client, pinned, record, endpoint, policy, clock } = options;
   const store = trustStore(workspace, pinned);
-  const owner = keySha256(ownKey(workspace, record.id));
+  const key = enclaves(workspace).key(record.id);
+  const owner = key && keySha256(key);
   let trust = await newestTrust(workspace, client, pinned);
   let trustedAt = clock.now();
   /** Later verdicts are remarks: the command's one answer is given by then. */
@@ -87,7 +91,7 @@ export async function enclaveAttestation(
     });
   const judge = (asked: Challenge, { bundle, liveCertificate }: FreshEvidence): Promise<Judgement> => {
     const specs =
-      record.profileSpec === undefined
+      record.profileSpec === undefined || owner === undefined
         ? undefined
         : expectedSpecs(policy, {
             enclave: record.id,
@@ -100,7 +104,7 @@ export async function enclaveAttestation(
       policy,
       trust,
       now: workspace.now(),
-      ownerKeySha256: owner,
+      ...(owner !== undefined && { ownerKeySha256: owner }),
       enclave: record.id,
       liveCertificate,
       ...(record.grant && {
@@ -112,15 +116,11 @@ export async function enclaveAttestation(
   };
   /** Now it is known who answers: whether it lets us in, asked once for each pair of certificates. */
   const requireAdmission = async (certificate: Uint8Array): Promise<void> => {
-    const credential = await options.credential();
-    const own = credential.chain[0] ?? new Uint8Array();
+    const shown = (await options.credential?.()) ?? (await options.token());
+    const own = typeof shown === 'string' ? Buffer.from(shown) : (shown.chain[0] ?? new Uint8Array());
     if (admitted !== undefined && equal(admitted.enclave, certificate) && equal(admitted.own, own)) return;
     const { serverName } = record;
-    await requireAccess(
-      { endpoint, serverName, roots: trust.roots.enclaves, certificate },
-      credential,
-      signal,
-    );
+    await requireAccess({ endpoint, serverName, roots: trust.roots.enclaves, certificate }, shown, signal);
     admitted = { enclave: certificate, own };
   };
 
@@ -151,6 +151,9 @@ export async function enclaveAttestation(
       enclaves(workspace).saveBundle(record.id, evidence.bundle);
       keptAt = clock.now();
     }
+    // A token says who we are to whom believes front: an enclave that does, and no other.
+    if (verdict.statement?.access.auth !== 'jwt' && options.credential === undefined)
+      ownKey(workspace, record.id);
     await requireAdmission(evidence.liveCertificate);
     begun = true;
     return evidence.liveCertificate;

@@ -24,7 +24,7 @@ export function ownKey(workspace: Workspace, enclave: string): KeyPair {
   throw usage(
     'enclave-key-unknown',
     `no key for the enclave ${enclave} is held here`,
-    'launch it here, bring the key with enclavectl certificate ID --key FILE, or make one for its owner to grant: enclavectl key ID --new',
+    'launch it here, bring the key with enclavectl certificate ID --key FILE, or make one for its owner to grant: enclavectl key ID --new; one with auth: jwt needs none, but connect --listen',
   );
 }
 

@@ -20,6 +20,11 @@ export {
   type Judgement,
   judgeEvidence,
 } from '../library/evidence/judge-evidence.ts';
+export {
+  type EnclaveToken,
+  type EnclaveTokenRequest,
+  issueEnclaveToken,
+} from '../library/front/enclave-token.ts';
 export { connectFront, type FrontClient } from '../library/front/front-client.ts';
 export { type Launch, type Launched, launchEnclave } from '../library/front/launch.ts';
 export { keySha256 } from '../library/front/owner-key.ts';

@@ -6,6 +6,7 @@ export interface GetOver {
   readonly host: string;
   readonly path: string;
   readonly accept: string;
+  readonly authorization?: string;
   /** Of the answer's body. */
   readonly maxBytes: number;
   readonly signal: AbortSignal;
@@ -22,10 +23,16 @@ export class AnswerTooLarge extends Error {
  */
 export async function getOver(
   socket: TLSSocket,
-  { host, path, accept, maxBytes, signal }: GetOver,
+  { host, path, accept, authorization, maxBytes, signal }: GetOver,
 ): Promise<{ readonly status: number; readonly body: Uint8Array }> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request({ createConnection: () => socket, path, headers: { host, accept, connection: 'close' }, signal })
+    const headers = {
+      host,
+      accept,
+      connection: 'close',
+      ...(authorization !== undefined && { authorization }),
+    };
+    request({ createConnection: () => socket, path, headers, signal })
       .on('response', resolve)
       .on('error', reject)
       .end();

@@ -16,19 +16,19 @@ export interface AttestedEnclave {
 }
 
 /**
- * Asks an attested enclave what it would say to this certificate on a data connection; TLS alone tells only that it hangs up.
+ * Asks an attested enclave what it would say to this certificate, or (`auth: jwt`) this token, on a data connection; TLS alone tells only that it hangs up.
  * @throws Failure of kind `not-allowed` with the sidecar's own code and reason
  */
 export async function requireAccess(
   { endpoint, serverName, roots, certificate }: AttestedEnclave,
-  credential: Credential,
+  shown: Credential | string,
   signal: AbortSignal,
 ): Promise<void> {
   const socket = await dialTls({
     ...endpoint,
     serverName,
     roots,
-    credential,
+    ...(typeof shown !== 'string' && { credential: shown }),
     judgeServer: (live) =>
       equal(live, certificate) ? undefined : 'the live certificate is not the attested one',
     alpn: [EVIDENCE_ALPN],
@@ -41,6 +41,7 @@ export async function requireAccess(
       EVIDENCE_PATHS.accessDecision,
       MEDIA_TYPES.json,
       signal,
+      ...(typeof shown === 'string' ? [`Bearer ${shown}`] : []),
     );
     const answer: unknown = JSON.parse(Buffer.from(body).toString('utf8'));
     if (typeof answer !== 'object' || answer === null || !('allowed' in answer) || answer.allowed !== true)

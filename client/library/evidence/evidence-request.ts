@@ -13,11 +13,13 @@ export async function getOverEvidence(
   path: string,
   accept: string,
   signal: AbortSignal,
+  authorization?: string,
 ): Promise<Uint8Array> {
   const { status, body } = await getOver(socket, {
     host: serverName,
     path,
     accept,
+    ...(authorization !== undefined && { authorization }),
     maxBytes: MAX_BUNDLE_BYTES,
     signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
   }).catch((error: unknown) => {

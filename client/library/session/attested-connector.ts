@@ -27,8 +27,8 @@ export interface ConnectorOptions {
   roots(): readonly Uint8Array[];
   /** Gets evidence for a nonce of its own and verifies it; the certificate (DER) that it is about. @throws Failure when the verdict refuses */
   attest(): Promise<Uint8Array>;
-  /** The user's certificate, renewed when it is time. */
-  credential(): Promise<Credential>;
+  /** The user's certificate, renewed when it is time; absent where tokens let in (`auth: jwt`), which each request then carries. */
+  credential?(): Promise<Credential>;
   /** Renewed evidence was refused: every connection was cut, and this is why. */
   onRefused(reason: unknown): void;
   /** Connections were cut because no new evidence of their certificate came in time. */
@@ -44,7 +44,7 @@ export interface AttestedConnector {
   /** Attests now. */
   attest(): Promise<void>;
   /** Attests, and then connects to exactly what was attested; not a byte is sent before that is known. While it is open, evidence is renewed, or it is cut. */
-  connect(): Promise<TLSSocket>;
+  connect(alpn?: readonly string[]): Promise<TLSSocket>;
 }
 
 /**
@@ -65,15 +65,15 @@ export function createAttestedConnector(options: ConnectorOptions): AttestedConn
   };
   const renewal = createRenewal({ ...options, bound, next });
 
-  const dial = async ({ certificate }: Attested): Promise<TLSSocket | 'differs'> => {
+  const dial = async ({ certificate }: Attested, alpn: readonly string[]): Promise<TLSSocket | 'differs'> => {
     let differs = false;
     try {
       const socket = await dialTls({
         ...options.endpoint,
         serverName: options.serverName,
         roots: options.roots(),
-        credential: await options.credential(),
-        alpn: options.alpn,
+        ...(options.credential && { credential: await options.credential() }),
+        alpn,
         signal: options.signal,
         // Within the handshake: what is not the attested certificate never sees our first byte.
         judgeServer: (live) => {
@@ -91,14 +91,14 @@ export function createAttestedConnector(options: ConnectorOptions): AttestedConn
     }
   };
 
-  const connect = async (): Promise<TLSSocket> => {
+  const connect = async (alpn = options.alpn): Promise<TLSSocket> => {
     // Twice: an enclave that renewed its certificate in between differs once, and is attested anew.
     for (let turn = 0; turn < 2; turn += 1) {
       const attested = await next().catch((error: unknown) => {
         if (!isUnreachable(error)) renewal.now();
         throw error;
       });
-      const socket = await dial(attested);
+      const socket = await dial(attested, alpn);
       if (socket === 'differs') continue;
       // A peer that vanished without a word is noticed, also when nothing is sent.
       socket.setKeepAlive(true, 30_000);

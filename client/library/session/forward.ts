@@ -5,7 +5,7 @@ import type { Address } from '../../../platform/config/option.ts';
 import type { AttestedConnector } from './attested-connector.ts';
 
 /** A local program that connects without end gets no more than these at a time. */
-const MAX_CONNECTIONS = 512;
+export const MAX_CONNECTIONS = 512;
 
 export interface Forwarding {
   /** The port that was bound. */
