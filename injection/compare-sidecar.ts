@@ -8,6 +8,7 @@ import { isPinned } from './pinned-image.ts';
 import type { Pod, PodSpec } from './pod.ts';
 import { breachOfPodRules } from './pod-rules.ts';
 import { type InjectedSidecar, readSidecar } from './read-sidecar.ts';
+import { shown } from './shown.ts';
 import { findSocketMount } from './socket-mount.ts';
 import { type SidecarWish, TEMPLATES, type Template } from './template.ts';
 
@@ -55,12 +56,9 @@ export function compareSidecar(pod: Pod, config: ComparisonConfig): Result<Injec
   const differs = (what: string) =>
     refusePod('sidecar-differs', `the pod's ${SIDECAR_CONTAINER} is not what is injected: ${what}`, AGAIN);
   if (spec.initContainers?.[0] !== sidecar.container) return differs('it is not the first init container');
-  if (spec.initContainers.filter((each) => each.name === SIDECAR_CONTAINER).length !== 1)
-    return differs('it is there twice');
   if (!isPinned(sidecar.image) || !config.sidecarImages.includes(sidecar.image))
-    return differs(`image ${JSON.stringify(sidecar.image)} is not in the operator's list`);
-  if (sidecar.enclave !== enclave.value.id)
-    return differs(`it speaks for ${JSON.stringify(sidecar.enclave)}`);
+    return differs(`image ${shown(sidecar.image)} is not in the operator's list`);
+  if (sidecar.enclave !== enclave.value.id) return differs(`it speaks for ${shown(sidecar.enclave)}`);
   if (sidecar.enclaveDomain !== config.enclaveDomain) return differs('its enclave domain is another');
   if (!config.acceptsRoots(sidecar.roots))
     return refusePod(
@@ -86,5 +84,5 @@ export function compareSidecar(pod: Pod, config: ComparisonConfig): Result<Injec
   };
   const [ours, ...theirs] = TEMPLATES.map((template) => differencesFrom(template, wish, sidecar, spec));
   const isOne = [ours, ...theirs].some((found) => found?.length === 0);
-  return isOne ? success(sidecar) : differs(ours?.join(', ') ?? '');
+  return isOne ? success(sidecar) : differs(ours?.join(', ').slice(0, 200) ?? '');
 }

@@ -39,7 +39,7 @@ function sidecarPatch(spec: PodSpec, wanted: Container): Patch {
   if (differing.length > 0)
     return refusePod(
       'name-reserved',
-      `init container ${SIDECAR_CONTAINER} differs from the one this release injects in ${differing.join(', ')}`,
+      `init container ${SIDECAR_CONTAINER} differs from the one this release injects in ${differing.join(', ').slice(0, 200)}`,
       'Remove it; the webhook adds it.',
     );
   if (at === 0) return success([]);

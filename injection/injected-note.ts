@@ -5,6 +5,8 @@ import type { SidecarWish, Template } from './template.ts';
 
 /** Most pods come at least twice (mutate, validate), replicas again and again, and the hash is half of a decision. */
 const MAX_NOTES = 1024;
+/** A volume's name has any length until the API server has validated it, after us. */
+const MAX_KEY = 2048;
 /** Notes by what differs from pod to pod, all for one set of roots. */
 const notes = new Map<string, string>();
 let notesAreFor = '';
@@ -34,6 +36,6 @@ export function injectedNote(
   if (known !== undefined) return known;
   const hash = toHex(crypto.hash('sha256', toUtf8(JSON.stringify({ container, volume: template.volume }))));
   const note = `${template.version} ${wish.image.slice(wish.image.indexOf('@') + 1)} sha256:${hash}`;
-  notes.set(key, note);
+  if (key.length <= MAX_KEY) notes.set(key, note);
   return note;
 }

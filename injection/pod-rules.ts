@@ -23,7 +23,7 @@ function breachOfNames(container: Container, where: string): Refused | undefined
     if (PORT_NAMES.includes(port.name) || PORT_NUMBERS.includes(port.containerPort))
       return refusePod(
         'name-reserved',
-        `${where}: port ${port.name ? `${port.name} ` : ''}${port.containerPort} belongs to the sidecar`,
+        `${where}: port ${port.name ? `${shown(port.name)} ` : ''}${port.containerPort} belongs to the sidecar`,
         `Use another port name than ${PORT_NAMES.join(', ')} and another number than ${PORT_NUMBERS.join(', ')}.`,
       );
   for (const variable of container.env ?? [])
@@ -62,11 +62,13 @@ const MAX_IMAGE_TEXT = 12_288;
 const IMAGE_FRAME = 27;
 
 function breachOfContainers(spec: PodSpec): Refused | undefined {
+  // The first of that name is compared with ours; there is no second.
+  const sidecar = spec.initContainers?.find(({ name }) => name === SIDECAR_CONTAINER);
   let count = 0;
   let size = 0;
   for (const containers of [spec.initContainers, spec.containers])
     for (const container of containers ?? []) {
-      if (container.name === SIDECAR_CONTAINER && containers === spec.initContainers) continue;
+      if (container === sidecar) continue;
       if (container.name === SIDECAR_CONTAINER)
         return refusePod(
           'name-reserved',

@@ -39,6 +39,84 @@ test.each(keys)(
   },
 );
 
+const VALUES: Readonly<Record<(typeof keys)[number], { taken: string[]; refused: string[] }>> = {
+  upstream: {
+    taken: [
+      '1',
+      '65535',
+      '127.0.0.1:80',
+      'pod:80',
+      'unix:/run/a/b',
+      'unix:/tmp/a/b.sock',
+      'unix:/var/run/a/b/c',
+    ],
+    refused: [
+      '',
+      '0',
+      '65536',
+      '080',
+      '8443',
+      'pod:9464',
+      '0.0.0.0:80',
+      'localhost:80',
+      '[::1]:80',
+      '127.0.0.1',
+      ' 80',
+      '80\n',
+      'unix:app.sock',
+      'unix:/run/app.sock',
+      'unix:/run/../etc/x',
+      'unix:/run/.a/b',
+      'unix:/run/a//b',
+      'unix:/run/a/',
+      'unix:/run/$(X)/y',
+      'unix:/run/secrets/x/s',
+      'unix:/var/run/secrets/x/s',
+      'unix:/usr/local/ssl/s',
+      'unix:/etc/a/b',
+      `unix:/run/a/${'b'.repeat(100)}`,
+    ],
+  },
+  mode: { taken: ['tcp', 'http'], refused: ['', 'TCP', 'udp', 'tcp,http', 'tcp '] },
+  auth: { taken: ['mtls', 'jwt'], refused: ['', 'none', 'mtls,jwt'] },
+  keyType: { taken: ['p256', 'p384'], refused: ['', 'P256', 'rsa', 'ed25519'] },
+  alpn: {
+    taken: ['h2', 'h2,http/1.1', 'a,b,c,d,e,f,g,h', 'x'.repeat(64)],
+    refused: [
+      '',
+      ',',
+      'h2,',
+      'h2, http/1.1',
+      'h2,h2',
+      'a,b,c,d,e,f,g,h,i',
+      'x'.repeat(65),
+      'enclave-evidence/1',
+    ],
+  },
+  certificateLifetime: {
+    taken: ['600s', '10m', '720h', '43200m'],
+    refused: ['', '0', '10', '9m', '599s', '721h', '30d', '1.5h', '-1h', '1h30m', '010m', '99999999999h'],
+  },
+  sidecarCpu: {
+    taken: ['1m', '0.001', '8', '8000m'],
+    refused: ['', '0', '0.5m', '8001m', '9', '1e3', '-1', '1 '],
+  },
+  sidecarMemory: {
+    taken: ['64Mi', '67108864', '4Gi', '100M', '4096Mi'],
+    refused: ['', '63Mi', '64M', '4097Mi', '5Gi', '1', '64mi', '64MiB', '9'.repeat(400)],
+  },
+  ownerKey: {
+    taken: ['0f'.repeat(32)],
+    refused: ['', '0F'.repeat(32), '0f'.repeat(31), '0f'.repeat(33), 'x'.repeat(64)],
+  },
+};
+
+test.each(keys)('%s: what is allowed, to its bounds, and nothing else', (key) => {
+  const { taken, refused } = VALUES[key];
+  expect(taken.filter((value) => !ANNOTATION_SCHEMAS[key].accepts(value))).toEqual([]);
+  expect(refused.filter((value) => ANNOTATION_SCHEMAS[key].accepts(value))).toEqual([]);
+});
+
 test('every code of a refusal is in the document, and the document has no other', () => {
   const [, ...codes] = markdownTable('docs/injection.md', 'What is refused');
   const listed = codes.flatMap(([code = '']) => quoted(code));

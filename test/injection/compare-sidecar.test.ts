@@ -5,6 +5,7 @@ import { launchedPod } from '../../injection/launched-pod.ts';
 import type { Container } from '../../injection/pod.ts';
 import { readSidecar } from '../../injection/read-sidecar.ts';
 import { TEMPLATES } from '../../injection/template.ts';
+import { goldenPods } from './golden-pods.ts';
 import { API_ACCESS_MOUNT, injected, LAUNCH, PROFILE, profile, stored } from './stored-pod.ts';
 import { APP_IMAGE, CONFIG, enclavePod, OWNER_KEY, SIDECAR_IMAGE } from './support.ts';
 
@@ -133,6 +134,14 @@ describe('compareSidecar', () => {
     },
   );
 
+  test('takes the sidecars of both releases as they are written down, not as they are made', () => {
+    const golden = goldenPods().filter(({ name }) =>
+      /^(reviewed-again|refused-sidecar-of-predecessor)$/.test(name),
+    );
+    expect(golden.map(({ pod }) => compareSidecar(pod, COMPARISON).ok)).toEqual([true, true]);
+    expect(TEMPLATES.map(({ version }) => version)).toEqual([2, 1]);
+  });
+
   test('takes what the API server’s own admission writes into it', () => {
     const pod = stored(injected(enclavePod()));
     const [sidecar, ...rest] = pod.spec?.initContainers ?? [];
@@ -162,6 +171,11 @@ describe('compareSidecar', () => {
     const late = [{ name: 'i', image: APP_IMAGE }, ...(spec.initContainers ?? [])];
     expect(compareSidecar({ ...pod, spec: { ...spec, initContainers: late } }, COMPARISON)).toMatchObject({
       ok: false,
+    });
+    const [sidecar] = spec.initContainers ?? [];
+    const twice = [...(spec.initContainers ?? []), ...(sidecar ? [{ ...sidecar, command: ['sh'] }] : [])];
+    expect(compareSidecar({ ...pod, spec: { ...spec, initContainers: twice } }, COMPARISON)).toMatchObject({
+      code: 'name-reserved',
     });
     const volumes = spec.volumes?.map((each) =>
       each.name.startsWith('enclave-') ? { name: each.name, emptyDir: {} } : each,
