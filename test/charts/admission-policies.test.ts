@@ -234,7 +234,8 @@ function onTheRealOne(): void {
     const volumes = [{ name: TOKEN_VOLUME, emptyDir: {} }];
     const volumeMounts = [{ name: TOKEN_VOLUME, mountPath: '/t' }];
     const initContainers = [{ name: SIDECAR_CONTAINER, image: APP_IMAGE, volumeMounts }];
-    await must(admin().post(pods('plain'), bare('elsewhere', {}, { initContainers, volumes })));
+    const containers = [{ name: 'app', image: APP_IMAGE, volumeMounts }];
+    await must(admin().post(pods('plain'), bare('elsewhere', {}, { initContainers, containers, volumes })));
   });
 
   test.each(TAKEN_OF_CLUSTER.map((attempt) => [attempt.what, attempt] as const))(

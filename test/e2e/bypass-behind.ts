@@ -1,7 +1,7 @@
 /** Pods with a sidecar that mallory put in by hand, admission switched off, and what the agent says of them. */
 import { ANNOTATIONS, ENCLAVE_LABEL } from '../../names/labels.ts';
 import { mountToken } from './bypass-created.ts';
-import type { Bypass, LoosePod } from './bypass-world.ts';
+import { type Bypass, type LoosePod, REAL } from './bypass-world.ts';
 
 export interface HandMade {
   readonly what: string;
@@ -58,4 +58,33 @@ export const HAND_MADE: readonly HandMade[] = [
     },
     says: /sidecar-missing/,
   },
+];
+
+/** What mallory does to an enclave that runs. */
+export const CHANGES: readonly (readonly [string, (enclave: string, bypass: Bypass) => string[]])[] = [
+  [
+    'its image changed',
+    (enclave, { sidecarImage }) => ['set', 'image', `pod/${enclave}`, `app=${sidecarImage}`],
+  ],
+  [
+    'its annotations changed through pods/status',
+    (enclave) => {
+      const annotations = { [ANNOTATIONS.ownerKey]: 'cd'.repeat(32) };
+      const patch = JSON.stringify({ metadata: { annotations } });
+      return ['patch', 'pod', enclave, '--subresource=status', '--type=merge', '-p', patch];
+    },
+  ],
+  ...(REAL
+    ? [
+        [
+          'an ephemeral container came in',
+          (enclave: string, { appImage }: Bypass) => [
+            'debug',
+            enclave,
+            `--image=${appImage}`,
+            '--profile=general',
+          ],
+        ] as const,
+      ]
+    : []),
 ];

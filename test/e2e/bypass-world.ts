@@ -18,6 +18,8 @@ import { kubectlPath } from '../support/kubectl.ts';
 import { until } from '../support/until.ts';
 import { launch, startWorld, type World } from '../support/world.ts';
 
+/** The API server is a real kube-apiserver: it knows policies and ephemeral containers. */
+export const REAL = (process.env['ENCLAVE_TEST_KUBERNETES_BIN'] ?? '') !== '';
 /** A namespace of mallory's that has no enclaves yet. */
 export const PLAIN = 'plain';
 /** An address of this machine that is no pod's. */
