@@ -10,6 +10,7 @@ export interface EnclaveToken {
   readonly expiresAt: number;
 }
 
+/** Who asks front for a token, and for which enclave. */
 export interface EnclaveTokenRequest {
   readonly client: Pick<FrontClient, 'issueEnclaveToken'>;
   /** Of the session. */
