@@ -47,10 +47,11 @@ function sha256(text: string): Buffer {
 }
 
 interface Peer {
-  /** The roots that were asked for when the connection was made. */
+  /** The roots that it was judged by. */
   readonly roots: readonly Uint8Array[];
+  /** Absent for a peer that is refused. */
+  readonly certificate?: X509Certificate;
   readonly refusal?: Refusal<ServingCode>;
-  readonly notAfter: number;
 }
 
 /**
@@ -64,20 +65,18 @@ export function callerJudge(
 ): (request: IncomingMessage) => Refusal<ServingCode> | undefined {
   const { clientRoots, tokens, now } = rules;
   const peers = new WeakMap<object, Peer>();
-  if (clientRoots !== undefined) {
+  if (clientRoots !== undefined)
     server.on('secureConnection', (socket) =>
       peers.set(socket, judgePeer(socket, clientRoots.current(), rules.clientNames)),
     );
-    clientRoots.onChange(() => server.closeIdleConnections());
-  }
   return (request) => {
     if (clientRoots !== undefined) {
-      const peer = peers.get(request.socket);
-      if (peer === undefined || peer.roots !== clientRoots.current())
-        // Answered so, an API server calls again on a new connection, which is judged by the new roots.
+      const peer = currentPeer(peers, request.socket, clientRoots.current());
+      // Answered so, an API server calls again on a new connection, whose whole chain TLS judges by the new roots.
+      if (peer === undefined)
         return rejection('connection-outdated', 'the roots of callers have changed', 'Connect again.');
       if (peer.refusal !== undefined) return peer.refusal;
-      if (peer.notAfter <= now())
+      if ((peer.certificate?.validToDate.getTime() ?? 0) <= now())
         return rejection('caller-unknown', 'the client certificate has ended', CONFIGURE);
     }
     if (tokens === undefined) return undefined;
@@ -92,8 +91,27 @@ export function callerJudge(
   };
 }
 
+/** A connection's peer as judged by these roots; undefined when they are others than at its handshake, and none of them signed its certificate itself. */
+function currentPeer(
+  peers: WeakMap<object, Peer>,
+  socket: object,
+  roots: readonly Uint8Array[],
+): Peer | undefined {
+  const peer = peers.get(socket);
+  if (peer === undefined || peer.roots === roots || peer.refusal !== undefined) return peer;
+  const { certificate } = peer;
+  const signed = roots.some((der) => {
+    const root = new X509Certificate(der);
+    return certificate?.checkIssued(root) && certificate.verify(root.publicKey);
+  });
+  if (!signed) return undefined;
+  const judged = { ...peer, roots };
+  peers.set(socket, judged);
+  return judged;
+}
+
 function judgePeer(socket: TLSSocket, roots: readonly Uint8Array[], names: readonly string[]): Peer {
-  const refused = (refusal: Refusal<ServingCode>): Peer => ({ roots, refusal, notAfter: 0 });
+  const refused = (refusal: Refusal<ServingCode>): Peer => ({ roots, refusal });
   const der = peerCertificate(socket);
   if (der === undefined)
     return refused(rejection('caller-unknown', 'no client certificate was shown', CONFIGURE));
@@ -111,7 +129,7 @@ function judgePeer(socket: TLSSocket, roots: readonly Uint8Array[], names: reado
     return refused(
       rejection('caller-foreign', `the client certificate is of ${JSON.stringify(shown)}`, CONFIGURE),
     );
-  return { roots, notAfter: certificate.validToDate.getTime() };
+  return { roots, certificate };
 }
 
 /** Common names and DNS names. One that Node writes in quotes, because it could be mistaken for several, is none that anybody configures. */

@@ -29,6 +29,7 @@ const KEEP_ALIVE_MS = 120_000;
 const SILENCE_MS = 100_000;
 /** For reviews that are under way when the port closes. */
 const LAST_REQUESTS_MS = 2_000;
+const LOG_EVERY_MS = 10_000;
 const MAX_HEADER_BYTES = 8192;
 const MAX_CONNECTIONS = 1024;
 
@@ -70,9 +71,16 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
   });
   server.on('tlsClientError', () => rejected.inc({ code: 'handshake-failed' }));
 
+  const logged = new Map<ServingCode, number>();
   const reject = (reply: FastifyReply, refusal: Refusal<ServingCode>): FastifyReply => {
-    const { code } = refusal;
+    const { code, message } = refusal;
     rejected.inc({ code });
+    const now = performance.now();
+    // Strangers do not fill the log.
+    if (now - (logged.get(code) ?? Number.NEGATIVE_INFINITY) > LOG_EVERY_MS) {
+      logged.set(code, now);
+      log.warn({ code, reason: message, peer: reply.request.ip, url: reply.request.url }, 'no review');
+    }
     const status = STATUS[code];
     // What is left of the body is not waited for.
     reply.header('connection', 'close').header('content-type', 'application/problem+json');

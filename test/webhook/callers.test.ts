@@ -117,42 +117,43 @@ describe('a client certificate', () => {
     expect(await call({ agent: kept })).toMatchObject({ status: 401, body: { code: 'caller-unknown' } });
   });
 
-  test('of roots that are no longer those: standing connections are ended or sent to connect again', async () => {
+  test('of roots that are no longer those: standing connections are sent to connect again', async () => {
     const next = createTestAuthority('callers');
     const roots = clientRoots();
     const { app, call, port, rejected } = await start({ clientRoots: roots });
-    const [idle, busy] = [1, 2].map(() => agent(undefined, apiServer, { keepAlive: true, maxSockets: 1 }));
-    if (!idle || !busy) throw new TypeError('two agents');
-    expect([(await call({ agent: idle })).status, (await call({ agent: busy })).status]).toEqual([200, 200]);
-    const ended = once(free(idle), 'close');
+    const [idle, busy, both] = [1, 2, 3].map(() =>
+      agent(undefined, apiServer, { keepAlive: true, maxSockets: 1 }),
+    );
+    if (!idle || !busy || !both) throw new TypeError('three agents');
+    for (const each of [idle, busy, both]) expect((await call({ agent: each })).status).toBe(200);
+    // While one root replaces the other, connections by either go on.
+    const standing = free(both);
+    roots.set([next.root, callers.root]);
+    expect((await call({ agent: both })).status).toBe(200);
+    expect(free(both)).toBe(standing);
     // On its way while the roots change: it is answered.
     const began = once(app.server, 'request');
     const open = request({
-      host: '127.0.0.1',
-      port,
-      path: '/mutate',
-      agent: busy,
-      method: 'POST',
-      headers: JSON_BODY,
+      ...{ host: '127.0.0.1', port, path: '/mutate', agent: busy, method: 'POST', headers: JSON_BODY },
     });
     open.write(REVIEW.slice(0, 100));
     await began;
     roots.set([next.root]);
-    await ended;
     open.end(REVIEW.slice(100));
     const [answer] = (await once(open, 'response')) as [IncomingMessage];
     await once(answer.resume(), 'end');
     expect(answer.statusCode).toBe(200);
-    // What comes next on its connection is answered so that an API server calls again on a new one, which is judged by the new roots.
-    expect(await call({ agent: busy })).toMatchObject({
-      status: 503,
-      headers: { 'retry-after': '0', connection: 'close' },
-      body: { code: 'connection-outdated' },
-    });
+    // What comes next is answered so that an API server calls again on a new connection, which is judged by the new roots.
+    for (const each of [idle, busy, both])
+      expect(await call({ agent: each })).toMatchObject({
+        status: 503,
+        headers: { 'retry-after': '0', connection: 'close' },
+        body: { code: 'connection-outdated' },
+      });
     for (const each of [idle, busy]) expect(await call({ agent: each })).toMatchObject({ status: 401 });
     const renewed = next.issue({ dns: ['kube-apiserver'], extendedKeyUsage: CLIENT });
     expect((await call({ agent: agent(undefined, renewed) })).status).toBe(200);
-    expect(rejected('connection-outdated')).toBe(1);
+    expect(rejected('connection-outdated')).toBe(3);
   });
 });
 

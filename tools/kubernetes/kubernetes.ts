@@ -27,8 +27,15 @@ export interface Kubernetes {
 const ADDRESS = '127.0.0.1';
 const READY_MS = 60_000;
 
-/** Starts both in `directory`, with logs beside them; resolves when /readyz says so (3 to 5 seconds). */
-export async function startKubernetes(bin: string, directory: string): Promise<Kubernetes> {
+/**
+ * Starts both in `directory`, with logs beside them; resolves when /readyz says so (3 to 5 seconds).
+ * @param flags of kube-apiserver, besides those that it needs
+ */
+export async function startKubernetes(
+  bin: string,
+  directory: string,
+  flags: readonly string[] = [],
+): Promise<Kubernetes> {
   const pki = join(directory, 'pki');
   mkdirSync(pki, { recursive: true, mode: 0o700 });
   const [etcdPort, peerPort, apiPort] = await freePorts(3);
@@ -73,6 +80,7 @@ export async function startKubernetes(bin: string, directory: string): Promise<K
     // Nobody reads the Service `kubernetes`: a loopback address is refused there, so it is given none.
     ...['--endpoint-reconciler-type=none', '--advertise-address=192.0.2.1'],
     '--allow-privileged=true',
+    ...flags,
   ];
   let api = start('kube-apiserver', apiArgs);
   const untilUp = (): Promise<void> =>
