@@ -22,6 +22,8 @@ import type { WEBHOOK_OPTIONS } from './options.ts';
 import { createWebhook } from './server.ts';
 import { servingTls } from './serving-tls.ts';
 
+const KEEPER_END_MS = 2_500;
+
 /** Wires the webhook: roots, callers, own certificate, HTTPS; then serves until the signal. */
 export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<void> {
   const { config, log, metrics, health, signal, clock } = context;
@@ -109,5 +111,6 @@ export async function app(context: Context<typeof WEBHOOK_OPTIONS>): Promise<voi
   stopReloading();
   await server.close();
   served.abort();
-  await keeping;
+  // An API server that is away must not hold up the end.
+  await Promise.race([keeping, sleep(KEEPER_END_MS)]);
 }

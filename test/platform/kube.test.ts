@@ -250,3 +250,33 @@ test('election: waits while another holds the lease, leads when it is over, give
   abort.abort();
   await Promise.all([done, serve]);
 });
+
+test('election: a renewal that is never answered ends the term before a successor may begin', async () => {
+  const { kube, next } = await server();
+  const abort = new AbortController();
+  const { signal } = abort;
+  const lost = Promise.withResolvers<number>();
+  const options = {
+    kube,
+    name: 'l',
+    namespace: 'n',
+    identity: 'me',
+    signal,
+    log: silentLogger,
+    leaseMs: 1_000,
+  };
+  let begun = 0;
+  const done = elect(options, async (term) => {
+    begun = performance.now();
+    await new Promise<void>((resolve) => term.addEventListener('abort', () => resolve(), { once: true }));
+    lost.resolve(performance.now() - begun);
+  });
+  const metadata = { name: 'l', namespace: 'n', resourceVersion: '1' };
+  (await next()).answer(404, { kind: 'Status', reason: 'NotFound', message: 'none' });
+  (await next()).answer(201, { metadata, spec: { holderIdentity: 'me', leaseDurationSeconds: 1 } });
+  // The next question is heard, and nothing more is said.
+  await next();
+  expect(await lost.promise).toBeLessThan(1_000);
+  abort.abort();
+  await done;
+});

@@ -235,12 +235,14 @@ describe('policies', () => {
   });
 
   const report = (policies: readonly NetworkPolicy[], pods = [read(stored(injected()))]) =>
-    findPolicies({
-      policies: policies.map(policyRecord),
-      known: new Set(),
-      pods,
-      labelled: new Set(['shop']),
-    });
+    [
+      ...findPolicies({
+        policies: policies.map(policyRecord),
+        known: new Set(),
+        pods,
+        labelled: new Set(['shop']),
+      }),
+    ].flat();
 
   test('a policy of somebody else that opens an enclave is reported, with what it opens', () => {
     const opening = (ports: object[] | undefined, more: object = {}) =>
@@ -271,6 +273,10 @@ describe('policies', () => {
       { key: 'app', operator: 'In', values: ['x'] },
     ])
       expect(opening([{ port: 1 }], { podSelector: { matchExpressions: [expression] } })).toEqual([]);
+    // One that is too large to be asked of each pod counts as taking them.
+    const values = Array.from({ length: 100 }, (_, index) => `v${index}`);
+    const large = { matchExpressions: [{ key: 'app', operator: 'In', values }] };
+    expect(opening([{ port: 1 }], { podSelector: large })).toHaveLength(1);
     const ended = [read(stored(injected(), { status: { phase: 'Succeeded' } }))];
     expect(report([policy('theirs', {}, { ingress: [{}] })], ended)).toEqual([]);
   });

@@ -27,8 +27,8 @@ export interface SidecarRelease {
   readonly enclaveDomain: string;
 }
 
-/** Sets of roots are as many as rotations. More than these are nobody's. */
-const MAX_TEXTS = 32;
+/** Sets of roots are as few as rotations; so many texts are kept once, however many pods have them. */
+const SHARED_TEXTS = 32;
 
 /**
  * Judges pods as they come from the watch and keeps what the judgement needs later. A pod's sidecar is immutable, so it is compared once; whether its roots are known
@@ -36,9 +36,13 @@ const MAX_TEXTS = 32;
  */
 export function enclavePodReader(release: SidecarRelease): (pod: Pod) => EnclavePod {
   const texts = new Map<string, string>();
-  const shared = (text: string): string | undefined => {
-    if (!texts.has(text) && texts.size < MAX_TEXTS) texts.set(text, text);
-    return texts.get(text);
+  const shared = (text: string): string => {
+    const held = texts.get(text);
+    if (held !== undefined) return held;
+    const [oldest] = texts.keys();
+    if (texts.size >= SHARED_TEXTS && oldest !== undefined) texts.delete(oldest);
+    texts.set(text, text);
+    return text;
   };
   return (pod) => {
     const { name, namespace, uid, resourceVersion, labels = {} } = pod.metadata ?? {};

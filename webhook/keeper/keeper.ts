@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { elect } from '../../platform/kube/election.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { isKubeError } from '../../platform/kube/kube-error.ts';
@@ -12,7 +13,7 @@ import { decidePolicies } from './decide-policies.ts';
 import { EventReporter } from './event-reporter.ts';
 import { findPods } from './find-pods.ts';
 import { findPolicies } from './find-policies.ts';
-import { type Finding, findingKey } from './finding.ts';
+import { type Finding, type FindingReason, findingKey } from './finding.ts';
 import type { KeeperMetrics } from './keeper-metrics.ts';
 import { knownRoots } from './known-roots.ts';
 import { StatusReporter } from './status-reporter.ts';
@@ -47,8 +48,11 @@ const FAILED_MS = 1_000;
 const LOOK_MS = 15_000;
 /** While the copy is not current; nothing says when it is again. */
 const BLIND_MS = 500;
-/** Roots that another replica injects already, and this one's file does not hold yet, are no finding. */
-const ROOTS_GRACE_MS = 180_000;
+/** What another replica injects already is no finding: while roots or releases change, one knows of it before the other. */
+const GRACE_MS = 180_000;
+const GRACED: readonly FindingReason[] = ['roots-unknown', 'sidecar-differs'];
+/** Of a look's work, in milliseconds. */
+const MOST_AT_A_TIME_MS = 5;
 /** What the API server says when the object is another by now: the watch brings it. */
 const OVERTAKEN = ['Conflict', 'AlreadyExists', 'Invalid', 'NotFound'];
 
@@ -140,7 +144,7 @@ class Keeper {
     const { events, status } = this.#parts;
     const failures = await this.#keepPolicies(signal);
     if (signal.aborted) return 'done';
-    const findings = this.#settled([...this.#find(), ...failures].sort(byName));
+    const findings = this.#settled([...(await this.#find()), ...failures].sort(byName));
     metrics.found(findings);
     let outcome: 'done' | 'more' | 'failed' = failures.length > 0 ? 'failed' : 'done';
     try {
@@ -166,15 +170,22 @@ class Keeper {
     return outcome;
   }
 
-  #find(): Finding[] {
+  async #find(): Promise<Finding[]> {
     const { copy } = this.#options;
     const pods = copy.pods.list();
     const labelled = copy.labelled();
     const { reachable } = this.#parts.probe;
-    return [
-      ...findPods({ pods, labelled, reachable, acceptsRoots: this.#acceptsRoots }),
-      ...findPolicies({ pods, labelled, policies: copy.policies(), known: copy.knownPolicies }),
-    ];
+    const findings = findPods({ pods, labelled, reachable, acceptsRoots: this.#acceptsRoots });
+    const policies = copy.policies();
+    let begun = performance.now();
+    for (const found of findPolicies({ pods, labelled, policies, known: copy.knownPolicies })) {
+      findings.push(...found);
+      if (performance.now() - begun < MOST_AT_A_TIME_MS) continue;
+      // Reviews are answered by the same thread.
+      await setImmediate();
+      begun = performance.now();
+    }
+    return findings;
   }
 
   /** Carries out what the policies need; returns what could not be. */
@@ -210,7 +221,7 @@ class Keeper {
     return failures;
   }
 
-  /** Says once in the log what is new and what is over; holds back what may only be a replica's newer roots. */
+  /** Says once in the log what is new and what is over; holds back what may only be newer than this replica. */
   #settled(findings: readonly Finding[]): Finding[] {
     const { clock, log } = this.#options;
     const now = clock.now();
@@ -219,7 +230,7 @@ class Keeper {
       const { reason, about, message } = finding;
       const key = findingKey(finding);
       const { since, isTold } = this.#seen.get(key) ?? { since: now, isTold: false };
-      const isSettled = reason !== 'roots-unknown' || now - since >= ROOTS_GRACE_MS;
+      const isSettled = !GRACED.includes(reason) || now - since >= GRACE_MS;
       seen.set(key, { since, isTold: isSettled });
       if (isSettled && !isTold)
         log.warn({ reason, kind: about.kind, namespace: about.namespace, name: about.name }, message);

@@ -2,6 +2,8 @@ import { toHex } from '../../formats/bytes/bytes.ts';
 import { parseRoots, type Roots } from '../../formats/evidence/roots.ts';
 import type { Live } from '../../platform/run/live.ts';
 
+const MAX_ANSWERS = 64;
+
 /**
  * Whether a running sidecar's roots are ours: each of them is in the set that is injected now. A rotation adds a root before it takes the old one away, so
  * this holds until the pod trusts a root that is retired. (The agent asks for more: a set that a trust document has named.)
@@ -17,6 +19,7 @@ export function knownRoots(current: Live<string>): (text: string) => boolean {
       answers.clear();
     }
     const known = text === of || (answers.get(text) ?? judge(text, held));
+    if (answers.size >= MAX_ANSWERS) answers.clear();
     answers.set(text, known);
     return known;
   };

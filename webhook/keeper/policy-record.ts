@@ -20,6 +20,7 @@ export interface PolicyRecord extends KubeObject {
 type Port = { readonly port?: unknown; readonly endPort?: number; readonly protocol?: string };
 
 const MAX_OPENINGS = 8;
+const MAX_TERMS = 64;
 const SIDECAR_PORT_NAMES: readonly unknown[] = [SIDECAR_PORT_NAME, HEALTH_PORT_NAME];
 
 /** What the keeper has to know of a policy (networking.k8s.io/v1). */
@@ -37,9 +38,16 @@ export function policyRecord(policy: NetworkPolicy): PolicyRecord {
     },
     ours,
     intact: ours && isDeepStrictEqual(policy.spec, wanted.spec),
-    selector: policy.spec?.podSelector ?? {},
+    selector: bounded(policy.spec?.podSelector ?? {}),
     opens: openings(policy),
   };
+}
+
+/** A selector of more terms than anybody writes is kept as one that takes every pod: it is asked of each pod at each look. */
+function bounded(selector: LabelSelector): LabelSelector {
+  const { matchLabels = {}, matchExpressions = [] } = selector;
+  const values = matchExpressions.reduce((sum, each) => sum + (each.values?.length ?? 0), 0);
+  return Object.keys(matchLabels).length + matchExpressions.length + values > MAX_TERMS ? {} : selector;
 }
 
 /** Policies add up: what one of them opens no other can close. */
