@@ -5,20 +5,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { encodePem } from '../formats/x509/pem.ts';
-import { sidecarEnvironment } from '../injection/template.ts';
 import { OID_EKU_ENCLAVE, OID_EKU_SERVER_AUTH } from '../names/oids.ts';
 import { chainPem, createCredential, privateKeyPem } from '../platform/identity/credential.ts';
 import { generateKey } from '../platform/identity/key-pair.ts';
 import type { FakeAgent } from '../test/sidecar/fake-agent.ts';
-import {
-  authorities,
-  ENCLAVE,
-  keySha256,
-  NODE,
-  owner,
-  rootsText,
-  SERVER_NAME,
-} from '../test/sidecar/trust-fixture.ts';
+import { podEnvironment } from '../test/sidecar/sidecar-process.ts';
+import { authorities, SERVER_NAME } from '../test/sidecar/trust-fixture.ts';
+import { anonymousMemory } from '../test/support/anonymous-memory.ts';
 import { until } from '../test/support/until.ts';
 
 export interface ProxyProcess {
@@ -85,10 +78,7 @@ async function start(
       const fields = readFileSync(`${proc}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
       return (Number(fields[11]) + Number(fields[12])) / 100;
     },
-    anonymous: () => {
-      const kilobytes = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`${proc}/status`, 'latin1'))?.[1];
-      return Number(kilobytes) * 1024;
-    },
+    anonymous: () => anonymousMemory(child.pid ?? 0),
     stop: async () => {
       child.kill('SIGKILL');
       await gone;
@@ -102,39 +92,24 @@ export async function startSidecar(
   mode: 'tcp' | 'http',
   upstream: number,
   folder: string,
-  extra: readonly string[] = [],
+  flags: readonly string[] = [],
 ): Promise<ProxyProcess> {
   const tokenFile = join(folder, 'token');
   writeFileSync(tokenFile, 'the-token\n');
-  const fields: Record<string, string> = {
-    'status.podIP': host,
-    'status.hostIP': agent.host,
-    'spec.nodeName': NODE,
-    'metadata.uid': 'u',
-  };
-  const env: Record<string, string> = {};
-  for (const { name, value, valueFrom } of sidecarEnvironment({
-    enclave: ENCLAVE,
-    enclaveDomain: SERVER_NAME.slice(ENCLAVE.length + 1),
-    ownerKeySha256: keySha256(owner),
-    mode,
+  const main = resolve('dist/sidecar/main.js');
+  const env = podEnvironment({
+    main,
+    bind: host,
+    agent,
+    tokenFile,
     upstream: String(upstream),
-    auth: 'mtls',
-    alpn: 'http/1.1',
-    keyType: 'p256',
-    certificateLifetime: '24h',
-    roots: rootsText,
-  })) {
-    const path = /"fieldPath":"([^"]+)"/.exec(JSON.stringify(valueFrom ?? {}))?.[1];
-    env[name] = value ?? fields[path ?? ''] ?? '';
-  }
-  return start(`sidecar, ${mode}`, host, [process.execPath, ...extra, resolve('dist/sidecar/main.js')], {
-    ...env,
-    ENCLAVE_SIDECAR_TOKEN_FILE: tokenFile,
-    ENCLAVE_SIDECAR_AGENT_PORT: String(agent.port),
-    ENCLAVE_SIDECAR_MAX_CONNECTIONS: String(CONNECTIONS),
-    ENCLAVE_SIDECAR_LOG_LEVEL: 'warn',
+    changes: {
+      ENCLAVE_SIDECAR_MODE: mode,
+      ENCLAVE_SIDECAR_MAX_CONNECTIONS: String(CONNECTIONS),
+      ENCLAVE_SIDECAR_LOG_LEVEL: 'warn',
+    },
   });
+  return start(`sidecar, ${mode}`, host, [process.execPath, ...flags, main], env);
 }
 
 /** The server's certificate as the sidecar has one, and the root of the users: as files for the others. */

@@ -7,7 +7,7 @@ export interface Handshakes {
 }
 
 /**
- * Handshakes that never end must not take all places. When too many are under way, the oldest goes of the address that has most of them: who comes with a
+ * Handshakes that never end must not take all places. When too many are under way, the oldest goes of the address that has most of them, the silent ones first: who comes with a
  * certificate gets in whoever else hangs on, and a flood from one address pushes out itself only.
  */
 export function boundHandshakes(server: Server, most: number): Handshakes {
@@ -44,9 +44,10 @@ export function boundHandshakes(server: Server, most: number): Handshakes {
   };
 }
 
+/** One that has not said a word yet, if there is one. */
 function oldestOfMost(byAddress: ReadonlyMap<string, ReadonlyMap<number, Socket>>): Socket | undefined {
   let most: ReadonlyMap<number, Socket> | undefined;
   for (const each of byAddress.values()) if (each.size > (most?.size ?? 0)) most = each;
-  const [oldest] = most?.values() ?? [];
-  return oldest;
+  const oldestFirst = [...(most?.values() ?? [])];
+  return oldestFirst.find(({ bytesRead }) => bytesRead === 0) ?? oldestFirst[0];
 }

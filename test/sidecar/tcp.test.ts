@@ -1,76 +1,16 @@
-import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ConnectionOptions, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
-import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
-import { generateKey } from '../../platform/identity/key-pair.ts';
-import {
-  agentFixture,
-  dial,
-  drainOf,
-  echoApp,
-  startSidecar,
-  undo,
-  undoAll,
-  until,
-} from './sidecar-fixture.ts';
-import { grantFor, owner, userCredential } from './trust-fixture.ts';
+import { agentFixture, dial, drainOf, startSidecar, undo, undoAll, until } from './sidecar-fixture.ts';
+import { before, client, endOf, opensslSays } from './tcp-fixture.ts';
+import { owner, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
-
-type Changes = Partial<Parameters<typeof startSidecar>[1]>;
-
-/** A sidecar in tcp mode before an app that does this with each connection of a client (not with those of the readiness probe). */
-async function before(handle: (socket: Socket) => void, changes: Changes = {}) {
-  const agent = await agentFixture();
-  let ready = false;
-  const app = await echoApp((socket) => (ready ? handle(socket) : void socket.resume().end()));
-  const sidecar = startSidecar(agent, { upstream: String(app.port), ...changes });
-  await until(() => sidecar.health.ready().ok, 'readiness');
-  ready = true;
-  return { ...sidecar, value: (name: string) => sidecar.metrics.values.get(name) ?? 0 };
-}
-
-/** Reads and writes on after the other side's end. */
-const HALF_OPEN: ConnectionOptions & { allowHalfOpen: boolean } = { allowHalfOpen: true };
-const client = (bind: string): Promise<TLSSocket> => dial(bind, userCredential(owner), HALF_OPEN);
-
-/** How a connection ended for the one who reads it: by its end, or by an error. */
-function endOf(socket: Socket | TLSSocket): Promise<string> {
-  return new Promise((resolve) => {
-    socket.once('end', () => resolve('end'));
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    socket.once('close', () => resolve('closed'));
-    socket.resume();
-  });
-}
-
-/** What OpenSSL says of a connection that it uses until the other side ends it. */
-async function opensslSays(bind: string, say: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'client-'));
-  undo.push(() => rmSync(folder, { recursive: true }));
-  const credential = userCredential(owner);
-  const file = join(folder, 'client.pem');
-  writeFileSync(file, `${chainPem(credential)}${privateKeyPem(credential.privateKey)}`);
-  const child = spawn('openssl', ['s_client', '-connect', `${bind}:8443`, '-cert', file, '-key', file]);
-  undo.push(() => child.kill('SIGKILL'));
-  const gone = once(child, 'exit');
-  child.stdin.on('error', () => {});
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-    });
-  await until(() => said.includes('Verify return code'), 'the handshake');
-  child.stdin.write(say);
-  await gone;
-  return said;
-}
 
 test('a half-close travels on in both directions, and what is still said after it arrives', async () => {
   const seen: string[] = [];
@@ -196,67 +136,6 @@ test('each side is read only as fast as the other takes it', async () => {
   await until(() => taken === most * block.length, 'all of it at the app');
 });
 
-test('the idle timeout counts both directions; a silent connection is cut, not ended', async () => {
-  const ends: Promise<string>[] = [];
-  const { bind } = await before(
-    (socket) => {
-      ends.push(endOf(socket));
-      socket.once('data', (chunk) => {
-        if (String(chunk) !== 'tell me') return;
-        const timer = setInterval(() => socket.write('tick'), 50);
-        socket.once('close', () => clearInterval(timer));
-      });
-    },
-    { idleTimeout: 700 },
-  );
-  const [told, telling, silent] = await Promise.all([client(bind), client(bind), client(bind)]);
-  told.write('tell me');
-  const toldEnd = endOf(told);
-  const tellingEnd = endOf(telling);
-  const timer = setInterval(() => telling.write('tick'), 50);
-  undo.push(() => clearInterval(timer));
-  const since = Date.now();
-  expect(await endOf(silent)).toBe('ECONNRESET');
-  await until(() => Date.now() - since > 1600, 'twice the timeout');
-  expect([told.closed, telling.closed]).toEqual([false, false]);
-  told.destroy();
-  clearInterval(timer);
-  telling.destroy();
-  await Promise.all([toldEnd, tellingEnd]);
-  expect(await Promise.all(ends)).toContain('ECONNRESET');
-});
-
-test('an app that refuses, or does not answer, is told by a clean end, a metric and the log', async () => {
-  const agent = await agentFixture();
-  // Python listens and never accepts: when its queue is full the kernel answers nobody.
-  const python = spawn('python3', [
-    '-c',
-    'import socket,sys\ns=socket.socket();s.bind(("127.0.0.1",0));s.listen(0);print(s.getsockname()[1],flush=True);sys.stdin.read()',
-  ]);
-  undo.push(() => python.kill('SIGKILL'));
-  const [line] = (await once(python.stdout.setEncoding('utf8'), 'data')) as [string];
-  const closed = createServer();
-  await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
-  const address = closed.address();
-  closed.close();
-  const refusing = typeof address === 'object' && address !== null ? address.port : 0;
-  for (const [port, reason] of [
-    [Number(line), 'does not answer'],
-    [refusing, 'nothing listens'],
-  ] as const) {
-    const { bind, health, lines, metrics, logged } = startSidecar(agent, {
-      upstream: String(port),
-      connectTimeout: 300,
-    });
-    await until(() => !health.ready().ok && logged('certified and attested'), 'the port');
-    const full = Array.from({ length: 4 }, () => client(bind));
-    await Promise.all(full);
-    expect(await opensslSays(bind, 'x')).not.toMatch(/errno|unexpected eof/i);
-    await until(() => metrics.values.get('forward_failures_total{}') === 5, 'the metric');
-    expect(lines.filter((line) => line.includes('not forwarded') && line.includes(reason)).length).toBe(5);
-  }
-});
-
 test('an app behind a Unix socket, and one at the pod’s own address, dialled from it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'app-'));
   undo.push(() => rmSync(folder, { recursive: true }));
@@ -295,47 +174,4 @@ test('an app behind a Unix socket, and one at the pod’s own address, dialled f
   direct.write('x');
   await once(direct, 'data');
   expect(new Set(from)).toEqual(new Set([pod.bind]));
-});
-
-test('one user has three quarters of the places and no more; a place that is left is given again', async () => {
-  const { bind, value, logged } = await before((socket) => void socket.pipe(socket), { maxConnections: 8 });
-  const works = async (socket: TLSSocket): Promise<boolean> => {
-    socket.write('?');
-    return Promise.race([once(socket, 'data').then(() => true), once(socket, 'end').then(() => false)]);
-  };
-  const open: TLSSocket[] = [];
-  for (let i = 0; i < 6; i += 1) {
-    const socket = await client(bind);
-    expect(await works(socket)).toBe(true);
-    open.push(socket);
-  }
-  expect(await works(await client(bind))).toBe(false);
-  expect(value('refusals_total{code="too-many-connections"}')).toBe(1);
-  const friend = generateKey();
-  const other = await dial(bind, userCredential(friend, { user: 'bob', ...grantFor(friend) }));
-  expect(await works(other)).toBe(true);
-  open[0]?.destroy();
-  await until(() => value('connections_active{}') === 6, 'a free place');
-  expect(await works(await client(bind))).toBe(true);
-  expect(logged('has 6 connections open')).toBe(true);
-  // All places taken: who comes is not heard, and counted.
-  const more = [client(bind), client(bind)];
-  await Promise.allSettled(more);
-  await until(() => value('connections_dropped_total{}') > 0, 'the metric');
-});
-
-test('the kernel asks clients that are silent whether they are still there', async () => {
-  const { bind } = await before((socket) => void socket.pipe(socket));
-  const socket = await client(bind);
-  socket.write('x');
-  await once(socket, 'data');
-  const port = (socket.localPort ?? 0).toString(16).toUpperCase().padStart(4, '0');
-  // proc_net_tcp: local address, remote address, state, queues, and a timer: 2 is keepalive.
-  const timerOf = () =>
-    readFileSync('/proc/net/tcp', 'latin1')
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/))
-      .find((fields) => fields[1]?.endsWith(':20FB') && fields[2]?.endsWith(`:${port}`))?.[5]
-      ?.slice(0, 2);
-  await until(() => timerOf() === '02', 'the keepalive timer');
 });

@@ -25,7 +25,11 @@ export interface RecordWriter {
  * A client that has made a proper handshake, and then writes records that no TLS library would: the keys are those of its own key log. Nothing of the
  * client's library writes to the line any more.
  */
-export async function tls13Records(host: string, port: number, options: ConnectionOptions): Promise<RecordWriter> {
+export async function tls13Records(
+  host: string,
+  port: number,
+  options: ConnectionOptions,
+): Promise<RecordWriter> {
   const line = connectTcp({ host, port });
   line.on('error', () => {});
   const socket = connect({

@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { afterEach, expect, test } from 'vitest';
+import { generateKey } from '../../platform/identity/key-pair.ts';
+import { agentFixture, dial, startSidecar, undo, undoAll, until } from './sidecar-fixture.ts';
+import { before, client, endOf, opensslSays } from './tcp-fixture.ts';
+import { grantFor, userCredential } from './trust-fixture.ts';
+
+afterEach(undoAll);
+
+test('the idle timeout counts both directions; a silent connection is cut, not ended', async () => {
+  const ends: Promise<string>[] = [];
+  const { bind } = await before(
+    (socket) => {
+      ends.push(endOf(socket));
+      socket.once('data', (chunk) => {
+        if (String(chunk) !== 'tell me') return;
+        const timer = setInterval(() => socket.write('tick'), 50);
+        socket.once('close', () => clearInterval(timer));
+      });
+    },
+    { idleTimeout: 700 },
+  );
+  const [told, telling, silent] = await Promise.all([client(bind), client(bind), client(bind)]);
+  told.write('tell me');
+  const toldEnd = endOf(told);
+  const tellingEnd = endOf(telling);
+  const timer = setInterval(() => telling.write('tick'), 50);
+  undo.push(() => clearInterval(timer));
+  const since = Date.now();
+  expect(await endOf(silent)).toBe('ECONNRESET');
+  await until(() => Date.now() - since > 1600, 'twice the timeout');
+  expect([told.closed, telling.closed]).toEqual([false, false]);
+  told.destroy();
+  clearInterval(timer);
+  telling.destroy();
+  await Promise.all([toldEnd, tellingEnd]);
+  expect(await Promise.all(ends)).toContain('ECONNRESET');
+});
+
+test('an app that refuses, or does not answer, is told by a clean end, a metric and the log', async () => {
+  const agent = await agentFixture();
+  // Python listens and never accepts: when its queue is full the kernel answers nobody.
+  const python = spawn('python3', [
+    '-c',
+    'import socket,sys\ns=socket.socket();s.bind(("127.0.0.1",0));s.listen(0);print(s.getsockname()[1],flush=True);sys.stdin.read()',
+  ]);
+  undo.push(() => python.kill('SIGKILL'));
+  const [line] = (await once(python.stdout.setEncoding('utf8'), 'data')) as [string];
+  const closed = createServer();
+  await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
+  const address = closed.address();
+  closed.close();
+  const refusing = typeof address === 'object' && address !== null ? address.port : 0;
+  for (const [port, reason] of [
+    [Number(line), 'does not answer'],
+    [refusing, 'nothing listens'],
+  ] as const) {
+    const { bind, health, lines, metrics, logged } = startSidecar(agent, {
+      upstream: String(port),
+      connectTimeout: 300,
+    });
+    await until(() => !health.ready().ok && logged('certified and attested'), 'the port');
+    const full = Array.from({ length: 4 }, () => client(bind));
+    await Promise.all(full);
+    expect(await opensslSays(bind, 'x')).not.toMatch(/errno|unexpected eof/i);
+    await until(() => metrics.values.get('forward_failures_total{}') === 5, 'the metric');
+    expect(lines.filter((line) => line.includes('not forwarded') && line.includes(reason)).length).toBe(5);
+  }
+});
+
+test('one user has three quarters of the places and no more; a place that is left is given again', async () => {
+  const { bind, value, logged } = await before((socket) => void socket.pipe(socket), { maxConnections: 8 });
+  const works = async (socket: TLSSocket): Promise<boolean> => {
+    socket.write('?');
+    return Promise.race([once(socket, 'data').then(() => true), once(socket, 'end').then(() => false)]);
+  };
+  const open: TLSSocket[] = [];
+  for (let i = 0; i < 6; i += 1) {
+    const socket = await client(bind);
+    expect(await works(socket)).toBe(true);
+    open.push(socket);
+  }
+  expect(await works(await client(bind))).toBe(false);
+  expect(value('refusals_total{code="too-many-connections"}')).toBe(1);
+  const friend = generateKey();
+  const other = await dial(bind, userCredential(friend, { user: 'bob', ...grantFor(friend) }));
+  expect(await works(other)).toBe(true);
+  open[0]?.destroy();
+  await until(() => value('connections_active{}') === 6, 'a free place');
+  expect(await works(await client(bind))).toBe(true);
+  expect(logged('has 6 connections open')).toBe(true);
+  // All places taken: who comes is not heard, and counted.
+  const more = [client(bind), client(bind)];
+  await Promise.allSettled(more);
+  await until(() => value('connections_dropped_total{}') > 0, 'the metric');
+});
+
+test('the kernel asks clients that are silent whether they are still there', async () => {
+  const { bind } = await before((socket) => void socket.pipe(socket));
+  const socket = await client(bind);
+  socket.write('x');
+  await once(socket, 'data');
+  const port = (socket.localPort ?? 0).toString(16).toUpperCase().padStart(4, '0');
+  // proc_net_tcp: local address, remote address, state, queues, and a timer: 2 is keepalive.
+  const timerOf = () =>
+    readFileSync('/proc/net/tcp', 'latin1')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .find((fields) => fields[1]?.endsWith(':20FB') && fields[2]?.endsWith(`:${port}`))?.[5]
+      ?.slice(0, 2);
+  await until(() => timerOf() === '02', 'the keepalive timer');
+});
