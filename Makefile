@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube test-long check fmt generate build bench bench-evidence bench-proxy bench-webhook add clean
+.PHONY: help setup demo test test-kube test-long check fmt generate build bench bench-evidence bench-proxy bench-sidecar bench-webhook add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench-evidence: setup build ## what evidence costs: verification, quotes, batche
 
 bench-proxy: setup build ## the sidecar as a proxy beside HAProxy and stunnel, which must be installed
 	@node bench/main.ts proxy
+
+bench-sidecar: setup build ## what a sidecar costs a pod: idle memory, time until it is attested
+	@node bench/main.ts sidecar
 
 bench-webhook: setup build ## admission reviews beside a handler that does nothing (LONG=1: a million for the memory)
 	@node bench/main.ts webhook $(if $(LONG),--long)

@@ -2,6 +2,7 @@
 import { benchEvidenceQueue } from './evidence-queue.ts';
 import { benchLaunch } from './launch.ts';
 import { benchProxy } from './proxy.ts';
+import { benchSidecar } from './sidecar.ts';
 import { benchVerify } from './verify.ts';
 import { benchWebhook } from './webhook.ts';
 
@@ -17,6 +18,7 @@ const PARTS: ReadonlyMap<string, () => void | Promise<void>> = new Map([
     },
   ],
   ['webhook', () => benchWebhook(long)],
+  ['sidecar', benchSidecar],
   ['proxy', benchProxy],
   ['launch', benchLaunch],
 ]);

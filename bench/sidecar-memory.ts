@@ -20,10 +20,12 @@ const HOST = '127.71.249.1';
 /** Kilobytes of each, as `Anonymous` of smaps_rollup (proc(5)) has it. */
 export interface IdleMemory {
   readonly bare: number;
-  readonly sidecar: number;
+  readonly tcp: number;
+  readonly http: number;
 }
 
-export async function idleMemory(folder: string): Promise<IdleMemory> {
+/** @param main the sidecar's bundle */
+export async function idleMemory(folder: string, main: string): Promise<IdleMemory> {
   const agent = await startFakeAgent('127.71.249.2');
   agent.lifetime = 86_400;
   const tokenFile = join(folder, 'token');
@@ -31,30 +33,28 @@ export async function idleMemory(folder: string): Promise<IdleMemory> {
   const credential = authorities.enclaves.issue({ dns: [SERVER_NAME] });
   writeFileSync(join(folder, 'key.pem'), privateKeyPem(credential.privateKey), { mode: 0o600 });
   writeFileSync(join(folder, 'certificate.pem'), chainPem(credential));
-  const bundles = [
-    { entry: 'bench/bare-listener.ts', directory: join(folder, 'bare'), file: 'main', small: true },
-    { entry: 'sidecar/main.ts', directory: join(folder, 'sidecar'), file: 'main', small: true },
-  ];
-  for (const each of bundles) await bundle(each);
-  const [bareMain, main] = bundles.map(({ directory }) => join(directory, 'main.js'));
+  const directory = join(folder, 'bare');
+  await bundle({ entry: 'bench/bare-listener.ts', directory, file: 'main', small: true });
   const app = createServer((socket) => void socket.on('error', () => {}).resume()).listen(0, '127.0.0.1');
   await once(app, 'listening');
   const { port } = app.address() as AddressInfo;
+  const sidecar = (mode: string): ChildProcess => {
+    const changes = { ENCLAVE_SIDECAR_MODE: mode };
+    const upstream = String(port);
+    return startSidecarProcess({ main, bind: HOST, agent, upstream, tokenFile, changes }).child;
+  };
   const starts = {
     bare: () =>
-      spawn(process.execPath, [bareMain ?? '', folder, HOST], {
-        stdio: ['ignore', 'ignore', 'inherit'],
-        env: {},
-      }),
-    sidecar: () =>
-      startSidecarProcess({ main: main ?? '', bind: HOST, agent, upstream: String(port), tokenFile }).child,
+      spawn(process.execPath, [join(directory, 'main.js'), folder, HOST], { stdio: 'ignore', env: {} }),
+    tcp: () => sidecar('tcp'),
+    http: () => sidecar('http'),
   };
-  const found = { bare: [] as number[], sidecar: [] as number[] };
+  const found = { bare: [] as number[], tcp: [] as number[], http: [] as number[] };
   for (let round = 0; round < ROUNDS; round += 1)
-    for (const name of ['bare', 'sidecar'] as const) found[name].push(await measure(starts[name]()));
+    for (const name of ['bare', 'tcp', 'http'] as const) found[name].push(await measure(starts[name]()));
   app.close();
   await agent.close();
-  return { bare: median(found.bare), sidecar: median(found.sidecar) };
+  return { bare: median(found.bare), tcp: median(found.tcp), http: median(found.http) };
 }
 
 async function measure(child: ChildProcess): Promise<number> {

@@ -14,6 +14,7 @@ import { agentCalls } from './agent/agent-calls.ts';
 import { createAgentLink } from './agent/agent-link.ts';
 import { obtainCredential } from './life/credential.ts';
 import { keepCertified } from './life/keep-certified.ts';
+import { settleMemory } from './life/settle-memory.ts';
 import { createAccessLog } from './log/access-log.ts';
 import type { SIDECAR_OPTIONS } from './options.ts';
 import { proxyTcp } from './proxy/tcp-proxy.ts';
@@ -25,6 +26,9 @@ import { createEnclaveListener } from './serve/enclave-listener.ts';
 import { createEvidenceEndpoint } from './serve/evidence-endpoint.ts';
 import { readSettings } from './settings.ts';
 import { followTrust, type Trust } from './trust/follow-trust.ts';
+
+/** From the first certificate until starting is over, and the app's own as a rule. */
+const SETTLE_MS = 2000;
 
 /** Wires the sidecar: certified and attested, it opens its port, serves evidence to all and the app to who may. */
 export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<void> {
@@ -126,9 +130,13 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     onDropped: () => dropped.inc(),
   });
   const certified = health.check('certificate');
+  let settling: NodeJS.Timeout | undefined;
   const keeping = keepCertified({
     obtain: (ends) => obtainCredential(agent, { keyType: config.keyType, serverName }, ends),
-    activate: (credential) => listener.activate(credential, trust.current().roots.users),
+    activate: async (credential) => {
+      await listener.activate(credential, trust.current().roots.users);
+      settling ??= setTimeout(settleMemory, SETTLE_MS).unref();
+    },
     expire: () => listener.pause(),
     check: certified,
     log,
@@ -147,6 +155,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   await Promise.race([Promise.all(tasks), aborted(signal)]);
   // A renewal that is under way ends with the signal; only then is it certain that nothing opens the port again.
   await keeping;
+  clearTimeout(settling);
   // Draining: nothing new, what runs may end.
   listener.pause();
   http?.drain();
