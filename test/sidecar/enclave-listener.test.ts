@@ -47,6 +47,13 @@ test('connections that stop in the middle of a handshake are closed, not kept fo
       });
       sockets.push(socket.resume());
     }
+  // One that drips: each byte in time, the whole of it never.
+  const slow = connect({ host, port: listener.port() });
+  slow.on('error', () => {});
+  slow.write(Buffer.from('1603010200010001fc0303', 'hex'));
+  const drip = setInterval(() => slow.write('x'), 10);
+  slow.once('close', () => clearInterval(drip));
+  sockets.push(slow.resume());
   await until(() => sockets.every((socket) => socket.closed), 'all are closed by somebody');
   await until(() => openSockets() <= before, 'nothing is left open');
   expect(failures).toBeGreaterThan(0);

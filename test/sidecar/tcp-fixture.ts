@@ -23,7 +23,7 @@ export async function before(handle: (socket: Socket) => void, changes: Changes 
 }
 
 /** Reads and writes on after the other side's end. */
-const HALF_OPEN: ConnectionOptions & { allowHalfOpen: boolean } = { allowHalfOpen: true };
+export const HALF_OPEN: ConnectionOptions & { allowHalfOpen: boolean } = { allowHalfOpen: true };
 export const client = (bind: string): Promise<TLSSocket> => dial(bind, userCredential(owner), HALF_OPEN);
 
 /** How a connection ended for the one who reads it: by its end, or by an error. */

@@ -1,0 +1,140 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { promisify } from 'node:util';
+import { afterEach, expect, test } from 'vitest';
+import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
+import { dial, drainOf, undo, undoAll, until } from './sidecar-fixture.ts';
+import { before, client, HALF_OPEN } from './tcp-fixture.ts';
+import { CONTENT, tls13Records } from './tls13-records.ts';
+import { owner, SERVER_NAME, userCredential } from './trust-fixture.ts';
+
+afterEach(undoAll);
+
+const credential = userCredential(owner);
+const tls = { cert: chainPem(credential), key: privateKeyPem(credential.privateKey) };
+
+/** What a TLS library writes first, of a client that offers the protocol `aa`. */
+async function clientHello(): Promise<Buffer> {
+  const server = createServer();
+  undo.push(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const accepted = once(server, 'connection') as Promise<[ReturnType<typeof connect>]>;
+  connectTls({ host: '127.0.0.1', port, ALPNProtocols: ['aa'], minVersion: 'TLSv1.3' }).on('error', () => {});
+  const [line] = await accepted;
+  const [hello] = (await once(line, 'data')) as [Buffer];
+  line.destroy();
+  return hello;
+}
+
+test('a new handshake within a connection (renegotiation) ends it; keys may change', async () => {
+  const heard: string[] = [];
+  const { bind } = await before((socket) => void socket.on('data', (chunk) => heard.push(String(chunk))));
+  const records = await tls13Records(bind, 8443, tls);
+  undo.push(() => records.line.destroy());
+  records.line.write(records.seal(CONTENT.data, Buffer.from('one')));
+  records.line.write(records.keyUpdate(false));
+  records.line.write(records.seal(CONTENT.data, Buffer.from('two')));
+  await until(() => heard.join('').endsWith('two'), 'what was said under the next key');
+  const hello = await clientHello();
+  records.line.write(records.seal(CONTENT.handshake, hello.subarray(5)));
+  records.line.write(records.seal(CONTENT.data, Buffer.from('three')));
+  await until(() => records.line.closed || records.line.readableEnded, 'the end');
+  expect(heard.join('')).toBe('onetwo');
+});
+
+test.each<[string, (hello: Buffer) => Buffer]>([
+  ['a protocol without a name', (hello) => edit(hello, '001000050003026161', '001000050003006161')],
+  ['no protocol at all', (hello) => edit(hello, '001000050003026161', '001000050000026161')],
+  [
+    'a list that is longer than its extension',
+    (hello) => edit(hello, '001000050003026161', '0010000500ff026161'),
+  ],
+])('%s in a ClientHello is refused in the handshake', async (_, change) => {
+  const { bind, value } = await before((socket) => void socket.pipe(socket));
+  const failures = value('handshake_failures_total{}');
+  const line = connect({ host: bind, port: 8443 });
+  line.on('error', () => {});
+  undo.push(() => line.destroy());
+  const chunks: Buffer[] = [];
+  line.on('data', (chunk: Buffer) => chunks.push(chunk));
+  line.write(change(await clientHello()));
+  await once(line, 'close');
+  // An alert, and nothing of a handshake.
+  expect(Buffer.concat(chunks)[0]).toBe(CONTENT.alert);
+  expect(value('handshake_failures_total{}')).toBe(failures + 1);
+});
+
+function edit(hello: Buffer, from: string, to: string): Buffer {
+  const text = hello.toString('hex');
+  expect(text.split(from).length).toBe(2);
+  return Buffer.from(text.replace(from, to), 'hex');
+}
+
+test('0-RTT: what is sent before the handshake is never read, with a session of another server and with one of ours', async () => {
+  const heard: string[] = [];
+  const { bind } = await before((socket) => void socket.on('data', (chunk) => heard.push(String(chunk))));
+  const folder = mkdtempSync(join(tmpdir(), 'early-'));
+  undo.push(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'client.pem'), `${tls.cert}${tls.key}`);
+  writeFileSync(join(folder, 'early'), 'EARLY');
+  const elsewhere = '127.71.0.78:9443';
+  const server = spawn(
+    'openssl',
+    [
+      's_server',
+      '-accept',
+      elsewhere,
+      '-cert',
+      'client.pem',
+      '-key',
+      'client.pem',
+      '-early_data',
+      '-tls1_3',
+      '-quiet',
+    ],
+    { cwd: folder, stdio: ['pipe', 'ignore', 'ignore'] },
+  );
+  undo.push(() => server.kill('SIGKILL'));
+  const run = async (command: string): Promise<string> =>
+    (await promisify(execFile)('bash', ['-c', command], { cwd: folder })).stdout;
+  const name = `-servername ${SERVER_NAME} -tls1_3`;
+  // Allowed by the other server: it would read it.
+  await until(async () => {
+    const said = await run(
+      `(sleep 0.5) | openssl s_client -connect ${elsewhere} ${name} -sess_out theirs 2>&1 || true`,
+    );
+    return /Max Early Data: 16384/.test(said);
+  }, 'a session that allows early data');
+  await run(
+    `(sleep 0.5) | openssl s_client -connect ${bind}:8443 ${name} -cert client.pem -sess_out ours >ours.txt 2>&1`,
+  );
+  const said = await run(
+    `(sleep 0.5; echo late; sleep 0.5) | openssl s_client -connect ${bind}:8443 ${name} -cert client.pem -sess_in theirs -early_data early 2>&1`,
+  );
+  expect(said).toContain('Early data was rejected');
+  expect(said).toContain('New, TLSv1.3');
+  await until(() => heard.includes('late\n'), 'what was said after the handshake');
+  expect(heard.join('')).not.toContain('EARLY');
+  expect(await run('cat ours.txt')).toContain('Max Early Data: 0');
+});
+
+test('who stays when we have said the end is let go', async () => {
+  const { bind, value } = await before((socket) => void socket.resume().end('that is all'), {
+    idleTimeout: 500,
+  });
+  const stays = await client(bind);
+  expect(await drainOf(stays)).toBe('that is all');
+  expect(stays.closed).toBe(false);
+  await until(() => value('connections_active{}') === 0, 'the place is free');
+  // A refused one, which has no idle timeout.
+  const sockets = () => process.getActiveResourcesInfo().filter((each) => each === 'TCPSocketWrap').length;
+  const without = sockets();
+  await drainOf(await dial(bind, undefined, HALF_OPEN));
+  await until(() => sockets() === without + 1, 'that only the client’s half is left');
+});
