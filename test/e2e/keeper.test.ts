@@ -68,8 +68,14 @@ test('one of two leads; killed, the other keeps the policies within seconds', as
     const found = await leaders();
     return webhooks().length === 2 && found.length === 1 && found;
   });
+  // With it nobody could delete the webhook's policy.
+  const { kubectl, tryKubectl } = world.environment;
+  await kubectl(['delete', 'validatingadmissionpolicybinding', 'network-policies.enclave-licensing.dev']);
   process.kill(leader?.pid ?? 0, 'SIGKILL');
-  await world.environment.kubectl(['delete', 'networkpolicy', POLICY, '-n', ENCLAVE_NAMESPACE]);
+  await until(
+    'the policy is deleted',
+    async () => (await tryKubectl(['delete', 'networkpolicy', POLICY, '-n', ENCLAVE_NAMESPACE])).code === 0,
+  );
   // A lease of 5 s and a look at it each second; the machine may be busy.
   await until('the policy is back', policyStands, 40_000);
   const pids = (await leaders()).map(({ pid }) => pid);

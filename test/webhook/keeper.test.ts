@@ -269,15 +269,15 @@ test('it may do this and no more', async () => {
   const kube = await cluster.as('enclave-webhook');
   const data = { x: 'y' };
   for (const attempt of [
-    kube.delete(PODS, { namespace: 'shop', name: 'bare-3' }),
-    kube.get(PODS, { namespace: 'shop', name: 'bare-3' }),
-    kube.patch(NAMESPACES, { name: 'shop' }, { metadata: { labels: data } }),
-    kube.list(CONFIG_MAPS, { namespace: RELEASE }),
-    kube.patch(CONFIG_MAPS, { namespace: RELEASE, name: 'enclave-licensing-roots' }, { data }),
-    kube.create(CONFIG_MAPS, { metadata: { namespace: 'shop', name: 'x' }, data }),
-    kube.get(LEASES, { namespace: RELEASE, name: 'other' }),
-    kube.list(EVENTS, { namespace: 'shop' }),
-    kube.get(SERVICE_ACCOUNTS, { namespace: 'shop', name: 'default' }),
+    () => kube.delete(PODS, { namespace: 'shop', name: 'bare-3' }),
+    () => kube.get(PODS, { namespace: 'shop', name: 'bare-3' }),
+    () => kube.patch(NAMESPACES, { name: 'shop' }, { metadata: { labels: data } }),
+    () => kube.list(CONFIG_MAPS, { namespace: RELEASE }),
+    () => kube.patch(CONFIG_MAPS, { namespace: RELEASE, name: 'enclave-licensing-roots' }, { data }),
+    () => kube.create(CONFIG_MAPS, { metadata: { namespace: 'shop', name: 'x' }, data }),
+    () => kube.get(LEASES, { namespace: RELEASE, name: 'other' }),
+    () => kube.list(EVENTS, { namespace: 'shop' }),
+    () => kube.get(SERVICE_ACCOUNTS, { namespace: 'shop', name: 'default' }),
   ])
-    await expect(attempt).rejects.toMatchObject({ reason: 'Forbidden' });
+    await expect(attempt()).rejects.toMatchObject({ reason: 'Forbidden' });
 });
