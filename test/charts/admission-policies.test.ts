@@ -6,16 +6,8 @@ import type { ApiAnswer, ApiClient } from '../contract/api-client.ts';
 import { APP_IMAGE } from '../injection/support.ts';
 import { isRealApiServer } from '../support/api-server-under-test.ts';
 import { until } from '../support/until.ts';
-import {
-  type Attempt,
-  bare,
-  type Caller,
-  enclave,
-  LAUNCHED,
-  NODE,
-  pods,
-  REFUSED,
-} from './admission-requests.ts';
+import { bare, enclave, LAUNCHED, pods, REFUSED } from './admission-requests.ts';
+import { type Attempt, type Caller, NODE } from './attempt.ts';
 import { ATTESTED_NODE, KEPT_POLICY, TAKEN_OF_CLUSTER, USER_REQUEST, WARNED } from './cluster-requests.ts';
 import {
   BINDINGS,

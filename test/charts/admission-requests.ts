@@ -4,36 +4,9 @@ import { ANNOTATIONS, ENCLAVE_LABEL, INJECT_LABEL, LABEL_PREFIX } from '../../na
 import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../../names/sidecar.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
 import { APP_IMAGE, CONFIG, enclavePod } from '../injection/support.ts';
+import { type Attempt, type Caller, type Members, NODE } from './attempt.ts';
 import { REFUSED_OF_CLUSTER } from './cluster-requests.ts';
 
-export const NODE = 'policies-1';
-/** Who asks, and the groups of each: the administrator's right, so that it is admission that refuses, or a component's own. */
-export const CALLERS = {
-  admin: ['admin', ['system:masters']],
-  launcher: ['system:serviceaccount:enclave-licensing:enclave-launcher', ['system:masters']],
-  webhook: ['system:serviceaccount:enclave-licensing:enclave-webhook', ['system:masters']],
-  agent: ['system:serviceaccount:enclave-licensing:enclave-agent', ['system:masters']],
-  certs: ['system:serviceaccount:enclave-licensing:enclave-certs', ['system:masters']],
-  kubelet: [`system:node:${NODE}`, ['system:nodes']],
-  renamed: ['admin', ['system:masters', 'system:nodes']],
-  ungrouped: [`system:node:${NODE}`, ['system:masters']],
-  scheduler: ['system:kube-scheduler', []],
-  collector: ['system:serviceaccount:kube-system:generic-garbage-collector', []],
-  replicaSets: ['system:serviceaccount:kube-system:replicaset-controller', []],
-  namespaces: ['system:serviceaccount:kube-system:namespace-controller', ['system:masters']],
-  jobs: ['system:serviceaccount:kube-system:job-controller', []],
-} as const;
-export type Caller = keyof typeof CALLERS;
-
-export interface Attempt {
-  readonly what: string;
-  readonly as: Caller;
-  readonly method: 'post' | 'merge' | 'strategic-merge' | 'get' | 'delete';
-  readonly path: string;
-  readonly body?: unknown;
-}
-
-export type Members = Readonly<Record<string, unknown>>;
 interface LoosePod {
   readonly metadata?: Members;
   readonly spec: Members & { readonly containers: readonly Members[] };
@@ -182,6 +155,7 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     create('an init container by tag', init({ image: `${APP_IMAGE.split('@')[0]}:latest` })),
     create('a digest that is cut', withApp({ image: APP_IMAGE.slice(0, -1) })),
     create('a digest with more behind it', withApp({ image: `${APP_IMAGE}0` })),
+    create('a name in upper case', withApp({ image: `X${APP_IMAGE}` })),
     create('a digest of another kind', withApp({ image: `app@sha512:${'a'.repeat(128)}` })),
     create(
       'an image volume by tag',
@@ -261,8 +235,15 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     create('a hostPath', withSpec({ volumes: volumes({ name: 'v', hostPath: { path: '/' } }) })),
     create('a privileged app', withApp({ securityContext: { privileged: true } })),
     create('a privileged init container', init({ securityContext: { privileged: true } })),
-    ...['ALL', 'cap_sys_admin', 'BPF'].map((name) =>
+    ...['ALL', 'SYS_ADMIN', 'CAP_CHOWN', 'net_raw'].map((name) =>
       create(`capability ${name}`, withApp({ securityContext: { capabilities: { add: ['CHOWN', name] } } })),
+    ),
+    create(
+      'an unmasked /proc',
+      withSpec({
+        hostUsers: false,
+        containers: [{ name: 'app', image: APP_IMAGE, securityContext: { procMount: 'Unmasked' } }],
+      }),
     ),
     create('a hostPort', withApp({ ports: [{ containerPort: 8080, hostPort: 8080 }] })),
   ],

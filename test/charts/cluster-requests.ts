@@ -13,7 +13,7 @@ import { SIGNERS } from '../../names/signers.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { APP_IMAGE } from '../injection/support.ts';
-import type { Attempt, Caller, Members } from './admission-requests.ts';
+import type { Attempt, Caller, Members } from './attempt.ts';
 
 const DRY = '?dryRun=All';
 const post = (what: string, as: Caller, path: string, body: unknown): Attempt => ({

@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml';
 import { type ApiAnswer, type ApiClient, apiClient } from '../contract/api-client.ts';
 import { apiServerUnderTest } from '../support/api-server-under-test.ts';
 import { until } from '../support/until.ts';
-import { type Attempt, CALLERS, type Caller } from './admission-requests.ts';
+import { type Attempt, CALLERS, type Caller } from './attempt.ts';
 import { NODES } from './cluster-requests.ts';
 
 interface Registered {

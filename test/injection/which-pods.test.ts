@@ -5,7 +5,7 @@ import { readSidecar } from '../../injection/read-sidecar.ts';
 import { ENCLAVE_LABEL, INJECT_LABEL, INJECTION_LABEL } from '../../names/labels.ts';
 import { serverTlsOptions } from '../../platform/tls/server-options.ts';
 import { createWebhook } from '../../webhook/server.ts';
-import type { Caller } from '../charts/admission-requests.ts';
+import type { Caller } from '../charts/attempt.ts';
 import { must, type PolicyServer, said, startPolicyServer } from '../charts/policy-server.ts';
 import { isRealApiServer } from '../support/api-server-under-test.ts';
 import { markdownTable, quoted } from '../support/markdown-table.ts';
