@@ -54,7 +54,9 @@ function join({ client, line, app }: Sides, idleTimeout: number): Promise<void> 
   });
   app.on('drain', () => client.resume());
   client.on('drain', () => app.resume());
-  client.once('end', () => app.end());
+  // A client that ended without a byte has done so before there was an app to tell.
+  if (client.readableEnded) app.end();
+  else client.once('end', () => app.end());
   app.once('end', () => {
     client.end();
     client.setTimeout(Math.min(idleTimeout, LINGER_MS));

@@ -52,6 +52,15 @@ describe('data', () => {
     expect((await answer).length).toBe(big.length);
   });
 
+  test('an end without a byte before it travels on as well', async () => {
+    const { bind } = await enclave();
+    const socket = await dial(bind, userCredential(owner));
+    const answer = drainOf(socket);
+    socket.end();
+    expect(await answer).toBe('');
+    await until(() => socket.destroyed, 'the end of both sides');
+  });
+
   test('a slow reader gets all that the app sent before it closed', async () => {
     const agent = await agentFixture();
     const app = await echoApp((socket) => void socket.resume().end('y'.repeat(20_000_000)));
