@@ -186,9 +186,9 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     metrics,
     signal,
     connections,
-    onEnd: (podUid, reason) => {
-      log.info({ podUid, reason }, 'an enclave ends');
-      connections.end(podUid);
+    onEnd: (podUid, how, reason) => {
+      log.info({ podUid, how, reason }, 'an enclave ends');
+      connections.end(podUid, how);
       revoker.revoke(podUid);
     },
   });
@@ -206,6 +206,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
       authenticate(authorization, remoteAddress, {
         kube,
         rules,
+        refusalOf: (podUid) => connections.refusalOf(podUid),
         knownPod: (namespace, name) => (pods.current() ? pods.get({ namespace, name }) : undefined),
       }),
     log,

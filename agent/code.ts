@@ -1,4 +1,5 @@
 import { type Refusal, refuse } from '../formats/bytes/result.ts';
+import { POD_CHANGED } from '../names/wire.ts';
 
 /** Why the agent refuses, and the HTTP status that says so. 401 and 403 end the connection; 429 and 503 mean "try again". */
 export const STATUS_OF_CODE = {
@@ -14,6 +15,8 @@ export const STATUS_OF_CODE = {
   'caller-address': 403,
   'caller-pod-missing': 403,
   'caller-pod-ended': 403,
+  /** It was connected, and is no longer what was said of it: for good. */
+  [POD_CHANGED]: 403,
   'caller-mirror-pod': 403,
   'caller-namespace': 403,
   'caller-service-account': 403,

@@ -30,6 +30,8 @@ export const AGENT_PATHS = {
   quote: '/v1/quote',
   trust: '/v1/trust',
 } as const;
+/** The agent's code for a pod that is no longer what was said of it: its sidecar lets nobody in any more. */
+export const POD_CHANGED = 'caller-pod-changed';
 export const EVIDENCE_PATHS = { evidence: '/v1/evidence', accessDecision: '/v1/access-decision' } as const;
 
 export const MEDIA_TYPES = {

@@ -149,7 +149,16 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   });
   const tasks = [
     keeping,
-    followTrust({ agent, trust, crypto: nodeCrypto, check: trusted, log, metrics, signal }),
+    followTrust({
+      agent,
+      trust,
+      crypto: nodeCrypto,
+      podUid: config.podUid,
+      check: trusted,
+      log,
+      metrics,
+      signal,
+    }),
     watchUpstream(upstream, config.connectTimeout, health.check('upstream'), signal),
   ];
   await Promise.race([Promise.all(tasks), aborted(signal)]);

@@ -1,8 +1,8 @@
-import { AGENT_AUDIENCE } from '../../names/wire.ts';
+import { AGENT_AUDIENCE, POD_CHANGED } from '../../names/wire.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { NAMESPACES, PODS, type Pod } from '../../platform/kube/resources.ts';
 import { reviewToken } from '../../platform/kube/token-review.ts';
-import { type AgentResult, refuseCall } from '../code.ts';
+import { type AgentRefusal, type AgentResult, refuseCall } from '../code.ts';
 import type { Caller } from './caller.ts';
 import { judgeCaller, podOfToken } from './judge-caller.ts';
 import type { PodRules } from './judge-pod.ts';
@@ -12,6 +12,8 @@ export interface AuthenticationOptions {
   readonly rules: PodRules;
   /** The local copy of the node's pods. */
   knownPod(namespace: string, name: string): Pod | undefined;
+  /** Why a pod that was connected before is let in no more. */
+  refusalOf(podUid: string): AgentRefusal | undefined;
 }
 
 /** No token that the API server makes is longer. */
@@ -44,7 +46,10 @@ export async function authenticate(
     );
   const bound = podOfToken(identity, rules.node);
   if (!bound.ok) return bound;
-  const { namespace, name } = bound.value;
+  const { namespace, name, uid } = bound.value;
+  // Whatever it would be refused for now as well: its sidecar has to know that it is over for good.
+  const over = options.refusalOf(uid);
+  if (over?.code === POD_CHANGED) return over;
   const namespaceObject = await kube.get(NAMESPACES, { name: namespace });
   const judge = (pod: Pod | undefined): AgentResult<Caller> =>
     judgeCaller(bound.value, remoteAddress, pod, namespaceObject, rules);

@@ -19,7 +19,7 @@ export interface NodePodsOptions {
     keepOnly(podUids: ReadonlySet<string>): void;
   };
   /** An enclave's pod is gone, ends, or is no longer what a statement said of it. */
-  onEnd(podUid: string, reason: string): void;
+  onEnd(podUid: string, how: 'ended' | 'changed', reason: string): void;
 }
 
 /** A pod that goes while the API server is away, or just after, is not connected for longer than this once it is back. */
@@ -37,9 +37,9 @@ export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
     const before = old === undefined ? undefined : judgePod(old, rules);
     const said = [connections.claims(uidOf(pod)), before?.ok ? before.value.claims : undefined];
     for (const claims of said) {
-      const reason = claims === undefined ? undefined : reasonToEnd(claims, pod, rules);
-      if (reason === undefined) continue;
-      onEnd(uidOf(pod), reason);
+      const over = claims === undefined ? undefined : reasonToEnd(claims, pod, rules);
+      if (over === undefined) continue;
+      onEnd(uidOf(pod), over.how, over.reason);
       return;
     }
   };
@@ -51,7 +51,7 @@ export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
     onUpdate: look,
     onDelete: (pod) => {
       if (isEnclave(pod) || connections.claims(uidOf(pod)) !== undefined)
-        onEnd(uidOf(pod), 'the pod is gone');
+        onEnd(uidOf(pod), 'ended', 'the pod is gone');
     },
     // One that came and went while the API server was away was never in the copy.
     onListed: (pods) => connections.keepOnly(new Set(pods.map(uidOf))),
@@ -67,11 +67,15 @@ function isEnclave(pod: Pod): boolean {
   return !enclave.ok || enclave.value !== undefined;
 }
 
-/** Why what was said of a pod is no longer true; undefined when it is. Pure. */
-export function reasonToEnd(said: Claims, pod: Pod, rules: PodRules): string | undefined {
+/** Why what was said of a pod is no longer true, and whether that is its ordinary end; undefined when it is true. Pure. */
+export function reasonToEnd(
+  said: Claims,
+  pod: Pod,
+  rules: PodRules,
+): { readonly how: 'ended' | 'changed'; readonly reason: string } | undefined {
   const now = judgePod(pod, rules);
-  if (!now.ok) return now.message;
+  if (!now.ok) return { how: now.code === 'caller-pod-ended' ? 'ended' : 'changed', reason: now.message };
   return JSON.stringify(said) === JSON.stringify(now.value.claims)
     ? undefined
-    : 'what the statement says of the pod changed';
+    : { how: 'changed', reason: 'what the statement says of the pod changed' };
 }

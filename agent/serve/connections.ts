@@ -1,5 +1,6 @@
+import { POD_CHANGED } from '../../names/wire.ts';
 import type { Caller, Claims } from '../caller/caller.ts';
-import { type AgentResult, refuseCall } from '../code.ts';
+import { type AgentRefusal, type AgentResult, refuseCall } from '../code.ts';
 import type { CallerConnection, Connection } from './connection.ts';
 
 /** A sidecar needs six; the rest is for one that was killed and whose old connections are not yet gone. */
@@ -10,17 +11,13 @@ const REMEMBERED = 4096;
 /** Which connections are whose. */
 export class Connections {
   readonly #byPod = new Map<string, Set<Connection>>();
-  readonly #ended = new Set<string>();
+  readonly #ended = new Map<string, 'ended' | 'changed'>();
 
   /** Notes who is at the other end. */
   join(connection: Connection, caller: Caller): AgentResult<CallerConnection> {
     const { uid } = caller.claims.pod;
-    if (this.#ended.has(uid))
-      return refuseCall(
-        'caller-pod-ended',
-        `pod ${uid} has ended or changed`,
-        'its successor calls by itself',
-      );
+    const over = this.refusalOf(uid);
+    if (over !== undefined) return over;
     // It ended while the API server was asked: nobody would take it off the list again.
     if (connection.signal.aborted)
       return refuseCall('caller-connections', 'the connection has ended', 'connect again');
@@ -55,10 +52,26 @@ export class Connections {
       if (!podUids.has(uid)) for (const { socket } of all) socket.destroy();
   }
 
-  /** Closes what a pod has open, and lets it in no more. */
-  end(podUid: string): void {
-    this.#ended.add(podUid);
-    for (const oldest of this.#ended) {
+  /** Why a pod that was connected is let in no more; undefined when it is. */
+  refusalOf(podUid: string): AgentRefusal | undefined {
+    switch (this.#ended.get(podUid)) {
+      case undefined:
+        return undefined;
+      case 'ended':
+        return refuseCall('caller-pod-ended', `pod ${podUid} has ended`, 'its successor calls by itself');
+      case 'changed':
+        return refuseCall(
+          POD_CHANGED,
+          `pod ${podUid} is no longer what was said of it`,
+          'create the pod again: what changed it is in the audit log of the API server',
+        );
+    }
+  }
+
+  /** Closes what a pod has open, and lets it in no more. One that changed is told so, also when it ends afterwards: nobody may go on using it meanwhile. */
+  end(podUid: string, how: 'ended' | 'changed'): void {
+    if (this.#ended.get(podUid) !== 'changed') this.#ended.set(podUid, how);
+    for (const oldest of this.#ended.keys()) {
       if (this.#ended.size <= REMEMBERED) break;
       this.#ended.delete(oldest);
     }

@@ -1,6 +1,7 @@
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import type { Roots } from '../../formats/evidence/roots.ts';
 import { acceptTrustDocument, type TrustDocument } from '../../formats/evidence/trust-document.ts';
+import { POD_CHANGED } from '../../names/wire.ts';
 import type { HealthCheck } from '../../platform/health/health.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
@@ -8,6 +9,7 @@ import { type Backoff, createBackoff } from '../../platform/run/backoff.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { Settable } from '../../platform/run/live.ts';
 import type { AgentCalls } from '../agent/agent-calls.ts';
+import { AgentError } from '../agent/agent-error.ts';
 
 export interface Trust {
   /** Roots of the newest document; those of the pod's spec until there is one. */
@@ -19,6 +21,8 @@ export interface FollowingTrust {
   readonly agent: AgentCalls;
   readonly trust: Settable<Trust>;
   readonly crypto: Crypto;
+  /** Of the own pod. */
+  readonly podUid: string;
   /** Told why there is no document yet; whether the one that is held is good enough, others say. */
   readonly check: Pick<HealthCheck, 'fail'>;
   readonly log: Logger;
@@ -36,10 +40,11 @@ const PROMPT_MS = 5_000;
  * already signed it, and its version grows.
  */
 export async function followTrust(following: FollowingTrust): Promise<void> {
-  const { agent, trust, crypto, check, log, metrics, signal } = following;
+  const { agent, trust, crypto, podUid, check, log, metrics, signal } = following;
   const version = metrics.gauge('trust_document_version', 'Version of the trust document that is held.');
   const documents = metrics.counter('trust_documents_total', 'Trust documents by outcome.', ['outcome']);
   const backoff = following.backoff ?? createBackoff(200, 10_000);
+  let changed = false;
   while (!signal.aborted) {
     try {
       const { roots, document } = trust.current();
@@ -61,12 +66,26 @@ export async function followTrust(following: FollowingTrust): Promise<void> {
       backoff.reset();
       documents.inc({ outcome: 'accepted' });
       version.set(accepted.value.version);
-      trust.set({ roots: accepted.value.roots, document: accepted.value });
+      const next = changed ? withoutPod(accepted.value, podUid) : accepted.value;
+      trust.set({ roots: next.roots, document: next });
     } catch (error) {
       if (signal.aborted) return;
-      if (trust.current().document === undefined) check.fail(`none yet: ${explain(error)}`);
+      const { roots, document } = trust.current();
+      if (!changed && error instanceof AgentError && error.code === POD_CHANGED) {
+        changed = true;
+        log.error({ reason: explain(error) }, 'the agent has revoked this pod: nobody is let in any more');
+        if (document !== undefined) trust.set({ roots, document: withoutPod(document, podUid) });
+      }
+      if (document === undefined) check.fail(`none yet: ${explain(error)}`);
       log.debug({ reason: explain(error) }, 'no trust document from the agent');
       await backoff.wait(signal);
     }
   }
+}
+
+/** The agent speaks for its own node's pods, and has the revocation published: to a pod that it no longer hands documents to, its word is as good. */
+function withoutPod(document: TrustDocument, podUid: string): TrustDocument {
+  const { revoked } = document;
+  const certificates = [...revoked.certificates, { podUid, until: Number.MAX_SAFE_INTEGER }];
+  return { ...document, revoked: { ...revoked, certificates } };
 }

@@ -90,10 +90,10 @@ describe('a pod loses its connections within a second of the API server’s even
   test.each<[string, AgentCode, (pod: Pod) => Promise<unknown>]>([
     ['deleted-gently', 'caller-pod-ended', (pod) => callers.remove(pod, 5)],
     ['deleted-at-once', 'caller-pod-missing', (pod) => callers.remove(pod, 0)],
-    ['image', 'caller-pod-ended', (pod) => patch(pod, { spec: { containers: [{ name: 'app', image }] } })],
+    ['image', 'caller-pod-changed', (pod) => patch(pod, { spec: { containers: [{ name: 'app', image }] } })],
     [
       'annotation',
-      'caller-sidecar',
+      'caller-pod-changed',
       (pod) => patch(pod, { metadata: { annotations: { [ANNOTATIONS.ownerKey]: 'cd'.repeat(32) } } }),
     ],
   ])('%s, then %s', async (name, code, change) => {

@@ -154,10 +154,13 @@ describe('a pod that changes', () => {
     expect(reasonToEnd(claims, ready, rules)).toBeUndefined();
     const image = `registry.internal/app@sha256:${'3'.repeat(64)}`;
     const changed = storedPod((p) => Object.assign(p.spec?.containers[0] ?? {}, { image }));
-    expect(reasonToEnd(claims, changed, rules)).toContain('changed');
+    expect(reasonToEnd(claims, changed, rules)).toMatchObject({ how: 'changed' });
     const deleted = storedPod((p) =>
       Object.assign(p.metadata ?? {}, { deletionTimestamp: '2026-01-01T00:00:00Z' }),
     );
-    expect(reasonToEnd(claims, deleted, rules)).toContain('being deleted');
+    expect(reasonToEnd(claims, deleted, rules)).toMatchObject({
+      how: 'ended',
+      reason: expect.stringContaining('being deleted'),
+    });
   });
 });

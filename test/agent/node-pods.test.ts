@@ -47,9 +47,9 @@ async function agentWith(...first: Pod[]) {
     rules,
     metrics: agentMetrics(recordingMetrics()),
     connections,
-    onEnd: (uid, reason) => {
+    onEnd: (uid, how, reason) => {
       ended.push(`${uid}: ${reason}`);
-      connections.end(uid);
+      connections.end(uid, how);
     },
   });
   (await scripted.next()).answer(200, list('5', ...first));

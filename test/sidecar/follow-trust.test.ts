@@ -1,10 +1,12 @@
 import { afterEach, expect, test } from 'vitest';
 import { encodeSignedTrustDocument } from '../../formats/evidence/signed-trust-document.ts';
 import type { SignedTrustDocument, TrustDocument } from '../../formats/evidence/trust-document.ts';
+import { POD_CHANGED } from '../../names/wire.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { type Backoff, createBackoff } from '../../platform/run/backoff.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { type AgentCalls, agentCalls } from '../../sidecar/agent/agent-calls.ts';
+import { AgentError } from '../../sidecar/agent/agent-error.ts';
 import { createAgentLink } from '../../sidecar/agent/agent-link.ts';
 import { followTrust, type Trust } from '../../sidecar/trust/follow-trust.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
@@ -25,7 +27,17 @@ function follower(agent: Pick<AgentCalls, 'trust'>, backoff = createBackoff(1, 5
   const { signal } = abort;
   const check = { fail: () => undefined };
   const calls = agent as AgentCalls;
-  const done = followTrust({ agent: calls, trust, crypto: nodeCrypto, check, log, metrics, signal, backoff });
+  const done = followTrust({
+    agent: calls,
+    trust,
+    crypto: nodeCrypto,
+    podUid: 'own',
+    check,
+    log,
+    metrics,
+    signal,
+    backoff,
+  });
   return {
     trust,
     abort,
@@ -35,13 +47,15 @@ function follower(agent: Pick<AgentCalls, 'trust'>, backoff = createBackoff(1, 5
 }
 
 /** With an agent that hands out what the test says, in order, and then nothing more. */
-async function follow(offers: readonly (SignedTrustDocument | undefined)[], backoff?: Backoff) {
+async function follow(offers: readonly (SignedTrustDocument | AgentError | undefined)[], backoff?: Backoff) {
   const asked: number[] = [];
   const following = follower(
     {
       trust: async (version) => {
         asked.push(version);
-        if (asked.length <= offers.length) return offers[asked.length - 1];
+        const offer = offers[asked.length - 1];
+        if (offer instanceof AgentError) throw offer;
+        if (asked.length <= offers.length) return offer;
         following.abort.abort();
         return undefined;
       },
@@ -50,7 +64,7 @@ async function follow(offers: readonly (SignedTrustDocument | undefined)[], back
   );
   await following.done;
   const { document, roots: held } = following.trust.current();
-  return { version: document?.version, roots: held, refused: following.refused(), asked };
+  return { document, version: document?.version, roots: held, refused: following.refused(), asked };
 }
 
 const [next, stranger] = [createTestAuthority('system'), createTestAuthority('system')];
@@ -119,6 +133,19 @@ test('an agent that answers "nothing new" at once is not asked in a tight loop',
   const { asked } = await follow([signedTrust(trustDocument(2)), ...nothing], counting);
   expect(asked).toHaveLength(6);
   expect(waits).toHaveLength(5);
+});
+
+test('an agent that says that the pod has changed is believed of it, and of no other, whatever comes later', async () => {
+  const said = new AgentError('changed', { status: 403, code: POD_CHANGED });
+  const away = new AgentError('away', { status: 403, code: 'caller-pod-ended' });
+  const pods = async (...offers: Parameters<typeof follow>[0]): Promise<string[] | undefined> =>
+    (await follow(offers)).document?.revoked.certificates.map(({ podUid }) => podUid);
+  expect(await pods(signedTrust(trustDocument(2)), away)).toEqual([]);
+  expect(await pods(signedTrust(trustDocument(2)), said)).toEqual(['own']);
+  expect(await pods(signedTrust(trustDocument(2)), said, said, signedTrust(trustDocument(3)))).toEqual([
+    'own',
+  ]);
+  expect(await pods(said, signedTrust(trustDocument(2)))).toEqual(['own']);
 });
 
 test('what is no trust document at all: huge, endless, cut off, garbage; the one that is held goes on counting', async () => {
