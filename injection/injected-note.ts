@@ -11,6 +11,17 @@ const MAX_KEY = 2048;
 const notes = new Map<string, string>();
 let notesAreFor = '';
 
+const encoder = new TextEncoder();
+/** Room for what is injected with one set of roots; a new array each time costs as much as the hash. */
+const scratch = new Uint8Array(32_768);
+
+/** UTF-8 that is good until the next call. */
+function bytesOf(text: string): Uint8Array {
+  // At most three bytes a character.
+  if (text.length * 3 > scratch.length) return toUtf8(text);
+  return scratch.subarray(0, encoder.encodeInto(text, scratch).written);
+}
+
 /** All of a wish but its roots. What no schema has checked stands last, one length before it: no two wishes have one key. */
 function keyOf({ version }: Template, { image, settings: s, resources, socket }: SidecarWish): string {
   const checked = `${version} ${image} ${s.enclaveDomain} ${s.mode} ${s.upstream} ${s.auth} ${s.alpn} ${s.keyType}`;
@@ -34,7 +45,8 @@ export function injectedNote(
   const key = keyOf(template, wish);
   const known = notes.get(key);
   if (known !== undefined) return known;
-  const hash = toHex(crypto.hash('sha256', toUtf8(JSON.stringify({ container, volume: template.volume }))));
+  const text = JSON.stringify({ container, volume: template.volume });
+  const hash = toHex(crypto.hash('sha256', bytesOf(text)));
   const note = `${template.version} ${wish.image.slice(wish.image.indexOf('@') + 1)} sha256:${hash}`;
   if (key.length <= MAX_KEY) notes.set(key, note);
   return note;

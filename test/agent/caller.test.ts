@@ -105,6 +105,19 @@ describe('who calls', () => {
     }
   });
 
+  test('a pod of the release before is a caller still', () => {
+    const older = storedPod((pod) => {
+      const [sidecar] = pod.spec?.initContainers ?? [];
+      if (sidecar) sidecar.terminationMessagePolicy = 'File';
+    });
+    expect(judgePod(older, rules)).toMatchObject({ ok: true });
+    const oldest = storedPod((pod) => {
+      const [sidecar] = pod.spec?.initContainers ?? [];
+      if (sidecar) sidecar.terminationMessagePolicy = '';
+    });
+    expect(judgePod(oldest, rules)).toMatchObject({ ok: false, code: 'caller-sidecar' });
+  });
+
   test('an image or roots that the operator has not named', () => {
     expect(judgePod(pod, { ...rules, sidecarImages: [] })).toMatchObject({
       ok: false,

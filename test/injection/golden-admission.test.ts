@@ -85,6 +85,35 @@ function onTheRealOne(): void {
     else expect(JSON.stringify(body)).toContain('violates PodSecurity \\"restricted:latest\\"');
   });
 
+  test('a LimitRange completes the sidecar, so a quota on processor limits is no hindrance', async () => {
+    const name = 'shop-limited';
+    await must(admin.post('/api/v1/namespaces', { metadata: { name } }));
+    const path = `/api/v1/namespaces/${name}`;
+    const [golden] = pods.filter((each) => each.name === 'bare-pod');
+    if (golden === undefined) throw new Error('no golden pod');
+    await must(admin.post(`${path}/serviceaccounts`, { metadata: { name: 'default' } }));
+    const hard = { 'limits.cpu': '4' };
+    await must(admin.post(`${path}/resourcequotas`, { metadata: { name: 'quota' }, spec: { hard } }));
+    const status = { hard, used: { 'limits.cpu': '0' } };
+    await must(admin.patch(`${path}/resourcequotas/quota/status`, 'merge', { status }));
+    await until('the quota holds', async () =>
+      JSON.stringify((await create(golden, name)).body).includes('must specify limits.cpu'),
+    );
+    const limits = [
+      { type: 'Container', default: { cpu: '1' }, defaultRequest: { 'ephemeral-storage': '1Mi' } },
+    ];
+    await must(admin.post(`${path}/limitranges`, { metadata: { name: 'limits' }, spec: { limits } }));
+    await until('the limits hold', async () => {
+      const { status: code, body } = await create(golden, name);
+      if (code !== 201) return false;
+      const stored = body as unknown as Pod;
+      const [sidecar] = stored.spec?.initContainers ?? [];
+      if (sidecar?.resources?.limits?.['cpu'] !== '1') return false;
+      expect(decide({ ...stored }, 'shop', CONFIG)).toMatchObject({ ok: true, patch: [] });
+      return true;
+    });
+  });
+
   test('our copy of the schema is what it serves', async () => {
     const { body } = await must(admin.get('/openapi/v2'));
     const served = podSchemaOf(body as unknown as PodSchema);
