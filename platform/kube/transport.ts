@@ -23,6 +23,13 @@ export interface ApiRequest {
   readonly body?: unknown;
   readonly contentType?: string;
   readonly signal?: AbortSignal;
+  /** Longest answer that is read; AnswerTooLarge for a longer one. */
+  readonly maxBytes?: number;
+}
+
+/** The API server answered with more than was to be read. */
+export class AnswerTooLarge extends Error {
+  override readonly name = 'AnswerTooLarge';
 }
 
 const REQUEST_MS = 30_000;
@@ -43,7 +50,7 @@ export class Transport {
     const timeout = AbortSignal.timeout(REQUEST_MS);
     const signal = call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
     const response = await this.open({ ...call, signal });
-    return readAll(response);
+    return readAll(response, call.maxBytes);
   }
 
   /** The answer as a stream of 2xx. @throws KubeError for any other status */
@@ -108,15 +115,15 @@ export class Transport {
   }
 }
 
-async function readAll(response: IncomingMessage): Promise<string> {
+async function readAll(response: IncomingMessage, maxBytes = MAX_BODY): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response) {
     const bytes = chunk as Buffer;
     size += bytes.length;
-    if (size > MAX_BODY) {
+    if (size > maxBytes) {
       response.destroy();
-      throw new Error(`the API server's answer is over ${MAX_BODY} bytes`);
+      throw new AnswerTooLarge(`the API server's answer is over ${maxBytes} bytes`);
     }
     chunks.push(bytes);
   }

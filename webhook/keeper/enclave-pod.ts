@@ -1,11 +1,12 @@
-import type { Refusal } from '../../formats/bytes/result.ts';
+import { type Refusal, type Result, refuse } from '../../formats/bytes/result.ts';
 import type { InjectionCode } from '../../injection/code.ts';
 import { compareSidecar } from '../../injection/compare-sidecar.ts';
-import { readSidecar } from '../../injection/read-sidecar.ts';
+import { type InjectedSidecar, readSidecar } from '../../injection/read-sidecar.ts';
 import { parseUpstream } from '../../injection/upstream.ts';
 import { ENCLAVE_LABEL } from '../../names/labels.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import type { KubeObject } from '../../platform/kube/wire.ts';
+import { explain } from '../../platform/run/explain.ts';
 
 /** What is kept of a pod with one of our labels: some hundred bytes, however large the pod. */
 export interface EnclavePod extends KubeObject {
@@ -46,12 +47,7 @@ export function enclavePodReader(release: SidecarRelease): (pod: Pod) => Enclave
   };
   return (pod) => {
     const { name, namespace, uid, resourceVersion, labels = {} } = pod.metadata ?? {};
-    const read = readSidecar(pod);
-    // That there is none comes before everything else that is wrong.
-    const compared =
-      !read.ok && read.code === 'sidecar-missing'
-        ? read
-        : compareSidecar(pod, { ...release, acceptsRoots: () => true });
+    const compared = compare(pod, release);
     const upstream = compared.ok ? parseUpstream(compared.value.upstream) : undefined;
     return {
       metadata: {
@@ -69,4 +65,17 @@ export function enclavePodReader(release: SidecarRelease): (pod: Pod) => Enclave
       breach: compared.ok ? undefined : compared,
     };
   };
+}
+
+function compare(pod: Pod, release: SidecarRelease): Result<InjectedSidecar, InjectionCode> {
+  try {
+    const read = readSidecar(pod);
+    // That there is none comes before everything else that is wrong.
+    return !read.ok && read.code === 'sidecar-missing'
+      ? read
+      : compareSidecar(pod, { ...release, acceptsRoots: () => true });
+  } catch (error) {
+    // One odd pod must not end the watch of all others.
+    return refuse('sidecar-differs', `the pod cannot be read: ${explain(error)}`, 'Delete it.');
+  }
 }

@@ -1,0 +1,62 @@
+import { afterEach, expect, test } from 'vitest';
+import { PODS, type Pod } from '../../platform/kube/resources.ts';
+import { type ScriptedApiServer, scriptedApiServer } from '../support/scripted-api-server.ts';
+
+/** How a watch lists: pages, what breaks off between them, and pages that are too large to be read. */
+const servers: ScriptedApiServer[] = [];
+afterEach(async () => {
+  for (const each of servers.splice(0)) {
+    each.kube.close();
+    await each.stop();
+  }
+});
+
+async function server(): Promise<ScriptedApiServer> {
+  const made = await scriptedApiServer();
+  servers.push(made);
+  return made;
+}
+
+const pod = (name: string): Pod =>
+  ({ metadata: { name, namespace: 'n', uid: name, resourceVersion: '1' } }) as Pod;
+
+test('a list that breaks off is begun again; a page that is too large is asked for in smaller ones', async () => {
+  const { kube, next } = await server();
+  const over = new AbortController();
+  const { signal } = over;
+  const handle = kube.watch(PODS, { signal, project: ({ metadata = {} }) => ({ metadata }) });
+  const asked = async () => {
+    const call = await next();
+    const { query } = call;
+    return { call, what: [query.get('watch'), query.get('limit'), query.get('continue')] };
+  };
+  const page = (items: object[], more?: string) => ({
+    items,
+    metadata: { resourceVersion: '7', ...(more !== undefined && { continue: more }) },
+  });
+  const first = await asked();
+  expect(first.what).toEqual([null, '500', null]);
+  first.call.answer(200, page([pod('a')], 'token'));
+  const second = await asked();
+  expect(second.what).toEqual([null, '500', 'token']);
+  second.call.answer(500, { kind: 'Status', reason: 'InternalError', message: 'no' });
+  const again = await asked();
+  expect(again.what).toEqual([null, '500', null]);
+  again.call.answer(200, page([pod('a')], 'token'));
+  const large = await asked();
+  large.call.answer(200, page([{ ...pod('b'), padding: 'x'.repeat(17 * 1024 * 1024) }]));
+  const smaller = await asked();
+  expect(smaller.what).toEqual([null, '125', 'token']);
+  smaller.call.answer(200, page([pod('b')], 'last'));
+  const last = await asked();
+  expect(last.what).toEqual([null, '125', 'last']);
+  expect(handle.current()).toBe(false);
+  last.call.answer(200, page([pod('c')]));
+  await handle.synced;
+  expect(handle.list().map(({ metadata }) => metadata?.name)).toEqual(['a', 'b', 'c']);
+  const watch = await asked();
+  expect(watch.what[0]).toBe('true');
+  expect(watch.call.query.get('resourceVersion')).toBe('7');
+  over.abort();
+  await handle.ended;
+});
