@@ -4,12 +4,15 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { EVIDENCE_ALPN } from '../../names/wire.ts';
 import { bundle } from '../../tools/bundle.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import {
   agentFixture,
   dial,
+  drainOf,
   echoApp,
+  httpOver,
   podAddress,
   tokenFile,
   undo,
@@ -17,7 +20,7 @@ import {
   until,
 } from './sidecar-fixture.ts';
 import { startSidecarProcess } from './sidecar-process.ts';
-import { owner, userCredential } from './trust-fixture.ts';
+import { owner, signedTrust, trustDocument, userCredential } from './trust-fixture.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bundle-'));
 const main = join(folder, 'main.js');
@@ -80,6 +83,45 @@ test.each<[string, Record<string, string>, string]>([
       .split('\n')
       .findLast((line) => line !== ''),
   ).toContain(text);
+});
+
+test('without a young trust document data is refused to all, open connections too, evidence is served, and the next document mends it', async () => {
+  const agent = await agentFixture();
+  const app = await echoApp();
+  const { bind } = start(agent, String(app.port), { ENCLAVE_SIDECAR_TRUST_LIMIT: '3s' });
+  const ready = async () => {
+    const answer = await health(bind, '/readyz').catch(() => undefined);
+    return { status: answer?.status, text: (await answer?.text()) ?? '' };
+  };
+  let version = 1;
+  const publish = (): void => {
+    version += 1;
+    agent.publish(signedTrust(trustDocument(version)));
+  };
+  const readyAgain = () =>
+    until(async () => {
+      publish();
+      return (await ready()).status === 200;
+    }, 'readiness');
+  await readyAgain();
+  // The last one that comes for a while.
+  const open = await dial(bind, userCredential(owner));
+  const ended = drainOf(open);
+  open.write('before');
+  await until(async () => (await ready()).text.includes('(trust-document-stale)'), 'readiness says why');
+  expect((await ready()).status).toBe(503);
+  expect(await ended).toBe('before');
+  expect(await drainOf(await dial(bind, userCredential(owner)))).toBe('');
+  const evidence = async (path: string) =>
+    httpOver(await dial(bind, userCredential(owner), { ALPNProtocols: [EVIDENCE_ALPN] }), path);
+  expect((await evidence(`/v1/evidence?nonce=${'A'.repeat(43)}`)).status).toBe(200);
+  expect((await evidence('/v1/access-decision')).body).toContain('"trust-document-stale"');
+
+  await readyAgain();
+  const again = await dial(bind, userCredential(owner));
+  const answer = drainOf(again);
+  again.end('after');
+  expect(await answer).toBe('after');
 });
 
 test('a port that is taken ends it with one clear line', async () => {
