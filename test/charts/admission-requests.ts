@@ -253,6 +253,10 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
         ephemeralContainers: [{ name: 'debug', image: APP_IMAGE, targetContainerName: SIDECAR_CONTAINER }],
       },
     }),
+    change('kubectl debug that takes the label off', '/web/ephemeralcontainers', {
+      metadata: { labels: { [INJECT_LABEL]: null } },
+      spec: { ephemeralContainers: [{ name: 'debug', image: APP_IMAGE }] },
+    }),
   ],
   connect: [
     connect('pods/web/exec?command=sh&stdout=true'),

@@ -37,8 +37,8 @@ export interface Bypass {
   mallory(args: readonly string[], input?: object): Promise<CommandResult>;
   /** What mallory deploys as an honest author would; `edit` is what else mallory has in mind. */
   pod(name: string, edit?: (pod: LoosePod) => void): LoosePod;
-  /** The same with the sidecar that the webhook would inject, put in by hand. */
-  injected(name: string, edit?: (pod: LoosePod) => void): LoosePod;
+  /** The same with the sidecar that the webhook would inject, put in by hand; `before` is done before that. */
+  injected(name: string, edit?: (pod: LoosePod) => void, before?: (pod: LoosePod) => void): LoosePod;
   /** Created by mallory, which must succeed; resolves to its address. */
   running(pod: LoosePod): Promise<string>;
   address(name: string, namespace?: string): Promise<string>;
@@ -146,14 +146,14 @@ async function bypassOf(world: World, changes: number): Promise<Bypass> {
     sidecarImage,
     mallory,
     pod,
-    injected: (name, edit) => {
+    injected: (name, edit, before) => {
       const config = {
         crypto: nodeCrypto,
         sidecarImage,
         roots: rootsText,
         enclaveDomain: DEFAULT_ENCLAVE_DOMAIN,
       };
-      const made = injectedPod(pod(name) as unknown as Pod, config);
+      const made = injectedPod(pod(name, before) as unknown as Pod, config);
       if (!made.ok) throw new Error(made.message);
       const injected = structuredClone(made.value) as unknown as LoosePod;
       edit?.(injected);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   CSR_ANNOTATIONS,
   ENABLED,
+  ENCLAVE_LABEL,
   INJECT_LABEL,
   INJECTED_ANNOTATION,
   INJECTION_LABEL,
@@ -265,6 +266,27 @@ describe('with admission switched off, behind it', () => {
     const outcome = await bypass.alice.enclavectl(['launch', PROFILE, '--json']);
     expect(outcome.stdout).toContain('sidecar-missing');
     expect(outcome.code).toBe(4);
+  });
+
+  test('an impostor with the victim’s id is quoted as what it is, which is not alice’s', async () => {
+    const { running, injected, connection, token, victim } = bypass;
+    const address = await running(
+      injected('impostor', undefined, (pod) => {
+        pod.metadata.labels = { [ENCLAVE_LABEL]: victim };
+      }),
+    );
+    const calls = connection(address, await token('mallory', 'impostor'));
+    const { statement } = await calls.prove();
+    calls.close();
+    const said = JSON.parse(Buffer.from(statement).toString()) as {
+      readonly pod: { readonly enclave: string; readonly serviceAccount: string };
+      readonly access: { readonly ownerKeySha256: string };
+    };
+    // Everything that alice's client compares with what she launched.
+    expect(said).toMatchObject({
+      pod: { enclave: victim, name: 'impostor', serviceAccount: 'mallory' },
+      access: { ownerKeySha256: 'ab'.repeat(32) },
+    });
   });
 
   test('and the victim, whom nobody reached, is verified as before', async () => {
