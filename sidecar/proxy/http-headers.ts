@@ -57,8 +57,6 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ['x-client-ip', DROPPED],
   ['true-client-ip', DROPPED],
 ]);
-/** No `Connection` field takes these away: they frame or route the message, or say who it is from. */
-const NEVER_NAMED: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'host']);
 
 function kindOf(name: string): Kind | undefined {
   const kind = KINDS.get(name);
@@ -70,12 +68,10 @@ function kindOf(name: string): Kind | undefined {
   return undefined;
 }
 
-/** The fields that a `Connection` field names, in lower case. */
+/** The fields that a `Connection` field names, in lower case. Those that frame or route a message, or say who it is from, are kept apart and cannot be taken away by it. */
 function namedBy(connection: string): ReadonlySet<string> | undefined {
   if (connection === '' || /^(?:keep-alive|close)$/i.test(connection)) return undefined;
-  const named = new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
-  for (const name of NEVER_NAMED) named.delete(name);
-  return named;
+  return new Set(connection.split(',').map((name) => name.trim().toLowerCase()));
 }
 
 function without(headers: string[], named: ReadonlySet<string>): string[] {

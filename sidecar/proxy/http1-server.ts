@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import { MEDIA_TYPES } from '../../names/wire.ts';
 import { problemDocument } from '../../platform/http/problem.ts';
 import type { Exchange, Malformed } from './exchange.ts';
 import type { HttpClient } from './http-client.ts';
@@ -39,11 +40,25 @@ interface Connection {
   last: boolean;
 }
 
-const MALFORMED = problemDocument(400, {
-  code: 'request-malformed',
+const MALFORMED = {
+  status: 400,
+  reason: 'Bad Request',
   message: 'this is no HTTP/1.1 that can be forwarded',
-  remedy: 'Compare it with RFC 9112.',
-});
+};
+const TOO_LARGE = {
+  status: 431,
+  reason: 'Request Header Fields Too Large',
+  message: 'the header is over 32 KiB',
+};
+
+/** The answer to what the parser gave up on. */
+function refusalOf(error: NodeJS.ErrnoException): string {
+  const { status, reason, message } = error.code === 'HPE_HEADER_OVERFLOW' ? TOO_LARGE : MALFORMED;
+  const remedy = 'Compare the request with RFC 9112.';
+  const body = JSON.stringify(problemDocument(status, { code: 'request-malformed', message, remedy }));
+  const head = `HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-type: ${MEDIA_TYPES.problem}\r\n`;
+  return `${head}content-length: ${body.length}\r\n\r\n${body}`;
+}
 
 /** HTTP/1.1 of clients. Requests of a connection are taken one after the other, however many were sent at once. */
 export function createHttp1Server(options: HttpServerOptions): HttpServer {
@@ -105,14 +120,11 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
   server.on('request', (incoming, response) => take(incoming, response));
   server.on('checkContinue', (incoming, response) => take(incoming, response));
   server.on('upgrade', (incoming, _socket, head) => take(incoming, responseFor(incoming), head));
-  server.on('clientError', (_error, socket) => {
+  server.on('clientError', (error, socket) => {
     const connection = socket instanceof TLSSocket ? connections.get(socket) : undefined;
     if (connection === undefined || connection.current !== undefined || !socket.writable)
       return void socket.destroy();
-    const body = JSON.stringify(MALFORMED);
-    socket.end(
-      `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
+    socket.end(refusalOf(error));
     return undefined;
   });
 

@@ -89,7 +89,7 @@ test.each([
   ['a star for GET', 'GET * HTTP/1.1\r\nhost: e\r\n\r\n', 400],
   ['another scheme', 'GET ftp://e/ HTTP/1.1\r\nhost: e\r\n\r\n', 400],
   ['another version', 'GET / HTTP/1.2\r\nhost: e\r\n\r\n', 400],
-  ['a header of 64 KB', `GET / HTTP/1.1\r\nhost: e\r\nx: ${'y'.repeat(65_536)}\r\n\r\n`, 400],
+  ['a header of 64 KB', `GET / HTTP/1.1\r\nhost: e\r\nx: ${'y'.repeat(65_536)}\r\n\r\n`, 431],
 ])('refused before the app sees it: %s', async (_, text, status) => {
   const { app, bind } = await httpEnclave();
 
