@@ -40,6 +40,7 @@ export class ContainerRunner {
   readonly #startedOnce = Promise.withResolvers<void>();
   #probes = new AbortController();
   #process: ContainerProcess | undefined;
+  #launched: Launched | undefined;
   #running: Promise<number> | undefined;
   #status: ContainerStatus;
 
@@ -88,6 +89,7 @@ export class ContainerRunner {
   /** SIGTERM, and SIGKILL at the deadline (of `performance.now`); the container is not started again. */
   async stop(deadline: number): Promise<void> {
     this.#stopping.abort();
+    await this.#preStop(deadline);
     if (this.#process !== undefined) await this.#end(this.#process, deadline, 'pod deleted');
     await this.#running;
   }
@@ -131,6 +133,7 @@ export class ContainerRunner {
     const startedAt = now();
     const { process, containerID, imageID } = launched;
     this.#process = process;
+    this.#launched = launched;
     this.#probes = new AbortController();
     this.#set({ containerID, imageID, state: { running: { startedAt } } });
     this.#options.event('Normal', 'Started', 'Container started');
@@ -216,6 +219,18 @@ export class ContainerRunner {
     this.#options.event('Warning', 'Unhealthy', `${probe} probe failed: ${message}`);
     const deadline = performance.now() + this.#options.gracePeriodSeconds * 1000;
     void this.#end(launched.process, deadline, `failed ${probe} probe`);
+  }
+
+  /** The hook has what is left of the grace period; whether it fails makes no difference to what follows. */
+  async #preStop(deadline: number): Promise<void> {
+    const hook = this.#options.container.lifecycle?.preStop;
+    const left = deadline - performance.now();
+    if (hook === undefined || this.#process === undefined || left <= 0) return;
+    const ms = Math.min(left, (hook.sleep?.seconds ?? 0) * 1000);
+    if (hook.sleep !== undefined) return sleep(ms);
+    const result = await this.#launched?.check({ ...hook, timeoutSeconds: left / 1000 });
+    if (result?.ok === false)
+      this.#options.event('Warning', 'FailedPreStopHook', `PreStopHook failed: ${result.message}`);
   }
 
   async #end(process: ContainerProcess, deadline: number, why: string): Promise<void> {

@@ -82,6 +82,7 @@ export interface Container {
   startupProbe?: Probe;
   readinessProbe?: Probe;
   livenessProbe?: Probe;
+  lifecycle?: { preStop?: Pick<Probe, 'exec' | 'httpGet'> & { sleep?: { seconds: number } } };
   restartPolicy?: string;
   resources?: { limits?: Record<string, string>; requests?: Record<string, string> };
 }

@@ -55,24 +55,25 @@ const COMMANDS: Partial<Record<ImageName, readonly string[]>> = {
   'enclave-launcher': [],
 };
 
-function images(agent: readonly string[]): Catalogue {
-  const entries = Object.entries({ 'enclave-agent': agent, ...COMMANDS }).map(([name, command], i) => [
-    `${REGISTRY}/${name}`,
-    { digest: `sha256:${String(i).repeat(64)}`, command },
-  ]);
+function images(changed: Partial<Record<ImageName, readonly string[]>>): Catalogue {
+  const entries = Object.entries({ 'enclave-agent': AGENT, ...COMMANDS, ...changed }).map(
+    ([name, command], i) => [`${REGISTRY}/${name}`, { digest: `sha256:${String(i).repeat(64)}`, command }],
+  );
   return { images: Object.fromEntries(entries) };
 }
 
 export interface AgentWorldOptions {
   /** What runs as the agent, before its arguments; default: the agent. */
   readonly agent?: readonly string[];
+  /** What other images run. */
+  readonly images?: Partial<Record<ImageName, readonly string[]>>;
   /** Asked before the agent starts, when nobody has the node's TPM yet: flags for the agent, in place of the same ones. */
   agentArgs?(node: { readonly tpm: string }): Promise<readonly string[]>;
 }
 
 export async function startAgentWorld(options: AgentWorldOptions = {}): Promise<AgentWorld> {
   const directory = await mkdtemp(join(tmpdir(), 'ag-'));
-  const catalogue = images(options.agent ?? AGENT);
+  const catalogue = images({ ...options.images, 'enclave-agent': options.agent ?? AGENT });
   const catalogueFile = join(directory, 'catalogue.json');
   await writeFile(catalogueFile, JSON.stringify(catalogue));
   await mkdir(join(directory, 'state'));
