@@ -272,6 +272,16 @@ function onTheRealOne(): void {
     await until('the policy goes', async () => (await as('namespaces').delete(kept)).status === 200);
   });
 
+  test('what had the webhook’s name before the label came can be deleted', async () => {
+    const path = '/apis/networking.k8s.io/v1/namespaces/taken/networkpolicies';
+    const theirs = { metadata: { name: 'enclave-licensing-launched' }, spec: { podSelector: {} } };
+    const metadata = { name: 'taken', labels: { [INJECTION_LABEL]: 'enabled' } };
+    await must(admin().post('/api/v1/namespaces', { metadata }));
+    await must(as('webhook').post(path, theirs));
+    await until('policies hold', async () => (await admin().post(path, KEPT_POLICY.body)).status === 403);
+    await must(admin().delete(`${path}/enclave-licensing-launched`));
+  });
+
   test('without the policies all of it goes through: nothing else refuses it', async () => {
     await server.unbind();
     for (const [policy, attempts] of Object.entries(REFUSED))
