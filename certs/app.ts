@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { rootsToJson } from '../formats/evidence/roots.ts';
+import { ENCLAVE_LABEL } from '../names/labels.ts';
 import { MAX_RPC_REQUEST_BYTES } from '../names/rpc-limits.ts';
 import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import { kubeFromConfig } from '../platform/kube/kube-options.ts';
@@ -14,7 +15,7 @@ import { startController } from './controller/controller.ts';
 import { createJudge } from './controller/judge.ts';
 import { enrolmentHandlers } from './enrolment/enrolment-service.ts';
 import { createNodeRegistry } from './enrolment/node-registry.ts';
-import { podsOfEnclave } from './evaluate/living-pod.ts';
+import { isLiving, podsOfEnclave } from './evaluate/living-pod.ts';
 import { ownerKeys } from './evaluate/owner-keys.ts';
 import { namesOf } from './evaluate/system.ts';
 import { certsMetrics } from './metrics.ts';
@@ -89,6 +90,10 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
       ownerKeys: async (enclave) => {
         const where = podsOfEnclave(enclave);
         return where === undefined ? [] : ownerKeys(enclave, (await kube.list(PODS, where)).items);
+      },
+      launchedEnclaves: async () => {
+        const { items } = await kube.list(PODS, { labelSelector: ENCLAVE_LABEL });
+        return new Set(items.filter(isLiving).map(({ metadata }) => metadata?.labels?.[ENCLAVE_LABEL] ?? ''));
       },
       now: () => unixSeconds(clock),
     }),

@@ -15,6 +15,8 @@ import type { Revocations } from './revocations.ts';
 import { breachOfContent, breachOfUsages, serviceAccountUser } from './rules.ts';
 
 const USAGES = ['digital signature', 'client auth'];
+/** Of a name in a user binding. */
+const MAX_NAME_BYTES = 253;
 const USER_NAME = /^[^\p{Cc}]{1,128}$/u;
 
 /** What a request for a user's certificate asks for, before anybody looked at the enclave's pods. */
@@ -48,7 +50,7 @@ export function readUserRequest(
       `annotations ${CSR_ANNOTATIONS.enclave} and ${CSR_ANNOTATIONS.user} are both needed`,
       'name the enclave and the user',
     );
-  if (!USER_NAME.test(user) || enclave.length > 253)
+  if (!USER_NAME.test(user) || Buffer.byteLength(user) > MAX_NAME_BYTES || enclave.length > MAX_NAME_BYTES)
     return refuseCerts(
       'annotation-invalid',
       'the annotations name no user or no enclave',

@@ -11,7 +11,7 @@ import { refuseCerts } from '../code.ts';
 import type { IssuedLog } from '../issue/issued-log.ts';
 import { refuseCall } from '../refuse-call.ts';
 import { identifyCaller } from './caller.ts';
-import { decideRevocation } from './revoke.ts';
+import { decideRevocation, type Revocation } from './revoke.ts';
 import { parseTokenKeys } from './token-keys.ts';
 import type { Published, TrustPublisher } from './trust-publisher.ts';
 import { withRevocation } from './trust-state.ts';
@@ -23,6 +23,8 @@ export interface TrustServiceOptions {
   readonly roots: Roots;
   /** Owner keys of an enclave's living pods. */
   ownerKeys(enclave: string): Promise<readonly string[]>;
+  /** Ids of launched enclaves that have a living pod. */
+  launchedEnclaves(): Promise<ReadonlySet<string>>;
   /** Unix seconds. */
   now(): number;
 }
@@ -55,12 +57,18 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
             'there is nothing to revoke while the enclave does not run: send it again when it does',
           ),
         );
-      let full = false;
-      publisher.change((state) => {
-        const revoked = withRevocation(state.revoked, kind, entry);
-        full = revoked === undefined;
-        return revoked === undefined || revoked === state.revoked ? undefined : { revoked };
-      });
+      let full = !add(publisher, decision.value);
+      if (full && kind === 'grants') {
+        // What was launched and is gone comes back under another id.
+        const launched = await options.launchedEnclaves();
+        publisher.change(({ revoked }) => {
+          const grants = revoked.grants.filter(
+            ({ enclave }) => enclave.includes('.') || launched.has(enclave),
+          );
+          return grants.length < revoked.grants.length ? { revoked: { ...revoked, grants } } : undefined;
+        });
+        full = !add(publisher, decision.value);
+      }
       if (full)
         throw refuseCall(
           refuseCerts(
@@ -89,6 +97,17 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
       return { version: version() };
     },
   };
+}
+
+/** False when there is no room for it. */
+function add(publisher: TrustPublisher, { kind, entry }: Revocation): boolean {
+  let full = false;
+  publisher.change((state) => {
+    const revoked = withRevocation(state.revoked, kind, entry);
+    full = revoked === undefined;
+    return revoked === undefined || revoked === state.revoked ? undefined : { revoked };
+  });
+  return !full;
 }
 
 function callerOf({ crypto, roots, now }: TrustServiceOptions, call: RpcCall): ComponentPeer {

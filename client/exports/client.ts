@@ -26,8 +26,15 @@ export {
   issueEnclaveToken,
 } from '../library/front/enclave-token.ts';
 export { connectFront, type FrontClient } from '../library/front/front-client.ts';
+export { formatGrantFile, type GrantFile, parseGrantFile } from '../library/front/grant-file.ts';
 export { type Launch, type Launched, launchEnclave } from '../library/front/launch.ts';
 export { keySha256 } from '../library/front/owner-key.ts';
+export {
+  type Granted,
+  type OwnerSigned,
+  signGrant,
+  signRevocation,
+} from '../library/front/owner-signature.ts';
 export { issueUserCertificate, type UserCertificateRequest } from '../library/front/user-certificate.ts';
 export { readPolicyFile } from '../library/policy/policy-file.ts';
 export {

@@ -104,6 +104,7 @@ describe("a user's certificate", () => {
     ['no user', 'annotation-missing', { user: '' }],
     ['no enclave', 'annotation-missing', { annotations: { [CSR_ANNOTATIONS.enclave]: '' } }],
     ['a user with a line break', 'annotation-invalid', { user: 'al\nice' }],
+    ['a user longer than a binding holds', 'annotation-invalid', { user: '\u{1F600}'.repeat(100) }],
     ['half a grant', 'annotation-invalid', { annotations: { [CSR_ANNOTATIONS.grant]: 'e30=' } }],
     [
       'a grant that is no base64',

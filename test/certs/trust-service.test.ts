@@ -44,6 +44,7 @@ function service() {
     issued: openIssuedLog(folder, () => NOW),
     roots,
     ownerKeys: async (enclave) => living.get(enclave) ?? [],
+    launchedEnclaves: async () => new Set(living.keys()),
     now,
   });
   const profile = componentProfile(generateKey().spki, ['launcher.enclave-licensing.internal']);
@@ -138,4 +139,46 @@ test('a grant is revoked by the owner key of a living enclave only, and by itsel
   clock.now += 100;
   publisher.turn();
   expect(grants()).toEqual([]);
+});
+
+test('room for grants is made by launched enclaves that are gone, and by no other', async () => {
+  const { handlers, call, living, publisher } = service();
+  const owner = generateKey();
+  living.set('e1', [sha256Hex(owner.spki)]).set('apps.web', []);
+  const entry = (enclave: string, i: number) => ({
+    ...{
+      ownerKeySha256: i.toString(16).padStart(64, 'c'),
+      keySha256: 'ab'.repeat(32),
+      enclave,
+      until: NOW + 50,
+    },
+  });
+  const fill = (grants: readonly ReturnType<typeof entry>[]) =>
+    publisher.change(({ revoked }) => ({ revoked: { ...revoked, grants } }));
+  const revoke = () => {
+    const json = encodeGrant({
+      v: GRANT_REVOCATION_VERSION,
+      ...{
+        enclave: 'e1',
+        ownerKey: owner.spki,
+        keySha256: 'cd'.repeat(32),
+        user: 'bob',
+        notAfter: NOW + 100,
+      },
+    });
+    const signature = Buffer.from(owner.sign(grantMessage(json, GRANT_REVOCATION_VERSION)));
+    const value = { revocation: Buffer.from(json), signature };
+    return handlers.revoke({ subject: { $case: 'grant', value } }, call);
+  };
+  const enclaves = () => publisher.published.current().document.revoked.grants.map(({ enclave }) => enclave);
+  const stay = Array.from({ length: 1500 }, (_, i) => entry(i % 2 === 0 ? 'e1' : 'apps.web', i));
+  fill(stay);
+  await expect(revoke()).rejects.toMatchObject({ code: 'revocations-full', status: 'RESOURCE_EXHAUSTED' });
+  fill([
+    entry('e1', 0),
+    entry('apps.gone', 1),
+    ...Array.from({ length: 1400 }, (_, i) => entry('egone', i + 2)),
+  ]);
+  await revoke();
+  expect(enclaves()).toEqual(['e1', 'apps.gone', 'e1']);
 });
