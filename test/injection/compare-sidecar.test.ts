@@ -5,6 +5,7 @@ import { launchedPod } from '../../injection/launched-pod.ts';
 import type { Container } from '../../injection/pod.ts';
 import { readSidecar } from '../../injection/read-sidecar.ts';
 import { TEMPLATES } from '../../injection/template.ts';
+import { INJECT_LABEL } from '../../names/labels.ts';
 import { goldenPods } from './golden-pods.ts';
 import { API_ACCESS_MOUNT, injected, LAUNCH, PROFILE, profile, stored } from './stored-pod.ts';
 import { APP_IMAGE, CONFIG, enclavePod, OWNER_KEY, SIDECAR_IMAGE } from './support.ts';
@@ -159,6 +160,18 @@ describe('compareSidecar', () => {
     const seen = { ...pod, spec: { ...pod.spec, initContainers: [completed, ...rest] } };
     expect(compareSidecar(seen, COMPARISON).ok).toBe(true);
     expect(decide(seen, 'shop', CONFIG)).toMatchObject({ ok: true, patch: [] });
+  });
+
+  test('refuses what is labelled otherwise, or was injected by another release', () => {
+    const pod = stored(injected(enclavePod()));
+    const labelled = (labels: Record<string, string>) => ({ ...pod, metadata: { ...pod.metadata, labels } });
+    expect(compareSidecar(labelled({}), COMPARISON)).toMatchObject({ code: 'sidecar-missing' });
+    expect(compareSidecar(labelled({ [INJECT_LABEL]: 'no' }), COMPARISON)).toMatchObject({
+      code: 'label-invalid',
+    });
+    expect(compareSidecar(pod, { ...COMPARISON, enclaveDomain: 'other' })).toMatchObject({
+      code: 'sidecar-differs',
+    });
   });
 
   test('refuses a bare pod, a second place, an empty list of images, a changed token volume', () => {
