@@ -1,4 +1,4 @@
-import { systemClock } from '../../platform/run/clock.ts';
+import type { Clock } from '../../platform/run/clock.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { ClusterCopy } from '../../webhook/keeper/cluster-copy.ts';
 import { runKeeper } from '../../webhook/keeper/keeper.ts';
@@ -20,6 +20,7 @@ export async function startReplica(
   cluster: TestCluster,
   name: string,
   localAddress: string,
+  clock: Clock,
 ): Promise<Replica> {
   const kube = await cluster.as('enclave-webhook');
   const { log, lines } = recordingLogger();
@@ -38,7 +39,7 @@ export async function startReplica(
     localAddress,
     log,
     metrics: keeperMetrics(metrics),
-    clock: systemClock,
+    clock,
     signal,
     leaseMs: 2_000,
     probeEveryMs: 300,
