@@ -72,7 +72,8 @@ export class AppSessions {
     // An app that says it is going takes no new streams (RFC 9113, 6.8).
     session.on('goaway', forget);
     session.on('close', forget);
-    session.setTimeout(IDLE_MS, () => {
+    session.setTimeout(IDLE_MS);
+    session.on('timeout', () => {
       if (own().active > 0) return;
       forget();
       session.close();

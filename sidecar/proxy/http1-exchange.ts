@@ -84,7 +84,10 @@ export class Http1Exchange implements Exchange {
     if (!this.out.chunkedEncoding) return;
     const pairs: [string, string][] = [];
     for (let i = 0; i + 1 < fields.length; i += 2) pairs.push([fields[i] ?? '', fields[i + 1] ?? '']);
-    this.out.addTrailers(pairs);
+    // What Node refuses to write is left out: the answer is whole without.
+    try {
+      this.out.addTrailers(pairs);
+    } catch {}
   }
 
   tunnel(headers: string[]): Duplex {

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { TLSSocket } from 'node:tls';
 import { MEDIA_TYPES } from '../../names/wire.ts';
 import { problemDocument } from '../../platform/http/problem.ts';
+import { closeSoon } from './close-soon.ts';
 import type { Exchange, Malformed } from './exchange.ts';
 import type { HttpClient } from './http-client.ts';
 import { Http1Exchange, responseFor } from './http1-exchange.ts';
@@ -69,7 +70,7 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
     connection.current = undefined;
     const { socket } = connection.client;
     if (connection.last || (draining && connection.waiting.length === 0)) {
-      socket.end();
+      closeSoon(socket);
       return;
     }
     const exchange = connection.waiting.shift();
@@ -111,12 +112,17 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
     maxHeaderSize: 32_768,
     keepAliveTimeout: options.idleTimeout,
     insecureHTTPParser: false,
+    // An upload may take its time while something comes.
+    requestTimeout: 0,
     // Whatever else somebody wants to switch to is answered in HTTP/1.1 (RFC 9110, 7.8).
     shouldUpgradeCallback: ({ headers, method }) =>
       method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket',
   });
   // As many as fit into the header's size: none is dropped unseen.
   server.maxHeadersCount = 0;
+  // Node sets a connection's timeout anew between requests, and would destroy what nobody listens for.
+  server.timeout = options.idleTimeout;
+  server.on('timeout', () => {});
   server.on('request', (incoming, response) => take(incoming, response));
   server.on('checkContinue', (incoming, response) => take(incoming, response));
   server.on('upgrade', (incoming, _socket, head) => take(incoming, responseFor(incoming), head));
@@ -135,7 +141,8 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
       const impatience = setTimeout(() => socket.destroy(), options.requestTimeout);
       const connection: Connection = { client, impatience, waiting: [], current: undefined, last: false };
       connections.set(socket, connection);
-      socket.setTimeout(options.idleTimeout, () => {
+      socket.setTimeout(options.idleTimeout);
+      socket.on('timeout', () => {
         if (connection.current === undefined) socket.destroy();
         else connection.current.handled.timeOut();
       });
@@ -154,7 +161,7 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
     drain: () => {
       draining = true;
       for (const [socket, { current }] of connections) {
-        if (current === undefined) socket.end();
+        if (current === undefined) closeSoon(socket);
         else current.exchange.last = true;
       }
     },

@@ -10,6 +10,8 @@ import type { Run } from './run.ts';
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 /** Where a body is expected: that there is none is said. */
 const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+/** Bytes. */
+const ANSWER_HEADER = 65_536;
 const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 function failed(run: Run, error: NodeJS.ErrnoException): void {
@@ -61,7 +63,7 @@ export function forwardOverHttp1(
   let outgoing: ClientRequest;
   try {
     const headers = ['Host', host, ...head.headers, ...framing(run), ...identity];
-    outgoing = request({ agent, method, path, headers, setHost: false });
+    outgoing = request({ agent, maxHeaderSize: ANSWER_HEADER, method, path, headers, setHost: false });
   } catch (error) {
     // Node refuses to write what a lenient parser let in.
     run.refuse(400, 'malformed', {
@@ -99,7 +101,11 @@ export function forwardOverHttp1(
   }
   exchange.body.once('end', () => {
     const trailers = trailerFields(exchange.requestTrailers());
-    if (trailers.length > 0 && head.contentLength === undefined) outgoing.addTrailers(pairsOf(trailers));
+    if (trailers.length === 0 || head.contentLength !== undefined) return;
+    // What Node refuses to write is left out: the request is whole without.
+    try {
+      outgoing.addTrailers(pairsOf(trailers));
+    } catch {}
   });
   // An app may answer, or say 100, before it has seen any of the body.
   if (head.contentLength === undefined || head.expect !== undefined) outgoing.flushHeaders();
@@ -131,7 +137,14 @@ export function forwardWebSocket(run: Run, agent: AppAgent, host: string, identi
   if (key !== undefined) fields.push('Sec-WebSocket-Key', key);
   let outgoing: ClientRequest;
   try {
-    outgoing = request({ agent, method: 'GET', path, headers: fields, setHost: false });
+    outgoing = request({
+      agent,
+      maxHeaderSize: ANSWER_HEADER,
+      method: 'GET',
+      path,
+      headers: fields,
+      setHost: false,
+    });
   } catch (error) {
     failed(run, error instanceof Error ? error : new Error(explain(error)));
     return;
@@ -157,7 +170,13 @@ export function forwardWebSocket(run: Run, agent: AppAgent, host: string, identi
     run.cancel = () => app.destroy();
     if (rest.length > 0) app.unshift(rest);
     app.on('data', run.count);
-    joinBytes(exchange.tunnel(headers), app);
+    try {
+      joinBytes(exchange.tunnel(headers), app);
+    } catch (error) {
+      app.destroy();
+      run.status = 0;
+      failed(run, error instanceof Error ? error : new Error(explain(error)));
+    }
     return undefined;
   });
   outgoing.end();

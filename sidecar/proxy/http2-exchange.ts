@@ -1,7 +1,7 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { type Exchange, judgeTarget, type Malformed } from './exchange.ts';
-import { headerObject } from './header-object.ts';
+import { headerObject, sendTrailers } from './header-object.ts';
 import { type RequestHead, readRequestHead } from './http-headers.ts';
 
 /** The pseudo-header fields of a request (RFC 9113, 8.3.1; RFC 8441, 4). */
@@ -66,7 +66,10 @@ export class Http2Exchange implements Exchange {
 
   inform(status: number, headers: readonly string[]): void {
     if (this.body.headersSent || this.body.destroyed || this.body.closed) return;
-    this.body.additionalHeaders({ ...headerObject(headers), ':status': status });
+    // A hint may be lost; what Node refuses to write is no reason to end a request.
+    try {
+      this.body.additionalHeaders({ ...headerObject(headers), ':status': status });
+    } catch {}
   }
 
   start(status: number, headers: string[], bodiless: boolean): void {
@@ -80,7 +83,7 @@ export class Http2Exchange implements Exchange {
       return;
     }
     body.once('wantTrailers', () => {
-      body.sendTrailers(headerObject(this.#trailersOut));
+      sendTrailers(body, this.#trailersOut);
       this.#dismiss();
     });
   }

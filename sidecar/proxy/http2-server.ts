@@ -1,5 +1,6 @@
 import { performServerHandshake, type ServerHttp2Session } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
+import { closeSoon } from './close-soon.ts';
 import type { HttpClient } from './http-client.ts';
 import type { Handled, HttpServer, HttpServerOptions } from './http1-server.ts';
 import { Http2Exchange, type PseudoFields } from './http2-exchange.ts';
@@ -52,8 +53,9 @@ export function createHttp2Server(options: HttpServerOptions): HttpServer {
       connections.delete(socket);
       socket.destroy();
     });
-    session.setTimeout(options.idleTimeout, () => {
-      if (connection.running.size === 0) return session.close();
+    session.setTimeout(options.idleTimeout);
+    session.on('timeout', () => {
+      if (connection.running.size === 0) return closeSoon(socket, () => session.close());
       for (const each of connection.running) each.timeOut();
     });
     session.on('stream', (stream, headers, _flags, raw: readonly string[]) => {
@@ -67,15 +69,18 @@ export function createHttp2Server(options: HttpServerOptions): HttpServer {
       });
       if (!done) connection.running.add(handled);
     });
-    if (draining) session.close();
+    if (draining) closeSoon(socket, () => session.close());
   };
 
   return {
     serve,
-    dismiss: ({ socket }) => connections.get(socket)?.session.close(),
+    dismiss: ({ socket }) => {
+      const connection = connections.get(socket);
+      if (connection !== undefined) closeSoon(socket, () => connection.session.close());
+    },
     drain: () => {
       draining = true;
-      for (const { session } of connections.values()) session.close();
+      for (const [socket, { session }] of connections) closeSoon(socket, () => session.close());
     },
   };
 }

@@ -1,7 +1,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
 import { explain } from '../../platform/run/explain.ts';
 import type { AppSessions } from './app-sessions.ts';
-import { headerObject } from './header-object.ts';
+import { sendTrailers } from './header-object.ts';
 import { answerHeaders, trailerFields } from './http-headers.ts';
 import type { Run } from './run.ts';
 
@@ -99,9 +99,7 @@ function send(
     body.resume();
     stream.resume();
   }
-  stream.once('wantTrailers', () =>
-    stream.sendTrailers(headerObject(trailerFields(exchange.requestTrailers()))),
-  );
+  stream.once('wantTrailers', () => sendTrailers(stream, trailerFields(exchange.requestTrailers())));
   body.pipe(stream);
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { httpApp, httpEnclave, httpSidecar } from './http-fixture.ts';
+import { answerOf, dialHttp2, httpApp, httpEnclave, httpSidecar } from './http-fixture.ts';
 import {
   dial,
   drainOf,
@@ -258,9 +258,36 @@ test('an app that is away is a problem', async () => {
   expect(JSON.parse(answer.body).code).toBe('upstream');
 });
 
+test('what an app says beside its answer and cannot be written on is left out', async () => {
+  const twice = 'etag: a\r\netag: b\r\nx-\x80: \x80\r\n';
+  const chunked = 'transfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n';
+  const text = `HTTP/1.1 103 Early Hints\r\nlink: nonsense\r\n${twice}\r\nHTTP/1.1 200 OK\r\n${chunked}`;
+  const answers = [`${text}${twice.replace('x-\x80', 'x-z')}\r\n`, `${text}x-t: \x7f\r\n\r\n`];
+  let next = '';
+  const app = await echoApp((socket) => void socket.once('data', () => socket.end(next, 'latin1')));
+  const { bind } = await httpSidecar(String(app.port));
+  for (next of answers) {
+    const session = await dialHttp2(bind, userCredential(owner));
+    await answerOf(session.request({ ':path': '/' }));
+    await httpOver(await dial(bind, userCredential(owner)), '/');
+  }
+  next = `HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT\r\nx: ${'y'.repeat(30_000)}\r\ncontent-length: 2\r\n\r\nok`;
+  const session = await dialHttp2(bind, userCredential(owner));
+  const { headers, body } = await answerOf(session.request({ ':path': '/' }));
+  expect(body).toBe('ok');
+  expect(headers.filter((name) => name === 'date')).toHaveLength(1);
+});
+
 test('an app that does not answer in time is a problem of its own', async () => {
-  const { bind } = await httpEnclave({ idleTimeout: 300 }, () => {});
-  const answer = await httpOver(await dial(bind, userCredential(owner)), '/');
+  const { bind } = await httpEnclave({ idleTimeout: 300 }, (request, response) => {
+    if (request.url === '/quick') response.end('quick');
+  });
+  const kept = await dial(bind, userCredential(owner));
+  kept.write('GET /quick HTTP/1.1\r\nhost: e\r\n\r\n');
+  await new Promise((resolve) => kept.once('data', resolve));
+  const answer = await httpOver(kept, '/');
+  const session = await dialHttp2(bind, userCredential(owner));
+  expect(await answerOf(session.request({ ':path': '/' }))).toMatchObject({ status: 504 });
   expect(answer.status).toBe(504);
   expect(JSON.parse(answer.body)).toMatchObject({ code: 'upstream-timeout', remedy: expect.any(String) });
 });
