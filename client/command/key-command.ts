@@ -26,7 +26,9 @@ export async function key(workspace: Workspace, enclave: string, flags: KeyFlags
         `a key for ${enclave} is held here already`,
         'leave --new out to see its hash; --new --replace makes another',
       );
-    if (held !== undefined && record?.grant === undefined && store.certificate(enclave) !== undefined)
+    // Launched here, or certified without a grant: there is no way back to an owner key that is gone.
+    const owner = record?.profile !== '' || store.certificate(enclave) !== undefined;
+    if (held !== undefined && record?.grant === undefined && owner)
       throw usage(
         'key-is-owner',
         `the key for ${enclave} is its owner's`,

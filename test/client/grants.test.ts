@@ -1,9 +1,10 @@
 import { createPublicKey } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { parseGrantFile } from '../../client/library/front/grant-file.ts';
 import { GRANT_REVOCATION_VERSION, openGrant } from '../../formats/evidence/grant.ts';
+import { encodePem } from '../../formats/x509/pem.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { ENCLAVE } from '../support/client-enclave.ts';
@@ -102,6 +103,21 @@ test('from key to certificate: bob tells the hash, alice grants, bob gets a cert
   const replaced = await bob.run('key', ENCLAVE, '--new', '--replace');
   expect(replaced.exit).toBe(0);
   expect(await keyOf(bob)).not.toBe(key);
+});
+
+test('an owner key is never replaced: not one that launched, not one that was certified, not one that nothing is known of', async () => {
+  const hash = await keyOf(alice);
+  const replace = async () => answer(await alice.run('key', ENCLAVE, '--new', '--replace', '--json'));
+  const record = join(folder(alice), 'enclave.json');
+  const known = JSON.parse(readFileSync(record, 'utf8'));
+  writeFileSync(record, JSON.stringify({ ...known, profile: 'hello' }));
+  expect(await replace()).toMatchObject({ code: 'key-is-owner' });
+  rmSync(record);
+  expect(await replace()).toMatchObject({ code: 'key-is-owner' });
+  writeFileSync(record, JSON.stringify(known));
+  writeFileSync(join(folder(alice), 'certificate.pem'), encodePem('CERTIFICATE', new Uint8Array([48, 0])));
+  expect(await replace()).toMatchObject({ code: 'key-is-owner' });
+  expect(await keyOf(alice)).toBe(hash);
 });
 
 test('the key of a grant: PEM of a public key, a private key, or what is no key', async () => {
