@@ -29,6 +29,7 @@ let cluster: TestCluster;
 let pods: EnclavePods;
 /** What the webhook is told of the watch, so that a test can take it away. */
 let isAway = false;
+let stopWebhook: () => Promise<unknown>;
 const undo: (() => unknown)[] = [];
 
 beforeAll(async () => {
@@ -54,6 +55,7 @@ beforeAll(async () => {
     https,
   });
   await server.listen({ host: '127.0.0.1', port: 0 });
+  stopWebhook = () => server.close();
   undo.push(() => server.close());
   const { port } = server.server.address() as AddressInfo;
   const caBundle = Buffer.from(encodePem('CERTIFICATE', authority.root)).toString('base64');
@@ -177,4 +179,16 @@ test('the decision alone: which change is asked about, and that an excluded name
     [on, {}, 'kube-system'],
   ] as const)
     expect(judge(before, after, name).ok).toBe(true);
+});
+
+test('a webhook that is down keeps the label; other updates it is not asked about', async () => {
+  await namespace('quiet', { [INJECTION_LABEL]: 'enabled' });
+  await stopWebhook();
+  expect(await said(label('quiet', { [INJECTION_LABEL]: null }))).toContain('failed calling webhook');
+  await namespace('other', {});
+  expect(await said(label('other', { team: 'c' }))).toBe('');
+  // The development cluster evaluates no match conditions: it asks about every update of a labelled namespace.
+  if (process.env['ENCLAVE_TEST_KUBERNETES_BIN'] === undefined) return;
+  expect(await said(label('quiet', { team: 'c' }))).toBe('');
+  expect(await said(label('quiet', { team: 'd' }, 'status'))).toBe('');
 });
