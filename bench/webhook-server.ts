@@ -9,25 +9,37 @@ import type { ServerReport, ServerSetup } from './webhook-tasks.ts';
 
 const TLS = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const;
 
+interface Review {
+  readonly request: { readonly uid: string };
+}
+
 function idle({ serve, cert, key, answer }: ServerSetup): FastifyInstance {
   const app: FastifyInstance = fastify({
     logger: false,
     bodyLimit: 3 * 2 ** 20,
     https: { cert, key, ...TLS },
   });
-  if (serve === 'nothing') {
-    app.removeAllContentTypeParsers();
-    app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-      done(null, body),
+  if (serve === 'admits') {
+    app.post('/mutate', (request, reply) =>
+      reply.send({
+        apiVersion: 'admission.k8s.io/v1',
+        kind: 'AdmissionReview',
+        response: { uid: (request.body as Review).request.uid, allowed: true },
+      }),
     );
+    return app;
   }
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  );
   app.post('/mutate', (_request, reply) => reply.header('content-type', 'application/json').send(answer));
   return app;
 }
 
-function product({ cert, key }: ServerSetup): FastifyInstance {
+function product({ cert, key, roots }: ServerSetup): FastifyInstance {
   return createWebhook({
-    config: () => CONFIG,
+    config: () => ({ ...CONFIG, roots }),
     releaseNamespace: 'enclave-licensing',
     log: pinoLogger({ component: 'webhook', level: 'info' }),
     metrics: promMetrics('enclave_webhook_'),

@@ -1,15 +1,20 @@
 /** What bench/webhook.ts says to its processes, and what they answer. */
 
-/** `webhook`: the product's; `nothing`: the same server with a handler that reads the body and answers a constant; `json`: it also parses the body. */
-export type Served = 'webhook' | 'nothing' | 'json';
+/**
+ * `webhook`: the product's. `admits`: the same server, with a handler that does nothing with what fastify hands it, the parsed review, and lets the pod
+ * pass. `constant`: it does not even parse, and answers as many bytes as the product.
+ */
+export type Served = 'webhook' | 'admits' | 'constant';
 
 export interface ServerSetup {
   readonly serve: Served;
   /** PEM. */
   readonly cert: string;
   readonly key: string;
-  /** The answer of handlers that do nothing. */
+  /** What `constant` answers. */
   readonly answer: string;
+  /** The text of the roots that are injected. */
+  readonly roots: string;
 }
 
 /** Of the server's process: after a collection of garbage. */
