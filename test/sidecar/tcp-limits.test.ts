@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { generateKey } from '../../platform/identity/key-pair.ts';
-import { agentFixture, dial, startSidecar, undo, undoAll, until } from './sidecar-fixture.ts';
+import { agentFixture, dial, drainOf, startSidecar, undo, undoAll, until } from './sidecar-fixture.ts';
 import { before, client, endOf, opensslSays } from './tcp-fixture.ts';
-import { grantFor, userCredential } from './trust-fixture.ts';
+import { grantFor, owner, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
 
@@ -113,4 +113,24 @@ test('the kernel asks clients that are silent whether they are still there', asy
       .find((fields) => fields[1]?.endsWith(':20FB') && fields[2]?.endsWith(`:${port}`))?.[5]
       ?.slice(0, 2);
   await until(() => timerOf() === '02', 'the keepalive timer');
+});
+
+test('a handshake that began before the drain is ended cleanly: nothing new reaches the app', async () => {
+  let dialled = 0;
+  const { bind, stop, value } = await before((socket) => {
+    dialled += 1;
+    socket.pipe(socket);
+  });
+  const line = connect({ host: bind, port: 8443 });
+  await once(line, 'connect');
+  // Accepted after it.
+  const stands = await client(bind);
+  stands.write('x');
+  await once(stands, 'data');
+  const stopping = stop();
+  const late = await dial(bind, userCredential(owner), { socket: line });
+  expect(await drainOf(late)).toBe('');
+  expect([dialled, value('connections_total{via="owner"}')]).toEqual([1, 1]);
+  stands.end();
+  await stopping;
 });
