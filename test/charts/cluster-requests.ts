@@ -13,7 +13,7 @@ import { SIGNERS } from '../../names/signers.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { APP_IMAGE } from '../injection/support.ts';
-import type { Attempt, Caller, Members } from './attempt.ts';
+import { type Attempt, type Caller, type Members, NODE } from './attempt.ts';
 
 const DRY = '?dryRun=All';
 const post = (what: string, as: Caller, path: string, body: unknown): Attempt => ({
@@ -124,6 +124,17 @@ const ofNode = (what: string, as: Caller, rest: string, body: unknown): Attempt 
 /** `n1` as the certificate service makes it. */
 export const ATTESTED_NODE = post('a node enrols', 'certs', NODES, attested('n1'));
 
+const kubelet = (method: 'get' | 'post', path: string): Attempt => ({
+  what: `${method} ${path}`,
+  as: 'admin',
+  method,
+  path: `/api/v1/nodes/${NODE}/proxy/${path}`,
+});
+/** What a monitor reads of a node, which has no kubelet here: no policy stands before it. */
+export const READ_OF_KUBELET = ['', 'metrics', 'metrics/cadvisor', 'stats/summary', 'pods', 'healthz'].map(
+  (path) => kubelet('get', path),
+);
+
 export const REFUSED_OF_CLUSTER: Readonly<Record<string, readonly Attempt[]>> = {
   'csi-drivers': [post('a driver with our audience', 'admin', DRIVERS, driver(AGENT_AUDIENCE))],
   requests: [
@@ -187,6 +198,17 @@ export const REFUSED_OF_CLUSTER: Readonly<Record<string, readonly Attempt[]>> = 
         ],
       }),
     ),
+  ],
+  kubelets: [
+    kubelet('get', 'exec/shop/web/app?command=id&output=1'),
+    kubelet('post', 'run/shop/web/app?cmd=id'),
+    kubelet('get', 'attach/shop/web/app'),
+    kubelet('post', 'portForward/shop/web'),
+    kubelet('get', 'cri/exec/token'),
+    kubelet('post', 'checkpoint/shop/web/app'),
+    kubelet('get', '/exec/shop/web/app'),
+    kubelet('get', 'metrics%2f..%2fexec/shop/web/app'),
+    kubelet('get', 'metrics/%2e%2e/exec/shop/web/app'),
   ],
   'attested-nodes': [
     post('a node by a person', 'admin', `${NODES}${DRY}`, attested('n2')),

@@ -40,6 +40,7 @@ const objectsOf = (file: string): Registered[] =>
     readFileSync(new URL(`../../charts/licensing/files/${file}`, import.meta.url), 'utf8'),
   ).map((document) => document.toJS() as Registered);
 const objects = ['admission.yaml', 'admission-objects.yaml'].flatMap(objectsOf);
+export const policyName = (short: string): string => `${short}.enclave-licensing.dev`;
 /** The one policy that warns, and refuses nothing. */
 export const WARNS = 'templates.enclave-licensing.dev';
 export const POLICIES = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');

@@ -95,6 +95,15 @@ export const REFUSED: readonly Refused[] = [
     says: /Talk to an enclave with enclavectl connect/,
   },
   {
+    what: 'exec through the kubelet',
+    policy: 'kubelets',
+    args: ({ world, victim }) => {
+      const node = world.environment.cluster.nodes[0]?.name;
+      return ['get', '--raw', `/api/v1/nodes/${node}/proxy/exec/enclaves/${victim}/app?command=id`];
+    },
+    says: /Use kubectl exec/,
+  },
+  {
     what: 'exec into a pod of the namespace that is no enclave',
     policy: 'connect',
     args: () => ['exec', 'bystander', '--', 'id'],

@@ -87,8 +87,10 @@ const RULES = [
   },
   { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: ['*'] },
 ];
-const REQUEST_RULES = [
+/** What some of them have in the whole cluster: a certificate of another signer, a look at the nodes. */
+const CLUSTER_RULES = [
   { apiGroups: ['certificates.k8s.io'], resources: ['certificatesigningrequests'], verbs: ['create', 'get'] },
+  { apiGroups: [''], resources: ['nodes/proxy'], verbs: ['get', 'create'] },
 ];
 
 export async function startBypass(changes: number): Promise<Bypass> {
@@ -244,7 +246,7 @@ function rights(): object[] {
     account('mallory', PLAIN),
     ...bound('Role', { name: 'mallory', namespace: ENCLAVE_NAMESPACE }, RULES),
     ...bound('Role', { name: 'mallory', namespace: PLAIN }, RULES),
-    ...bound('ClusterRole', { name: 'mallory' }, REQUEST_RULES),
+    ...bound('ClusterRole', { name: 'mallory' }, CLUSTER_RULES),
   ];
 }
 

@@ -254,10 +254,12 @@ describe('with admission switched off, behind it', () => {
         const answer = await call(from, held);
         return answer.status !== 200 && answer;
       });
-      expect(refused.code).toMatch(/^caller-(pod-ended|sidecar)$/);
+      expect(refused.code).toMatch(/^caller-(pod-ended|pod-changed|sidecar)$/);
       // The launcher looks at the pod too, before the sidecar can say what the agent told it.
       const { code, stdout } = await verifies(enclave);
-      expect(stdout).toMatch(/evidence-unavailable.*\(caller-|sidecar-differs|ephemeral-container/s);
+      expect(stdout).toMatch(
+        /evidence-unavailable.*\(caller-|sidecar-differs|ephemeral-container|pod-changed/s,
+      );
       expect(code).not.toBe(0);
     },
   );
