@@ -5,6 +5,7 @@ import { markdownTable, quoted } from '../support/markdown-table.ts';
 import { goldenDecision, goldenPods } from './golden-pods.ts';
 
 const [, ...rows] = markdownTable('docs/injection.md', 'Annotations');
+const decisions = goldenPods().map((golden) => ({ ...golden, decision: goldenDecision(golden) }));
 const keys = Object.keys(ANNOTATIONS) as (keyof typeof ANNOTATIONS)[];
 
 test('the document lists every annotation, what is allowed and the default, in the words of the refusal', () => {
@@ -24,11 +25,10 @@ test.each(keys)(
   (key) => {
     const schema = ANNOTATION_SCHEMAS[key];
     expect(schema.default === undefined || schema.accepts(schema.default)).toBe(true);
-    const told = goldenPods()
+    const told = decisions
       .filter(({ name }) => name.startsWith('refused-annotation-'))
-      .some((golden) => {
-        const value = golden.pod.metadata?.annotations?.[ANNOTATIONS[key]] ?? '';
-        const decision = goldenDecision(golden);
+      .some(({ pod, decision }) => {
+        const value = pod.metadata?.annotations?.[ANNOTATIONS[key]] ?? '';
         return (
           !schema.accepts(value) &&
           decision.includes(`annotation ${ANNOTATIONS[key]} is ${JSON.stringify(value)}`) &&
@@ -120,7 +120,7 @@ test.each(keys)('%s: what is allowed, to its bounds, and nothing else', (key) =>
 test('every code of a refusal is in the document, and the document has no other', () => {
   const [, ...codes] = markdownTable('docs/injection.md', 'What is refused');
   const listed = codes.flatMap(([code = '']) => quoted(code));
-  const source = goldenPods().map(goldenDecision).join('\n');
+  const source = decisions.map(({ decision }) => decision).join('\n');
   const golden = [...source.matchAll(/^ {2}code: (\S+)$/gm)].map(([, code]) => code);
   // These four are no word about one pod alone: another webhook, another user, or the webhook itself is wrong.
   const others = ['prefix-reserved', 'label-foreign', 'sidecar-missing', 'configuration-invalid'];

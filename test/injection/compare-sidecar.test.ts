@@ -5,7 +5,7 @@ import { launchedPod } from '../../injection/launched-pod.ts';
 import type { Container } from '../../injection/pod.ts';
 import { readSidecar } from '../../injection/read-sidecar.ts';
 import { TEMPLATES } from '../../injection/template.ts';
-import { INJECT_LABEL } from '../../names/labels.ts';
+import { ANNOTATIONS, INJECT_LABEL } from '../../names/labels.ts';
 import { goldenPods } from './golden-pods.ts';
 import { API_ACCESS_MOUNT, injected, LAUNCH, PROFILE, profile, stored } from './stored-pod.ts';
 import { APP_IMAGE, CONFIG, enclavePod, OWNER_KEY, SIDECAR_IMAGE } from './support.ts';
@@ -172,6 +172,27 @@ describe('compareSidecar', () => {
     expect(compareSidecar(pod, { ...COMPARISON, enclaveDomain: 'other' })).toMatchObject({
       code: 'sidecar-differs',
     });
+  });
+
+  test('refuses a sidecar that is told anything else than the annotations ask for', () => {
+    const pod = stored(injected(enclavePod()));
+    const annotated = (more: Record<string, string>) => ({
+      ...pod,
+      metadata: { ...pod.metadata, annotations: { ...pod.metadata?.annotations, ...more } },
+    });
+    expect(compareSidecar(annotated({ [ANNOTATIONS.mode]: 'http' }), COMPARISON)).toMatchObject({
+      code: 'sidecar-differs',
+      message: expect.stringContaining('mode'),
+    });
+    expect(compareSidecar(annotated({ [ANNOTATIONS.mode]: 'udp' }), COMPARISON)).toMatchObject({
+      code: 'annotation-invalid',
+    });
+    const socket = stored(injected(launchedPod(profile(), LAUNCH)));
+    const elsewhere = {
+      ...socket,
+      spec: { ...socket.spec, containers: [{ name: 'app', image: APP_IMAGE }] },
+    };
+    expect(compareSidecar(elsewhere, COMPARISON)).toMatchObject({ code: 'volume-missing' });
   });
 
   test('refuses a bare pod, a second place, an empty list of images, a changed token volume', () => {
