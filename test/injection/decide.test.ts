@@ -48,7 +48,7 @@ describe('the annotation injected', () => {
       return after.metadata?.annotations?.[INJECTED_ANNOTATION] !== noteOf(after);
     });
     expect(wrong).toEqual([]);
-    for (const roots of ['{"n":1}', '{"n":2}']) {
+    for (const roots of ['{"n":1}', '{"n":2}', `{"n":"${'A'.repeat(65_000)}"}`]) {
       const after = injected(enclavePod(), { ...CONFIG, roots });
       expect(after.metadata?.annotations?.[INJECTED_ANNOTATION]).toBe(noteOf(after));
     }
