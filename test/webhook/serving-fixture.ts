@@ -51,11 +51,18 @@ export const REVIEW = reviewOf(enclavePod());
 
 /** A webhook that serves on loopback, wired as `app` does it; close it at the end. */
 export async function serve(
-  options: { callers?: CallerRules; draining?: AbortSignal; silenceMs?: number } = {},
+  options: {
+    callers?: CallerRules;
+    draining?: AbortSignal;
+    silenceMs?: number;
+    /** The server's own, instead of one that `authority` issued. */
+    credential?: Credential;
+  } = {},
 ) {
+  const { credential = authority.issue({ dns: [NAME] }), ...settings } = options;
   const { log, lines } = recordingLogger();
   const metrics = recordingMetrics();
-  const identity = liveValue<Credential>(authority.issue({ dns: [NAME] }));
+  const identity = liveValue<Credential>(credential);
   const tls = servingTls(identity, options.callers?.clientRoots);
   const app = createWebhook({
     config: () => CONFIG,
@@ -63,7 +70,7 @@ export async function serve(
     log,
     metrics,
     https: serverTlsOptions(tls.current()),
-    ...options,
+    ...settings,
   });
   const troubles: unknown[] = [];
   reloadOnChange(app.server as unknown as Server, tls, (error) => troubles.push(error));
