@@ -14,12 +14,23 @@ type Changes = Partial<Parameters<typeof startSidecar>[1]>;
 /** A sidecar in tcp mode before an app that does this with each connection of a client (not with those of the readiness probe). */
 export async function before(handle: (socket: Socket) => void, changes: Changes = {}) {
   const agent = await agentFixture();
-  let ready = false;
-  const app = await echoApp((socket) => (ready ? handle(socket) : void socket.resume().end()));
-  const sidecar = startSidecar(agent, { upstream: String(app.port), ...changes });
-  await until(() => sidecar.health.ready().ok, 'readiness');
-  ready = true;
-  return { ...sidecar, value: (name: string) => sidecar.metrics.values.get(name) ?? 0 };
+  const forwarded = (): number =>
+    ['owner', 'grant'].reduce(
+      (sum, via) => sum + (sidecar?.metrics.values.get(`connections_total{via="${via}"}`) ?? 0),
+      0,
+    );
+  let handled = 0;
+  // Each client's connection is dialled once; what comes besides is the sidecar looking whether the app is there.
+  const app = await echoApp((socket) => {
+    if (handled >= forwarded()) return void socket.resume().end();
+    handled += 1;
+    handle(socket);
+  });
+  let sidecar: ReturnType<typeof startSidecar> | undefined;
+  const started = startSidecar(agent, { upstream: String(app.port), ...changes });
+  sidecar = started;
+  await until(() => started.health.ready().ok, 'readiness');
+  return { ...started, value: (name: string) => started.metrics.values.get(name) ?? 0 };
 }
 
 /** Reads and writes on after the other side's end. */
