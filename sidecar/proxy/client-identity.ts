@@ -29,13 +29,22 @@ function nameValue(text: string): string {
   return escaped;
 }
 
-function forwardedClientCert(socket: TLSSocket): string | undefined {
+/** The SPIFFE ID in our own certificate, which every certificate of a pod has; Node copies the certificate with each question, so one is enough. */
+export function createOwnName(): (socket: TLSSocket) => string | undefined {
+  let name: string | undefined;
+  return (socket) => {
+    if (name !== undefined) return name;
+    const own = parseCertificate(socket.getX509Certificate()?.raw ?? new Uint8Array());
+    name = own.ok ? own.value.extensions.subjectAltName?.uri[0] : undefined;
+    return name;
+  };
+}
+
+function forwardedClientCert(socket: TLSSocket, by: string | undefined): string | undefined {
   const der = peerCertificate(socket);
   if (der === undefined) return undefined;
   const client = parseCertificate(der);
   if (!client.ok) return undefined;
-  const own = parseCertificate(socket.getX509Certificate()?.raw ?? new Uint8Array());
-  const [by] = own.ok ? (own.value.extensions.subjectAltName?.uri ?? []) : [];
   const { commonName, extensions } = client.value;
   const { uri = [], dns = [] } = extensions.subjectAltName ?? {};
   // A SAN is not ours to have checked for what separates elements here.
@@ -53,12 +62,20 @@ function encodeHex(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
-/** @param tells whether the certificate was judged good: one that was not says nothing to the app */
-export function connectionFacts(enclave: string, socket: TLSSocket, tells: boolean): ConnectionFacts {
+/**
+ * @param by our own SPIFFE ID
+ * @param tells whether the certificate was judged good: one that was not says nothing to the app
+ */
+export function connectionFacts(
+  enclave: string,
+  socket: TLSSocket,
+  tells: boolean,
+  by: string | undefined,
+): ConnectionFacts {
   return {
     enclave: safe(enclave),
     address: socket.remoteAddress ?? '',
-    forwardedClientCert: tells ? forwardedClientCert(socket) : undefined,
+    forwardedClientCert: tells ? forwardedClientCert(socket, by) : undefined,
   };
 }
 

@@ -12,7 +12,12 @@ export interface HttpClient {
   readonly identity: readonly string[] | undefined;
 }
 
-export function httpClient(enclave: string, socket: TLSSocket, allowed: Allowed | undefined): HttpClient {
-  const facts = connectionFacts(enclave, socket, allowed !== undefined);
+export function httpClient(
+  enclave: string,
+  socket: TLSSocket,
+  allowed: Allowed | undefined,
+  by: string | undefined,
+): HttpClient {
+  const facts = connectionFacts(enclave, socket, allowed !== undefined, by);
   return { socket, facts, allowed, identity: allowed && identityHeaders(facts, allowed) };
 }

@@ -11,7 +11,7 @@ import type { StandingAccess } from '../access/standing-access.ts';
 import type { AccessLog } from '../log/access-log.ts';
 import { AppAgent } from './app-agent.ts';
 import { AppSessions } from './app-sessions.ts';
-import { identityHeaders } from './client-identity.ts';
+import { createOwnName, identityHeaders } from './client-identity.ts';
 import type { Exchange, Malformed } from './exchange.ts';
 import { type HttpClient, httpClient } from './http-client.ts';
 import { createHttp1Server, type Handled } from './http1-server.ts';
@@ -53,6 +53,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   const requests = metrics.counter('requests_total', 'Requests by status class.', ['class']);
   const agent = new AppAgent(upstream, limits.connectTimeout);
   const sessions = new AppSessions(upstream, limits.connectTimeout);
+  const ownName = createOwnName();
   const prefix = randomBytes(6).toString('hex');
   let count = 0;
   let running = 0;
@@ -158,7 +159,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
     serve: (socket, allowed) =>
       new Promise((resolve) => {
         socket.once('close', resolve);
-        const client = httpClient(options.enclave, socket, allowed);
+        const client = httpClient(options.enclave, socket, allowed, ownName(socket));
         server(client).serve(client);
       }),
     drain: () => {
