@@ -32,7 +32,7 @@ export interface Keeping {
 /**
  * Obtains the first certificate and renews it at two thirds of its life, for as long as the signal lets it. The old one serves until it ends, on
  * its own time: neither a hanging attempt nor a clock that was set moves that.
- * @throws what `activate` throws
+ * @throws when the port cannot be had
  */
 export async function keepCertified(keeping: Keeping): Promise<void> {
   const { check, log, clock, elapsed, sleep, signal } = keeping;
@@ -49,16 +49,19 @@ export async function keepCertified(keeping: Keeping): Promise<void> {
     else check.ok(failures === 0 ? undefined : `not renewed after ${failures} attempts: ${reason}`);
   };
 
-  /** One new certificate, after as many attempts as it takes; undefined when the signal aborted. */
+  /** One new certificate that serves, after as many attempts as it takes; undefined when the signal aborted. */
   const obtain = async (serving: boolean): Promise<Credential | undefined> => {
     for (;;) {
       try {
         const next = await keeping.obtain(signal);
         if (signal.aborted) return undefined;
         refuseIfNotValid(next, unixSeconds(clock));
+        await keeping.activate(next);
         return next;
       } catch (error) {
         if (signal.aborted) return undefined;
+        // A port that cannot be had is no matter of patience: it ends the process, and the kubelet shows why.
+        if (error instanceof Error && 'syscall' in error && error.syscall === 'listen') throw error;
         failures += 1;
         reason = explain(error);
         metrics.attempts.inc({ outcome: 'failed' });
@@ -88,8 +91,6 @@ export async function keepCertified(keeping: Keeping): Promise<void> {
     const next = await obtain(serving);
     if (next === undefined) return;
     superseded.abort();
-    // A port that cannot be had is no matter of patience: it ends the process, and the kubelet shows why.
-    await keeping.activate(next);
     const milliseconds = Math.round(elapsed() - begun);
     const steady = steadyClock(clock, elapsed);
     expired = false;

@@ -27,7 +27,7 @@ function life(issue: (wall: () => number) => Pick<Credential, 'notBefore' | 'not
   const health = createHealth();
   const metrics = recordingMetrics();
   const { log } = recordingLogger();
-  const seen = { attempts: 0, active: [] as Credential[], expired: 0, hang: false };
+  const seen = { attempts: 0, active: [] as Credential[], expired: 0, hang: false, unfit: false };
   const done = keepCertified({
     obtain: async (signal) => {
       seen.attempts += 1;
@@ -35,7 +35,10 @@ function life(issue: (wall: () => number) => Pick<Credential, 'notBefore' | 'not
       const steps = { key: 0, prove: 0, certify: 0, quote: 0 };
       return { key, steps, chain: [], request: new Uint8Array(0), ...issue(wall) };
     },
-    activate: async (credential) => void seen.active.push(credential),
+    activate: async (credential) => {
+      if (seen.unfit) throw new Error('no such context');
+      seen.active.push(credential);
+    },
     expire: () => {
       seen.expired += 1;
     },
@@ -138,6 +141,19 @@ test('an attempt that hangs does not keep an ended certificate serving', async (
   expect(seen.expired).toBe(1);
   expect(ready()).toBe(false);
   expect(line()).toContain('the certificate has expired');
+});
+
+test('a certificate that makes no TLS context is one more failed attempt: the old one serves on', async () => {
+  const { pass, seen, line, ready } = life(lasting(600));
+  await pass(10);
+  seen.unfit = true;
+  await pass(400);
+  await until('two attempts', async () => seen.attempts >= 3);
+  expect(ready()).toBe(true);
+  expect(line()).toMatch(/^certificate: ok; not renewed after \d attempts: no such context/);
+  seen.unfit = false;
+  await until('a certificate', async () => seen.active.length === 2);
+  expect(seen.expired).toBe(0);
 });
 
 test('a certificate that this clock calls invalid is not used, and not asked for in a tight loop', async () => {

@@ -137,9 +137,12 @@ describe('life', () => {
     const oldest = await dial(bind, undefined, { ...EVIDENCE, socket: elsewhere });
     const hammer = async () => {
       while (seen.size < 7) {
-        const socket = await dial(bind, undefined, EVIDENCE);
-        await ask(socket);
-        socket.destroy();
+        const socket = await dial(bind, undefined, EVIDENCE).catch((error: Error) => {
+          // On a busy machine two seconds may be over before the client has looked.
+          if (!error.message.includes('has expired')) throw error;
+        });
+        if (socket) await ask(socket);
+        socket?.destroy();
       }
     };
     await Promise.all([hammer(), hammer(), hammer()]);
