@@ -17,6 +17,7 @@ export type ServingCode =
   | 'headers-too-slow'
   | 'not-http'
   | 'handshake-failed'
+  | 'too-many-connections'
   | 'failed';
 
 /** HTTP status of the answer. The API server repeats a call that was answered with 5xx and Retry-After, and nothing else. */
@@ -36,6 +37,7 @@ export const STATUS: Readonly<Record<ServingCode, number>> = {
   'headers-too-slow': 408,
   'not-http': 400,
   'handshake-failed': 400,
+  'too-many-connections': 503,
   failed: 500,
 };
 

@@ -11,7 +11,7 @@ export interface Connections {
  * Bounds a server's connections. When there are too many, the oldest goes that has had no answered review yet, so that strangers who hold
  * connections never push out an API server that works; when all have had one, the newest goes.
  */
-export function limitConnections(server: Server, most: number): Connections {
+export function limitConnections(server: Server, most: number, onTooMany: () => void): Connections {
   const open = new Map<string, Socket>();
   /** Keys of `open`, oldest first. */
   const unproven = new Set<string>();
@@ -24,6 +24,7 @@ export function limitConnections(server: Server, most: number): Connections {
       unproven.delete(key);
     });
     if (open.size <= most) return;
+    onTooMany();
     const [oldest = key] = unproven;
     open.get(oldest)?.destroy();
   });

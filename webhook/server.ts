@@ -63,7 +63,9 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
     },
   });
   const server = app.server as Server;
-  const connections = limitConnections(server, MAX_CONNECTIONS);
+  const connections = limitConnections(server, MAX_CONNECTIONS, () =>
+    rejected.inc({ code: 'too-many-connections' }),
+  );
   // What asks for nothing, or speaks no HTTP yet, would hold the end of the process up.
   app.addHook('preClose', (done) => {
     setTimeout(connections.cut, LAST_REQUESTS_MS).unref();

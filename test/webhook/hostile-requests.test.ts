@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodePem } from '../../formats/x509/pem.ts';
+import { STATUS } from '../../webhook/code.ts';
 import { limitConnections } from '../../webhook/connections.ts';
 import { BODY_LIMIT, createBodyReader, deadlineOf } from '../../webhook/read-body.ts';
 import { enclavePod } from '../injection/support.ts';
@@ -44,6 +46,11 @@ async function raw(
 
 const head = (length: number | string, path = '/mutate?timeout=10s') =>
   `POST ${path} HTTP/1.1\r\nhost: ${NAME}\r\ncontent-type: application/json\r\n${typeof length === 'number' ? `content-length: ${length}` : length}\r\n\r\n`;
+
+test('every reason for which there is no review stands in the page for operators', () => {
+  const page = readFileSync('docs/injection.md', 'utf8');
+  expect(Object.keys(STATUS).filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
+});
 
 describe('what is no review', () => {
   test('is answered with a reason, and counted', async () => {
@@ -189,7 +196,10 @@ describe('hostile JSON', () => {
 describe('strangers', () => {
   test('who hold connections do not push out one that works', async () => {
     const server = createServer();
-    const { proven } = limitConnections(server, 3);
+    let ended = 0;
+    const { proven } = limitConnections(server, 3, () => {
+      ended += 1;
+    });
     const sockets: Socket[] = [];
     server.on('connection', (socket) => sockets.push(socket.on('error', () => undefined)));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -215,6 +225,7 @@ describe('strangers', () => {
     const newest = await dial();
     if (!newest.closed) await once(newest, 'close');
     expect(works.closed).toBe(false);
+    expect(ended).toBe(2);
   });
 
   test('who send many bodies at once meet a bound, which is given back', async () => {
