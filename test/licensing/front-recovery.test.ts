@@ -8,6 +8,9 @@ import {
   startFrontFixture,
 } from '../support/front-fixture.ts';
 
+/** What front does by itself takes as long as the machine is busy. */
+const settled = <T>(look: () => T | Promise<T>): Promise<T> => vi.waitFor(look, 15_000);
+
 let fixture: FrontFixture;
 async function start(limits: FrontLimits = {}) {
   fixture = await startFrontFixture(limits);
@@ -46,12 +49,10 @@ describe('the launcher dies', () => {
     });
     launching.catch(() => undefined);
     const { store } = fixture.front;
-    await vi.waitFor(
-      async () =>
-        expect(await store.enclavesIn(['failing'])).toMatchObject([
-          { reasonCode: 'launch-timeout', reason: expect.stringMatching(/last phase reached was started/) },
-        ]),
-      { timeout: 5000 },
+    await settled(async () =>
+      expect(await store.enclavesIn(['failing'])).toMatchObject([
+        { reasonCode: 'launch-timeout', reason: expect.stringMatching(/last phase reached was started/) },
+      ]),
     );
     expect(await store.seatsTaken()).toBe(1);
     expect(fixture.launcher.pods.size).toBe(1);
@@ -71,7 +72,7 @@ describe('front dies', () => {
       if (phase === at) void fixture.restart().then(() => fixture.launcher.release());
     });
     await expect(cut).rejects.toMatchObject({ status: 'UNAVAILABLE' });
-    await vi.waitFor(async () => expect(await fixture.front.store.enclavesIn(['ready'])).toHaveLength(1));
+    await settled(async () => expect(await fixture.front.store.enclavesIn(['ready'])).toHaveLength(1));
     const { enclave, result } = await follow(fixture.client().launch(request, ada));
     expect(result.enclave?.id).toBe(enclave);
     expect([...fixture.launcher.pods]).toEqual([enclave]);
@@ -84,12 +85,12 @@ describe('front dies', () => {
     fixture.launcher.failStops = true;
     const stopping = fixture.client().stopEnclave({ id: enclave }, ada);
     stopping.catch(() => undefined);
-    await vi.waitFor(async () =>
+    await settled(async () =>
       expect((await fixture.front.store.findEnclave(enclave))?.state).toBe('stopping'),
     );
     await fixture.restart();
     fixture.launcher.failStops = false;
-    await vi.waitFor(async () =>
+    await settled(async () =>
       expect((await fixture.front.store.findEnclave(enclave))?.state).toBe('stopped'),
     );
     expect(fixture.launcher.pods.size).toBe(0);
@@ -105,7 +106,7 @@ test('pods without a seat are removed, and seats without a pod are freed', async
   expect(fixture.metrics.values.get('orphans_removed_total{}')).toBe(1);
   fixture.launcher.pods.clear();
   await fixture.front.launches.reconcile();
-  await vi.waitFor(async () =>
+  await settled(async () =>
     expect(await fixture.front.store.findEnclave(enclave)).toMatchObject({
       state: 'failed',
       reasonCode: 'pod-gone',
