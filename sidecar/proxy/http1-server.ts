@@ -98,6 +98,11 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
     const connection = socket instanceof TLSSocket ? connections.get(socket) : undefined;
     if (connection === undefined) return void socket.destroy();
     clearTimeout(connection.impatience);
+    // Node has let go of the connection by now: an answer before this one could not be written to its end.
+    if (upgrade !== undefined && connection.current !== undefined) {
+      socket.destroy();
+      return;
+    }
     const exchange = new Http1Exchange(incoming, response, upgrade);
     if (connection.current === undefined) {
       begin(connection, exchange);

@@ -109,6 +109,15 @@ test('an app that agrees to no WebSocket answers as ever; whoever asks for anoth
   expect(app.requests).toHaveLength(1);
 });
 
+test('a WebSocket that is asked for before the answer to another request ends the connection', async () => {
+  const { bind, state } = await socketEnclave();
+  const socket = await dial(bind, userCredential(owner));
+  const ended = new Promise((resolve) => socket.once('close', resolve));
+  socket.write(`GET / HTTP/1.1\r\nhost: e\r\n\r\nGET /ws HTTP/1.1\r\n${UPGRADE}\r\n`);
+  await ended;
+  expect(state.headers).toEqual([]);
+});
+
 test('a WebSocket ends with its token', async () => {
   const { agent, bind, metrics, state } = await socketEnclave({ auth: 'jwt', ownerKey: undefined });
   const { tokenKeys, token } = await tokenIssuer();
