@@ -38,16 +38,22 @@ export async function certificate(
     endpoint: '',
     serverName: '',
   };
+  let grantedBy: string | undefined;
   if (flags.grant !== undefined) {
-    const { grant, signature, ...hints } = readGrant(workspace, enclave, flags.grant);
+    const read = readGrant(workspace, enclave, flags.grant);
+    const { grant, signature, ...hints } = read.file;
     store.saveRecord({ ...known, ...hints, grant: storedGrant(grant, signature) });
+    grantedBy = read.ownerKeySha256;
   } else if (store.record(enclave) === undefined && store.key(enclave) !== undefined) store.saveRecord(known);
   await withFront(workspace, async (client, pinned) => {
     const trust = await newestTrust(workspace, client, pinned);
     const { notAfter } = await ownCredential(workspace, { client, pinned, trust, enclave, always: true });
     const folder = store.folder(enclave);
     const files = { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') };
-    output.result({ ok: true, enclave, notAfter: isoTime(notAfter), ...files }, [
+    const by = grantedBy === undefined ? {} : { grantedBy };
+    output.result({ ok: true, enclave, notAfter: isoTime(notAfter), ...files, ...by }, [
+      // Whoever gives the grant is who the enclave belongs to: the one thing that the evidence cannot know.
+      ...(grantedBy === undefined ? [] : [`granted by the owner key ${grantedBy}`]),
       `certificate for ${enclave} until ${isoTime(notAfter)}`,
       files.certificate,
       files.key,
@@ -68,7 +74,11 @@ function readKey(path: string) {
 }
 
 /** A grant for this enclave and the key that is held. Who signed it, the certificate service judges. @throws Failure */
-function readGrant(workspace: Workspace, enclave: string, path: string): GrantFile {
+function readGrant(
+  workspace: Workspace,
+  enclave: string,
+  path: string,
+): { readonly file: GrantFile; readonly ownerKeySha256: string } {
   const no = (message: string, remedy = 'ask the owner of the enclave for another grant') =>
     usage('grant-invalid', `${path}: ${message}`, remedy);
   const file = parseGrantFile(readFileSync(path));
@@ -81,5 +91,5 @@ function readGrant(workspace: Workspace, enclave: string, path: string): GrantFi
     throw no(`it is for the enclave ${granted}`, `enclavectl certificate ${granted} --grant FILE`);
   if (key !== own) throw no(`it is for the key ${key}, the one that is held is ${own}`);
   if (notAfter <= workspace.now()) throw no(`it ended at ${isoTime(notAfter)}`);
-  return file.value;
+  return { file: file.value, ownerKeySha256: keySha256({ spki: parsed.value.ownerKey }) };
 }

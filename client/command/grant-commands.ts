@@ -65,10 +65,11 @@ export async function grant(workspace: Workspace, enclave: string, flags: GrantF
   };
   writeFileSync(path, formatGrantFile(file), { flag: 'wx' });
   const until = isoTime(granted.notAfter);
-  workspace.output.result({ ok: true, ...granted, notAfter: until, file: path }, [
+  const by = keySha256(owner);
+  workspace.output.result({ ok: true, ...granted, notAfter: until, file: path, grantedBy: by }, [
     `${granted.user} may connect to ${enclave} with the key ${granted.keySha256} until ${until}`,
     path,
-    `for them: enclavectl certificate ${enclave} --grant FILE, then enclavectl connect ${enclave}`,
+    `for them: enclavectl certificate ${enclave} --grant FILE shows the owner key ${by}; then enclavectl connect ${enclave}`,
   ]);
 }
 

@@ -120,6 +120,23 @@ test('an owner key is never replaced: not one that launched, not one that was ce
   expect(await keyOf(alice)).toBe(hash);
 });
 
+test('whoever grants is named by their key on both sides, on any curve, and whatever the user is called', async () => {
+  const key = generateKey('p384');
+  writeFileSync(join(folder(alice), 'key.pem'), key.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  await bob.run('key', ENCLAVE, '--new');
+  await logIn(bob);
+  const file = join(alice.home, 'g');
+  const user = 'Zo\u00eb \u{1F600}';
+  const flags = ['--key-sha256', await keyOf(bob), '--user', user, '--for', '1h', '--out', file, '--json'];
+  expect(answer(await alice.run('grant', ENCLAVE, ...flags))).toMatchObject({
+    user,
+    grantedBy: hex(key.spki),
+  });
+  expect(opened(file)).toMatchObject({ ok: true, value: { user } });
+  const shown = await bob.run('certificate', ENCLAVE, '--grant', file);
+  expect(shown.out, shown.err).toContain(`granted by the owner key ${hex(key.spki)}`);
+});
+
 test('the key of a grant: PEM of a public key, a private key, or what is no key', async () => {
   const key = generateKey('p384');
   const pem = (type: 'public' | 'private'): string =>
