@@ -11,12 +11,13 @@ import { type Attempt, type Caller, NODE } from './attempt.ts';
 import {
   ATTESTED_NODE,
   KEPT_POLICY,
+  OTHER_POLICY,
   READ_OF_KUBELET,
   TAKEN_OF_CLUSTER,
   USER_REQUEST,
-  WARNED,
 } from './cluster-requests.ts';
 import { must, type PolicyServer, policyName, said, startPolicyServer } from './policy-server.ts';
+import { WARNED } from './template-requests.ts';
 
 let server: PolicyServer;
 const as = (caller: Caller): ApiClient => server.as(caller);
@@ -73,7 +74,7 @@ function onTheRealOne(): void {
     for (const pod of [enclave('web'), enclave('waiting'), placed, bare('other')])
       await must(admin().post(pods('shop'), pod));
     await must(send(LAUNCHED));
-    for (const attempt of [USER_REQUEST, KEPT_POLICY, ATTESTED_NODE]) await must(send(attempt));
+    for (const attempt of [USER_REQUEST, KEPT_POLICY, OTHER_POLICY, ATTESTED_NODE]) await must(send(attempt));
     for (const [first] of Object.values(REFUSED))
       await until(
         `${first?.what} is refused`,

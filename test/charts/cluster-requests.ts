@@ -12,11 +12,10 @@ import {
 import { SIGNERS } from '../../names/signers.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
-import { APP_IMAGE } from '../injection/support.ts';
 import { type Attempt, type Caller, type Members, NODE } from './attempt.ts';
 
-const DRY = '?dryRun=All';
-const post = (what: string, as: Caller, path: string, body: unknown): Attempt => ({
+export const DRY = '?dryRun=All';
+export const post = (what: string, as: Caller, path: string, body: unknown): Attempt => ({
   what,
   as,
   method: 'post',
@@ -80,6 +79,13 @@ const closing: Members = {
     ingress: [{ ports: [{ port: 8443 }, { port: 9464 }] }],
   },
 };
+/** Somebody's own beside it. */
+export const OTHER_POLICY = post(
+  'somebody closes all',
+  'admin',
+  '/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies',
+  { metadata: { name: 'theirs' }, spec: { podSelector: {}, policyTypes: ['Ingress'] } },
+);
 const ofWebhook = (
   what: string,
   method: 'merge' | 'delete',
@@ -217,55 +223,6 @@ export const REFUSED_OF_CLUSTER: Readonly<Record<string, readonly Attempt[]>> = 
   ],
 };
 
-const template = (metadata: Members, image: string): Members => ({
-  metadata: { ...metadata, labels: { app: 'x', ...(metadata['labels'] as Members | undefined) } },
-  spec: { containers: [{ name: 'app', image }], restartPolicy: 'Always' },
-});
-const deployment = (metadata: Members, of: Members): Members => ({
-  metadata: { name: 'attempt', ...metadata },
-  spec: { selector: { matchLabels: { app: 'x' } }, template: of },
-});
-const deploy = (what: string, body: unknown, says: RegExp): Attempt & { readonly says: RegExp } => ({
-  ...post(what, 'admin', `/apis/apps/v1/namespaces/shop/deployments${DRY}`, body),
-  says,
-});
-const mine = { labels: { [INJECT_LABEL]: 'enabled' } };
-const cronJob = (of: Members): Members => ({
-  metadata: { name: 'attempt' },
-  spec: {
-    schedule: '@daily',
-    jobTemplate: {
-      spec: { template: { ...of, spec: { ...(of['spec'] as Members), restartPolicy: 'Never' } } },
-    },
-  },
-});
-
-/** Templates whose pods would be refused where nobody looks. */
-export const WARNED: readonly (Attempt & { readonly says: RegExp })[] = [
-  deploy(
-    'a launched enclave’s label',
-    deployment({}, template({ labels: { [ENCLAVE_LABEL]: 'e' } }, APP_IMAGE)),
-    /set by the launcher alone\. Write /,
-  ),
-  deploy(
-    'the label on the Deployment itself',
-    deployment(mine, template({}, APP_IMAGE)),
-    /inject: counts on pods alone\. Write it/,
-  ),
-  deploy(
-    'an annotation on the Deployment itself',
-    deployment({ annotations: { [`${LABEL_PREFIX}mode`]: 'tcp' } }, template(mine, APP_IMAGE)),
-    /mode: counts on pods alone\. Write it/,
-  ),
-  deploy('an image by tag', deployment({}, template(mine, 'app:1')), /not pinned by digest: app:1\. Write/),
-  {
-    ...deploy('a CronJob', cronJob(template(mine, 'app:2')), /not pinned by digest: app:2\. Write/),
-    path: `/apis/batch/v1/namespaces/shop/cronjobs${DRY}`,
-  },
-  deploy('nothing, where all is well', deployment(mine, template(mine, APP_IMAGE)), /^$/),
-  deploy('nothing, where there is no enclave', deployment({}, template({}, 'app:1')), /^$/),
-];
-
 /** What a cluster does all day, beside those. */
 export const TAKEN_OF_CLUSTER: readonly Attempt[] = [
   post('a driver with audiences of its own', 'admin', DRIVERS, driver('other')),
@@ -294,6 +251,13 @@ export const TAKEN_OF_CLUSTER: readonly Attempt[] = [
     metadata: { annotations: { [RETIRED_KEYS_ANNOTATION]: 'ab'.repeat(32) } },
   }),
   { what: 'an operator removes a node', as: 'admin', method: 'delete', path: `${NODES}/n1${DRY}` },
+  {
+    ...ofWebhook('somebody changes their own', 'merge', {
+      spec: { podSelector: { matchLabels: { a: 'b' } } },
+    }),
+    path: policies('shop').replace('?', '/theirs?'),
+  },
+  { ...ofWebhook('somebody deletes their own', 'delete'), path: policies('shop').replace('?', '/theirs?') },
   ofWebhook('what a network plugin writes on it', 'merge', { metadata: { finalizers: ['example.org/x'] } }),
   ofWebhook('the webhook changes its own', 'merge', { spec: { ingress: [{}] } }, 'webhook'),
   ofWebhook('the webhook deletes its own', 'delete', undefined, 'webhook'),
