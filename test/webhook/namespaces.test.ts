@@ -12,6 +12,7 @@ import {
 } from '../../platform/kube/resources.ts';
 import { serverTlsOptions } from '../../platform/tls/server-options.ts';
 import { EnclavePods } from '../../webhook/keeper/enclave-pods.ts';
+import { readNamespaceReview } from '../../webhook/keeper/namespace-review.ts';
 import { type Census, judgeNamespace } from '../../webhook/keeper/namespace-rule.ts';
 import { createWebhook } from '../../webhook/server.ts';
 import { RELEASE, startTestCluster, type TestCluster } from '../certs/cluster.ts';
@@ -179,6 +180,42 @@ test('the decision alone: which change is asked about, and that an excluded name
     [on, {}, 'kube-system'],
   ] as const)
     expect(judge(before, after, name).ok).toBe(true);
+});
+
+test('what is no review of a namespace is none; nothing but an update is judged', () => {
+  const request = {
+    uid: 'u',
+    operation: 'UPDATE',
+    name: 'shop',
+    resource: { group: '', version: 'v1', resource: 'namespaces' },
+    object: { metadata: { name: 'shop' } },
+    oldObject: { metadata: { name: 'shop', labels: { [INJECTION_LABEL]: 'enabled' } } },
+  };
+  const read = (change: object) =>
+    readNamespaceReview({
+      apiVersion: 'admission.k8s.io/v1',
+      kind: 'AdmissionReview',
+      request: { ...request, ...change },
+    });
+  expect(read({})?.change).toEqual({ name: 'shop', before: { [INJECTION_LABEL]: 'enabled' }, after: {} });
+  for (const operation of ['CREATE', 'DELETE', 'CONNECT'])
+    expect(read({ operation, object: null })).toEqual({ uid: 'u', change: undefined });
+  for (const change of [
+    { object: null },
+    { oldObject: null },
+    { oldObject: 'x' },
+    { name: 5 },
+    { uid: undefined },
+    { operation: 5 },
+    { resource: { group: '', resource: 'pods' } },
+    { resource: { group: 'x', resource: 'namespaces' } },
+  ])
+    expect(read(change), JSON.stringify(change)).toBeUndefined();
+  for (const body of [undefined, null, 5, '', [], {}, { kind: 'AdmissionReview' }])
+    expect(readNamespaceReview(body)).toBeUndefined();
+  // Labels that are none are no labels: the label is gone.
+  for (const labels of [null, 5, [], {}])
+    expect(read({ object: { metadata: { labels } } })?.change?.after[INJECTION_LABEL]).toBeUndefined();
 });
 
 test('a webhook that is down keeps the label; other updates it is not asked about', async () => {
