@@ -163,7 +163,8 @@ test('what is no trust document at all: huge, endless, cut off, garbage; the one
     link.close();
   });
   const version = () => trust.current().document?.version;
-  await until(() => version() === 1, 'the first document');
+  const asked = () => agent.calls.filter(({ path }) => path === '/v1/trust').length;
+  await until(() => version() === 1 && asked() >= 2, 'the first document, and the poll that is held');
   const body = encodeSignedTrustDocument(signedTrust(trustDocument(9)));
   const hostile: NonNullable<FakeAgent['trustAnswer']>[] = [
     (response) => void response.writeHead(200).end(Buffer.alloc(2_000_000)),
@@ -180,7 +181,6 @@ test('what is no trust document at all: huge, endless, cut off, garbage; the one
     (response) => void response.writeHead(200).end('{}'),
     (response) => void response.writeHead(302, { location: 'https://127.0.0.1/' }).end(),
   ];
-  const asked = () => agent.calls.filter(({ path }) => path === '/v1/trust').length;
   for (const answer of hostile) {
     const before = asked();
     agent.trustAnswer = answer;
