@@ -1,36 +1,27 @@
 import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { answerOf, dialHttp2, httpEnclave } from './http-fixture.ts';
+import {
+  CONTINUATION,
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  HEADERS,
+  literal,
+  PING,
+  PREFACE,
+  PRIORITY,
+  RST_STREAM,
+  requestHead,
+  SETTINGS,
+} from './http2-frames.ts';
 import { dial, undoAll, until } from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
 
-/** Frame types and flags of RFC 9113, 6. */
-const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION] = [0, 1, 3, 4, 6, 9];
-const [END_STREAM, END_HEADERS] = [1, 4];
-
-function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-/** HPACK (RFC 7541): GET, https, "/", then ":authority: e" as a literal. */
-const GET = Buffer.from([0x82, 0x87, 0x84, 0x01, 1, 0x65]);
-const PREFACE = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(SETTINGS, 0, 0)]);
-
-function literal(name: string, value: string): Buffer {
-  return Buffer.concat([
-    Buffer.from([0, name.length]),
-    Buffer.from(name),
-    Buffer.from([value.length]),
-    Buffer.from(value),
-  ]);
-}
+const GET = requestHead();
 
 interface Frame {
   readonly type: number;
@@ -170,7 +161,7 @@ test.each([
   ['settings', 20_000, () => frame(SETTINGS, 0, 0, Buffer.from([0, 3, 0, 0, 0, 1]))],
   ['pings', 200_000, () => frame(PING, 0, 0, Buffer.alloc(8))],
   ['empty data', 200_000, (i: number) => (i === 0 ? frame(HEADERS, END_HEADERS, 1, GET) : frame(DATA, 0, 1))],
-  ['priorities', 200_000, (i: number) => frame(2, 0, 2 * i + 1, Buffer.from([0, 0, 0, 0, 1]))],
+  ['priorities', 200_000, (i: number) => frame(PRIORITY, 0, 2 * i + 1, Buffer.from([0, 0, 0, 0, 1]))],
 ])('a flood of %s ends its connection, or costs no memory; others are served', async (_what, most, next) => {
   const { app, bind } = await httpEnclave();
   const { socket } = await rawHttp2(bind);
@@ -215,7 +206,7 @@ test('an answer before the end of the request is whole', async () => {
   socket.write(frame(HEADERS, END_HEADERS, 1, GET));
   socket.write(frame(DATA, 0, 1, Buffer.alloc(1000)));
   await until(() => frames.some(({ type }) => type === RST_STREAM), 'the client is told to stop');
-  const own = frames.filter(({ type }) => [DATA, HEADERS, RST_STREAM].includes(type));
+  const own = frames.filter(({ type }) => type === DATA || type === HEADERS || type === RST_STREAM);
   expect(own.map(({ type }) => type)).toEqual([HEADERS, DATA, DATA, RST_STREAM]);
   expect(own.at(-2)?.flags).toBe(END_STREAM);
   expect(own.at(-1)?.code).toBe(0);
