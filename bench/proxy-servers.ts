@@ -29,8 +29,8 @@ export const SERVER_CORE = '0';
 const CONNECTIONS = 8000;
 const PORT = 8443;
 
-/** What Debian must have. @throws an error that says what to install */
-export function requireTools(): void {
+/** What is not installed, as a sentence that says what to do; undefined when all is there. */
+export function missingTools(): string | undefined {
   const missing = (['haproxy', 'stunnel4', 'taskset'] as const).filter((tool) => {
     try {
       execFileSync('sh', ['-c', `command -v ${tool}`], { stdio: 'ignore' });
@@ -39,10 +39,9 @@ export function requireTools(): void {
       return true;
     }
   });
-  if (missing.length > 0)
-    throw new Error(
-      `missing: ${missing.join(', ')}. This bench compares with Debian's own: apt-get install --no-install-recommends haproxy stunnel4 util-linux`,
-    );
+  return missing.length === 0
+    ? undefined
+    : `proxy: missing ${missing.join(', ')}; run: apt-get install --no-install-recommends haproxy stunnel4 util-linux`;
 }
 
 async function start(

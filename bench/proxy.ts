@@ -10,8 +10,8 @@ import { startFakeAgent } from '../test/sidecar/fake-agent.ts';
 import { authorities, owner, SERVER_NAME, userCredential } from '../test/sidecar/trust-fixture.ts';
 import { median } from './figures.ts';
 import {
+  missingTools,
   type ProxyProcess,
-  requireTools,
   startHaproxy,
   startSidecar,
   startStunnel,
@@ -24,7 +24,7 @@ const ROUNDS = 5;
 const REQUESTS = { connections: 32, ms: 1200 };
 const HANDSHAKES = { connections: 8, ms: 800 };
 const BULK_BYTES = 256 * 2 ** 20;
-const IDLE = 4000;
+const IDLE = 3000;
 
 interface Load {
   readonly appPort: number;
@@ -117,7 +117,12 @@ async function idle(load: Load, proxies: readonly ProxyProcess[]): Promise<void>
 
 /** Prints Markdown tables; the first row of each is the floor. */
 export async function benchProxy(): Promise<void> {
-  requireTools();
+  const missing = missingTools();
+  if (missing !== undefined) {
+    console.error(missing);
+    process.exitCode = 2;
+    return;
+  }
   const folder = mkdtempSync(join(tmpdir(), 'bench-proxy-'));
   const agent = await startFakeAgent('127.72.0.1');
   const load = await startLoad();
