@@ -96,14 +96,16 @@ describe('a clear-text connection to the app past the sidecar', () => {
 
   test('an app that can be reached so is handed to nobody', async () => {
     const { world, alice } = bypass;
+    // Pods of the development cluster share the machine's ports where they ask for every address.
+    const port = 20_000 + (process.pid % 10_000);
     const { spec } = profileObject(world.environment) as { spec: object };
     const profile = {
       ...profileObject(world.environment),
       metadata: { name: 'open', namespace: ENCLAVE_NAMESPACE },
       spec: {
         ...spec,
-        upstream: 'pod:28080',
-        args: ['--port=28080', '--host=0.0.0.0'],
+        upstream: `pod:${port}`,
+        args: [`--port=${port}`, '--host=0.0.0.0'],
       },
     };
     await world.environment.kubectl(['apply', '-f', '-'], JSON.stringify(profile));
