@@ -19,6 +19,7 @@ const ROUND_MS = 1500;
 const OPEN_LOOP = { perSecond: 1000, connections: 64, ms: 8000 };
 const LARGE_REQUESTS = 30;
 const MEMORY_CONNECTIONS = 64;
+const MEMORY_MS = 20_000;
 /** As large as those of a cluster. */
 const ROOTS = rootsToJson({
   system: [createTestAuthority().root],
@@ -191,7 +192,7 @@ export async function benchWebhook(long: boolean): Promise<void> {
     });
     rows.push(['review of a 1 MB pod, median', `${at(large.latencies, 0.5).toFixed(1)} ms`, '25 ms']);
     rows.push(['review of a 1 MB pod, worst', `${at(large.latencies, 1).toFixed(1)} ms`, '']);
-    rows.push(...(await memory(bench, small, long ? 1_000_000 : 100_000)));
+    rows.push(...(await memory(bench, small, long)));
     console.log('| admission review | | budget |\n|---|---|---|');
     for (const row of rows) console.log(`| ${row.join(' | ')} |`);
   } finally {
@@ -239,16 +240,19 @@ function decideUs(pod: Pod, owners: boolean): number {
   return median(rounds);
 }
 
-async function memory(bench: Bench, body: string, requests: number): Promise<[string, string, string][]> {
+async function memory(bench: Bench, body: string, long: boolean): Promise<[string, string, string][]> {
   const task = { body, connections: MEMORY_CONNECTIONS };
-  // The heap's young generation and the allocator's arenas take that long to reach their size.
-  await bench.run('webhook', { ...task, requests: Math.max(100_000, requests * 0.3) });
+  // The heap's young generation and the allocator's arenas take long to reach their size.
+  await bench.run('webhook', { ...task, ms: long ? 3 * MEMORY_MS : MEMORY_MS });
   const before = await bench.report('webhook');
-  await bench.run('webhook', { ...task, requests });
+  const { done } = await bench.run('webhook', {
+    ...task,
+    ...(long ? { requests: 1_000_000 } : { ms: MEMORY_MS }),
+  });
   const after = await bench.report('webhook');
   const of = (name: 'heapBytes' | 'residentBytes') =>
     `${(before[name] / 2 ** 20).toFixed(1)} -> ${(after[name] / 2 ** 20).toFixed(1)} MB`;
-  const what = `${requests.toLocaleString('en')} reviews through HTTPS`;
+  const what = `${done.toLocaleString('en')} reviews through HTTPS`;
   return [
     [`heap before and after ${what}`, of('heapBytes'), 'no change'],
     [`resident before and after ${what}`, of('residentBytes'), 'no change'],
