@@ -31,6 +31,8 @@ interface Reviewed {
   readonly of?: Readonly<Record<string, string | undefined>>;
 }
 
+/** Of names in the log; no object's is longer. */
+const MAX_NAME = 253;
 const NO_CENSUS: Census = { current: () => false, running: () => [] };
 
 /**
@@ -116,7 +118,9 @@ function judgesOf(settings: ReviewSettings): Record<Endpoint, (body: unknown) =>
 }
 
 function podOf({ namespace, pod }: AdmissionRequest): Readonly<Record<string, string | undefined>> {
-  return { namespace, pod: pod.metadata?.name ?? pod.metadata?.generateName ?? undefined };
+  const name = pod.metadata?.name ?? pod.metadata?.generateName;
+  // Nobody has bounded it yet: API servers look at names after their webhooks.
+  return { namespace, pod: typeof name === 'string' ? name.slice(0, MAX_NAME) : undefined };
 }
 
 function refused(uid: string, refusal: Refusal, of: Readonly<Record<string, string | undefined>>): Reviewed {

@@ -6,6 +6,8 @@ const HARMLESS = /^(tokenFile|passwordFile|tokenName|secretName|tokenKeys|keySha
 /** Secrets inside texts: bearer tokens, JWTs, PEM private keys. */
 const IN_TEXT =
   /Bearer\s+[\w.~+/=-]+|\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g;
+/** Of a text that is written. Looking for secrets in a long one that is made for it takes minutes. */
+const MAX_TEXT = 8192;
 const MAX_DEPTH = 6;
 const MAX_ITEMS = 100;
 
@@ -31,7 +33,8 @@ export function redact(value: unknown, depth = 0): unknown {
 }
 
 export function redactText(text: string): string {
-  return text.replace(IN_TEXT, '[redacted]');
+  const whole = text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}…`;
+  return whole.replace(IN_TEXT, '[redacted]');
 }
 
 function redactError(error: Error, depth: number): object {

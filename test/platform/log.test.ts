@@ -44,3 +44,13 @@ test('a circular or deep value does not stop the line', () => {
   log.warn(loop, 'loop');
   expect(lines).toHaveLength(1);
 });
+
+test('a long text is cut before anything is looked for in it', () => {
+  const { log, lines } = recordingLogger();
+  const begun = performance.now();
+  // Each `eyJ` could be the start of a token that never ends.
+  log.info({ name: `Bearer ${jwt} ${'-eyJAAAAA'.repeat(20_000)}` }, '-eyJAAAAA'.repeat(20_000));
+  expect(performance.now() - begun).toBeLessThan(3_000);
+  expect(lines.join('').length).toBeLessThan(20_000);
+  expect(lines.join('')).not.toContain(jwt);
+});

@@ -7,7 +7,7 @@ import { encodePem } from '../../formats/x509/pem.ts';
 import { STATUS } from '../../webhook/code.ts';
 import { limitConnections } from '../../webhook/connections.ts';
 import { BODY_LIMIT, createBodyReader, deadlineOf } from '../../webhook/read-body.ts';
-import { enclavePod } from '../injection/support.ts';
+import { APP_IMAGE, enclavePod } from '../injection/support.ts';
 import { until } from '../support/until.ts';
 import { authority, NAME, REVIEW, reviewOf, serve } from './serving-fixture.ts';
 
@@ -51,6 +51,11 @@ test('every reason for which there is no review stands in the page for operators
   const page = readFileSync('docs/injection.md', 'utf8');
   expect(Object.keys(STATUS).filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
 });
+
+const LONG_NAME = {
+  ...enclavePod({}, {}, { 'enclave-licensing.dev/inject': 'no' }).metadata,
+  name: '-eyJAAAAA'.repeat(15_000),
+};
 
 describe('what is no review', () => {
   test('is answered with a reason, and counted', async () => {
@@ -193,6 +198,35 @@ describe('hostile JSON', () => {
   });
 });
 
+describe('a pod made to keep the webhook busy', () => {
+  const socket = { 'enclave-licensing.dev/upstream': 'unix:/run/enclave/app.sock' };
+  test.each<[string, object]>([
+    [
+      'by a mount path of slashes',
+      enclavePod(socket, {
+        containers: [
+          {
+            name: 'app',
+            image: APP_IMAGE,
+            volumeMounts: [{ name: 'run', mountPath: `${'/'.repeat(150_000)}a` }],
+          },
+        ],
+      }),
+    ],
+    ['by a name that looks like tokens', { ...enclavePod(), metadata: LONG_NAME }],
+  ])('%s is answered at once', async (_how, pod) => {
+    const { call, lines } = await start();
+    const begun = performance.now();
+    for (const path of ['/mutate', '/validate'])
+      expect(await call({ path, body: reviewOf(pod) })).toMatchObject({
+        status: 200,
+        body: { response: { allowed: false } },
+      });
+    expect(performance.now() - begun).toBeLessThan(3_000);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(1_000);
+  });
+});
+
 describe('strangers', () => {
   test('who hold connections do not push out one that works', async () => {
     const server = createServer();
@@ -226,6 +260,21 @@ describe('strangers', () => {
     if (!newest.closed) await once(newest, 'close');
     expect(works.closed).toBe(false);
     expect(ended).toBe(2);
+  });
+
+  test('who send a body byte by byte cost no more than its length', async () => {
+    const { EventEmitter } = await import('node:events');
+    const stream = Object.assign(new EventEmitter(), { headers: {}, url: '/' });
+    const body = new Promise<Buffer | string>((resolve) =>
+      createBodyReader()(stream as never, (result) => resolve(result.ok ? result.value : result.code)),
+    );
+    const sent = Buffer.from(REVIEW.padEnd(1_000_000));
+    const before = process.memoryUsage().heapUsed;
+    // As Node's parser hands out chunks: views of what it has read.
+    for (let at = 0; at < sent.length; at += 1) stream.emit('data', sent.subarray(at, at + 1));
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 2 ** 20);
+    stream.emit('end');
+    expect(sent.equals((await body) as Buffer)).toBe(true);
   });
 
   test('who send many bodies at once meet a bound, which is given back', async () => {
