@@ -37,7 +37,8 @@ function normal(value: unknown): Json | undefined {
   if (isMembers(value)) {
     const members: [string, Json][] = [];
     for (const [name, member] of Object.entries(value)) {
-      if (DEFAULTS[name]?.includes(member)) continue;
+      // Some names are their author's (a driver's attributes): none of them is inherited.
+      if (Object.hasOwn(DEFAULTS, name) && DEFAULTS[name]?.includes(member)) continue;
       const normalised = name === 'sizeLimit' || name === 'divisor' ? quantity(member) : normal(member);
       if (normalised !== undefined) members.push([name, normalised]);
     }

@@ -31,6 +31,16 @@ describe('specSha256', () => {
     `);
   });
 
+  test('takes any name in what an author names, also one that every object has', () => {
+    const spec = stored(injected(launchedPod(profile(), LAUNCH))).spec ?? {};
+    const hashes = ['constructor', 'toString', '__proto__', 'x'].map((name) => {
+      const attributes = JSON.parse(`{"${name}":"1"}`) as object;
+      const volume = { name: 'v', csi: { driver: 'some.example', volumeAttributes: attributes } };
+      return specSha256(nodeCrypto, { ...spec, volumes: [...(spec.volumes ?? []), volume] });
+    });
+    expect(new Set(hashes).size).toBe(4);
+  });
+
   test.each<[string, (spec: NonNullable<Pod['spec']>, app: Container) => object]>([
     ['image', (_, app) => ({ containers: [{ ...app, image: SIDECAR_IMAGE }] })],
     ['arguments', (_, app) => ({ containers: [{ ...app, args: ['--listen'] }] })],
