@@ -26,7 +26,7 @@ export interface ProxyProcess {
 }
 
 export const SERVER_CORE = '0';
-const CONNECTIONS = 8000;
+const CONNECTIONS = 9000;
 const PORT = 8443;
 
 /** What is not installed, as a sentence that says what to do; undefined when all is there. */
@@ -104,7 +104,8 @@ export async function startSidecar(
     upstream: String(upstream),
     changes: {
       ENCLAVE_SIDECAR_MODE: mode,
-      ENCLAVE_SIDECAR_MAX_CONNECTIONS: String(CONNECTIONS),
+      // One user may have three quarters.
+      ENCLAVE_SIDECAR_MAX_CONNECTIONS: String(2 * CONNECTIONS),
       ENCLAVE_SIDECAR_LOG_LEVEL: 'warn',
     },
   });

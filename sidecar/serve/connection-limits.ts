@@ -10,7 +10,7 @@ export interface ConnectionLimits {
 const MEBIBYTE = 1024 * 1024;
 /** What the process needs without a connection, with room for garbage. */
 const RESERVED = 64 * MEBIBYTE;
-/** An idle connection takes 55 KB; one whose client has stopped reading 160 KB. */
+/** An idle connection takes up to 70 KB; one whose client has stopped reading 160 KB. */
 const EACH = MEBIBYTE / 8;
 const LEAST = 64;
 const MOST = 4096;
