@@ -20,7 +20,7 @@ export interface ComparisonConfig {
   readonly acceptsRoots: (roots: string) => boolean;
 }
 
-/** Why a pod of the stored kind cannot be believed. */
+/** A sidecar is immutable: nothing makes one right but a new pod. */
 const AGAIN = 'Delete the pod and create it again, so that the webhook injects its sidecar.';
 
 function differencesFrom(

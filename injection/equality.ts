@@ -1,19 +1,7 @@
 import { ANNOTATION_SCHEMAS } from './annotations.ts';
 import { isKubeletTokenMount, kubeletTokenVolumes } from './kubelet-token.ts';
 import type { Container, PodSpec, Volume } from './pod.ts';
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
-}
-
-/** Structural equality of JSON values; to the API an absent member, an undefined one and null are the same. */
-function sameJson(a: unknown, b: unknown): boolean {
-  if ((a ?? undefined) === (b ?? undefined)) return true;
-  if (!isObject(a) || !isObject(b) || Array.isArray(a) !== Array.isArray(b)) return false;
-  for (const key of new Set([...Object.keys(a), ...Object.keys(b)]))
-    if (!sameJson(a[key], b[key])) return false;
-  return true;
-}
+import { sameJson } from './same-json.ts';
 
 /** Requests and limits as injected, or as a LimitRange completed them; nothing else, no claims to devices. */
 function resourcesAreGood(container: Container): boolean {

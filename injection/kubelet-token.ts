@@ -1,4 +1,5 @@
 import type { PodSpec, Volume, VolumeMount } from './pod.ts';
+import { sameJson } from './same-json.ts';
 
 const PREFIX = 'kube-api-access-';
 const MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -13,7 +14,7 @@ function has(source: object | undefined, kind: string): Readonly<Record<string, 
  * The service account volume that the API server's ServiceAccount admission adds under a random name
  * (`kube-api-access-*`). Its content is compared too, because anybody may give another volume such a name.
  */
-export function isKubeletTokenVolume(volume: Volume): boolean {
+function isKubeletTokenVolume(volume: Volume): boolean {
   const sources = volume.projected?.sources;
   if (!volume.name.startsWith(PREFIX) || Object.keys(volume).length !== 2 || sources?.length !== 3)
     return false;
@@ -21,25 +22,14 @@ export function isKubeletTokenVolume(volume: Volume): boolean {
   const { expirationSeconds, ...projected } = has(token, 'serviceAccountToken') ?? {};
   return (
     (expirationSeconds === undefined || typeof expirationSeconds === 'number') &&
-    sameMembers(projected, { path: 'token' }) &&
-    sameMembers(has(roots, 'configMap'), {
+    sameJson(projected, { path: 'token' }) &&
+    sameJson(has(roots, 'configMap'), {
       name: 'kube-root-ca.crt',
       items: [{ key: 'ca.crt', path: 'ca.crt' }],
     }) &&
-    sameMembers(has(namespace, 'downwardAPI'), {
+    sameJson(has(namespace, 'downwardAPI'), {
       items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
     })
-  );
-}
-
-/** Structural equality of small JSON values, whatever the order of their members. */
-function sameMembers(a: unknown, b: unknown): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
-  const [left, right] = [Object.entries(a), Object.entries(b)];
-  return (
-    Array.isArray(a) === Array.isArray(b) &&
-    left.length === right.length &&
-    left.every(([name, value]) => Object.hasOwn(b, name) && sameMembers(value, Reflect.get(b, name)))
   );
 }
 

@@ -2,8 +2,6 @@ import type { Metrics } from '../../platform/metrics/metrics.ts';
 import { AgentError } from '../agent/agent-error.ts';
 import { UnusableCertificate } from './credential.ts';
 
-export type LifeMetrics = ReturnType<typeof lifeMetrics>;
-
 /** Metrics of the certificate's life. */
 export function lifeMetrics(metrics: Metrics) {
   return {

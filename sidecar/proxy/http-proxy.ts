@@ -6,6 +6,7 @@ import type { Logger } from '../../platform/log/logger.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { Allowed } from '../access/access.ts';
+import { bearerToken } from '../access/bearer-token.ts';
 import type { AccessCode } from '../access/code.ts';
 import type { StandingAccess } from '../access/standing-access.ts';
 import type { AccessLog } from '../log/access-log.ts';
@@ -70,7 +71,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   /** By its token, which goes no further; a credential of the app's own does. */
   const judge = async (run: Run, client: HttpClient): Promise<void> => {
     const { head, out } = run.exchange;
-    const token = head.token ?? /^Bearer +([^ ]+) *$/i.exec(head.authorization ?? '')?.[1];
+    const token = head.token ?? bearerToken(head.authorization);
     const judged = await options.judgeToken(token);
     if (out.destroyed) return;
     if (judged.ok) {

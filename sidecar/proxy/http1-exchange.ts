@@ -1,6 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type Exchange, judgeTarget, type Malformed } from './exchange.ts';
+import { headerPairs } from './header-pairs.ts';
 import { type RequestHead, readRequestHead } from './http-headers.ts';
 
 /** How long what a client still sends is read and thrown away after its answer, so that the answer is not lost in a reset. */
@@ -82,11 +83,9 @@ export class Http1Exchange implements Exchange {
 
   trail(fields: readonly string[]): void {
     if (!this.out.chunkedEncoding) return;
-    const pairs: [string, string][] = [];
-    for (let i = 0; i + 1 < fields.length; i += 2) pairs.push([fields[i] ?? '', fields[i + 1] ?? '']);
     // What Node refuses to write is left out: the answer is whole without.
     try {
-      this.out.addTrailers(pairs);
+      this.out.addTrailers(headerPairs(fields));
     } catch {}
   }
 

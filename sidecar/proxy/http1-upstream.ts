@@ -3,6 +3,7 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { explain } from '../../platform/run/explain.ts';
 import type { AppAgent } from './app-agent.ts';
+import { headerPairs } from './header-pairs.ts';
 import { answerHeaders, trailerFields } from './http-headers.ts';
 import type { Run } from './run.ts';
 
@@ -13,12 +14,6 @@ const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 /** Bytes. */
 const ANSWER_HEADER = 65_536;
 const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-
-function failed(run: Run, error: NodeJS.ErrnoException): void {
-  const message = `the app does not answer: ${explain(error)}`;
-  if (error.code === 'ETIMEDOUT') run.unanswered(504, 'upstream-timeout', message);
-  else run.unanswered(502, 'upstream', message);
-}
 
 /** Header fields that frame the request to the app. */
 function framing({ exchange }: Run): string[] {
@@ -40,7 +35,7 @@ function relayAnswer(run: Run, answer: IncomingMessage): void {
     exchange.start(run.status, answerHeaders(answer.rawHeaders), false);
   } catch (error) {
     answer.destroy();
-    failed(run, error instanceof Error ? error : new Error('the answer cannot be written'));
+    run.failed(error);
     return;
   }
   answer.on('data', run.count);
@@ -81,7 +76,7 @@ export function forwardOverHttp1(
     if (answered) return void exchange.body.resume();
     if (again && bodiless && outgoing.reusedSocket && IDEMPOTENT.has(method) && !exchange.out.destroyed)
       return forwardOverHttp1(run, agent, host, identity, false);
-    return failed(run, error);
+    return run.failed(error);
   });
   outgoing.on('continue', () => exchange.inform(100, []));
   outgoing.on('information', ({ statusCode, rawHeaders }) => {
@@ -89,7 +84,7 @@ export function forwardOverHttp1(
   });
   outgoing.on('upgrade', (_, socket) => {
     socket.destroy();
-    failed(run, new Error('it switched protocols, which nobody asked for'));
+    run.failed(new Error('it switched protocols, which nobody asked for'));
   });
   outgoing.once('response', (answer) => {
     answered = true;
@@ -104,18 +99,12 @@ export function forwardOverHttp1(
     if (trailers.length === 0 || head.contentLength !== undefined) return;
     // What Node refuses to write is left out: the request is whole without.
     try {
-      outgoing.addTrailers(pairsOf(trailers));
+      outgoing.addTrailers(headerPairs(trailers));
     } catch {}
   });
   // An app may answer, or say 100, before it has seen any of the body.
   if (head.contentLength === undefined || head.expect !== undefined) outgoing.flushHeaders();
   exchange.body.pipe(outgoing);
-}
-
-function pairsOf(fields: readonly string[]): [string, string][] {
-  const pairs: [string, string][] = [];
-  for (let i = 0; i + 1 < fields.length; i += 2) pairs.push([fields[i] ?? '', fields[i + 1] ?? '']);
-  return pairs;
 }
 
 /** Asks the app for a WebSocket (RFC 6455, 4), and joins client and app when it agrees. */
@@ -146,13 +135,13 @@ export function forwardWebSocket(run: Run, agent: AppAgent, host: string, identi
       setHost: false,
     });
   } catch (error) {
-    failed(run, error instanceof Error ? error : new Error(explain(error)));
+    run.failed(error);
     return;
   }
   run.cancel = () => outgoing.destroy();
   let answered = false;
   outgoing.on('error', (error) => {
-    if (!answered) failed(run, error);
+    if (!answered) run.failed(error);
   });
   outgoing.once('response', (answer) => {
     answered = true;
@@ -164,7 +153,7 @@ export function forwardWebSocket(run: Run, agent: AppAgent, host: string, identi
     const accept = key && createHash('sha1').update(`${key}${WEBSOCKET_GUID}`).digest('base64');
     if (exchange.out.destroyed || (key !== undefined && answer.headers['sec-websocket-accept'] !== accept)) {
       app.destroy();
-      return failed(run, new Error('it agreed to no WebSocket of ours'));
+      return run.failed(new Error('it agreed to no WebSocket of ours'));
     }
     run.status = 101;
     run.cancel = () => app.destroy();
@@ -175,7 +164,7 @@ export function forwardWebSocket(run: Run, agent: AppAgent, host: string, identi
     } catch (error) {
       app.destroy();
       run.status = 0;
-      failed(run, error instanceof Error ? error : new Error(explain(error)));
+      run.failed(error);
     }
     return undefined;
   });

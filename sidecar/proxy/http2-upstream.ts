@@ -1,5 +1,4 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node:http2';
-import { explain } from '../../platform/run/explain.ts';
 import type { AppSessions } from './app-sessions.ts';
 import { sendTrailers } from './header-object.ts';
 import { answerHeaders, trailerFields } from './http-headers.ts';
@@ -26,11 +25,9 @@ export function forwardOverHttp2(
       if (over) return place.done();
       return send(run, session, host, identity, place.done);
     },
-    (error: NodeJS.ErrnoException) => {
+    (error: unknown) => {
       place.done();
-      const message = `the app does not answer: ${explain(error)}`;
-      if (error.code === 'ETIMEDOUT') run.unanswered(504, 'upstream-timeout', message);
-      else run.unanswered(502, 'upstream', message);
+      run.failed(error);
     },
   );
 }
@@ -58,7 +55,7 @@ function send(
     });
   } catch (error) {
     done();
-    run.unanswered(502, 'upstream', `the app does not answer: ${explain(error)}`);
+    run.failed(error);
     return;
   }
   let whole = false;

@@ -2,6 +2,7 @@ import { constants } from 'node:http2';
 import type { Refusal } from '../../formats/bytes/result.ts';
 import { MEDIA_TYPES } from '../../names/wire.ts';
 import { problemDocument } from '../../platform/http/problem.ts';
+import { explain } from '../../platform/run/explain.ts';
 import type { Exchange } from './exchange.ts';
 
 /** How a request ended, for the log. */
@@ -70,6 +71,14 @@ export class Run {
   unanswered(status: 502 | 503 | 504, code: string, message: string): void {
     const outcomes = { 502: 'upstream-failed', 503: 'busy', 504: 'upstream-timeout' } as const;
     this.refuse(status, outcomes[status], { code, message, remedy: REMEDY });
+  }
+
+  /** The app could not be reached, or gave no answer. */
+  failed(error: unknown): void {
+    const message = `the app does not answer: ${explain(error)}`;
+    const late = error instanceof Error && 'code' in error && error.code === 'ETIMEDOUT';
+    if (late) this.unanswered(504, 'upstream-timeout', message);
+    else this.unanswered(502, 'upstream', message);
   }
 
   /** The answer has begun, and does not come to its end. */

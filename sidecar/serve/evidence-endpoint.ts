@@ -10,6 +10,7 @@ import type { Metrics } from '../../platform/metrics/metrics.ts';
 import { aborted } from '../../platform/run/aborted.ts';
 import { explain } from '../../platform/run/explain.ts';
 import type { Allowed } from '../access/access.ts';
+import { bearerToken } from '../access/bearer-token.ts';
 import type { AccessCode } from '../access/code.ts';
 import { sendJson, sendProblem } from './problem.ts';
 
@@ -47,10 +48,6 @@ function nonceOf(url: URL): Uint8Array | undefined {
   const values = url.searchParams.getAll('nonce');
   const nonce = values.length === 1 ? fromBase64url(values[0] ?? '') : undefined;
   return nonce !== undefined && nonce.length >= 16 && nonce.length <= 64 ? nonce : undefined;
-}
-
-function bearerOf({ headers }: IncomingMessage): string | undefined {
-  return /^Bearer +([^ ]+) *$/i.exec(headers.authorization ?? '')?.[1];
 }
 
 function wantsJson(request: IncomingMessage): boolean {
@@ -123,7 +120,7 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> => {
-    const result = await options.accessDecision(socket, bearerOf(request));
+    const result = await options.accessDecision(socket, bearerToken(request.headers.authorization));
     requests.inc({ outcome: 'decision' });
     const { ok, ...refusal } = result;
     sendJson(response, 200, result.ok ? { allowed: true, ...result.value } : { allowed: ok, ...refusal });

@@ -72,6 +72,11 @@ describe('compareSidecar', () => {
       (s) => ({ securityContext: { ...s.securityContext, procMount: 'Unmasked' } }),
       'sidecar-differs',
     ],
+    [
+      'a list that is longer by nothing',
+      (s) => ({ securityContext: { ...s.securityContext, capabilities: { drop: ['ALL', null] } } }),
+      'sidecar-differs',
+    ],
     ['an image that must be there', () => ({ imagePullPolicy: 'Never' }), 'sidecar-differs'],
     [
       'half of one template and half of another',

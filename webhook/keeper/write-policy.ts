@@ -1,3 +1,4 @@
+import { escapePointer } from '../../injection/json-patch.ts';
 import { ENABLED, INJECTION_LABEL, MANAGED_LABEL } from '../../names/labels.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { NAMESPACES, NETWORK_POLICIES } from '../../platform/kube/resources.ts';
@@ -26,7 +27,7 @@ export async function writePolicy(kube: Kube, action: PolicyAction): Promise<boo
           { op: 'test', path: '/metadata/uid', value: uid },
           { op: 'replace', path: '/spec', value: wanted.spec },
           ...(labelled ? [] : [{ op: 'add', path: '/metadata/labels', value: {} }]),
-          { op: 'add', path: `/metadata/labels/${MANAGED_LABEL.replace('/', '~1')}`, value: MANAGER },
+          { op: 'add', path: `/metadata/labels/${escapePointer(MANAGED_LABEL)}`, value: MANAGER },
         ],
         'json',
       );
