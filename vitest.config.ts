@@ -13,6 +13,9 @@ const cluster = [
 /** Suites that take minutes by their nature (rotation under load): `make test-long`. */
 const long = ['test/long/**/*.test.ts'];
 
+/** Of `expect.poll`: a loaded machine is no failure, and what is waited for comes at once on an idle one. */
+const expect = { poll: { timeout: 15_000 } };
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -20,6 +23,7 @@ export default defineConfig({
       {
         test: {
           name: 'rooms',
+          expect,
           include: ['test/**/*.test.ts'],
           exclude: [...cluster, ...long],
           testTimeout: 30_000,
@@ -30,6 +34,7 @@ export default defineConfig({
       {
         test: {
           name: 'cluster',
+          expect,
           include: cluster,
           fileParallelism: false,
           testTimeout: 60_000,
@@ -40,6 +45,7 @@ export default defineConfig({
       {
         test: {
           name: 'long',
+          expect,
           include: long,
           fileParallelism: false,
           testTimeout: 300_000,

@@ -142,16 +142,18 @@ test('a launch goes on without its client, and ends when nobody comes for it', a
     const ready = await store.enclavesIn(['ready']);
     expect(ready).toHaveLength(1);
     return ready;
-  });
+  }, 15_000);
   await launches.sweep();
   expect((await store.findEnclave(record?.id ?? ''))?.state).toBe('ready');
   fixture.advance(61_000);
   await launches.sweep();
-  await vi.waitFor(async () =>
-    expect(await store.findEnclave(record?.id ?? '')).toMatchObject({
-      state: 'failed',
-      reasonCode: 'launch-unattended',
-    }),
+  await vi.waitFor(
+    async () =>
+      expect(await store.findEnclave(record?.id ?? '')).toMatchObject({
+        state: 'failed',
+        reasonCode: 'launch-unattended',
+      }),
+    15_000,
   );
   expect(fixture.launcher.pods.size).toBe(0);
   // One whose result was taken stays.

@@ -253,6 +253,7 @@ test('election: waits while another holds the lease, leads when it is over, give
 
 test('election: a renewal that is never answered ends the term before a successor may begin', async () => {
   const { kube, next } = await server();
+  const leaseMs = 4_000;
   const abort = new AbortController();
   const { signal } = abort;
   const lost = Promise.withResolvers<number>();
@@ -263,7 +264,7 @@ test('election: a renewal that is never answered ends the term before a successo
     identity: 'me',
     signal,
     log: silentLogger,
-    leaseMs: 1_000,
+    leaseMs,
   };
   let begun = 0;
   const done = elect(options, async (term) => {
@@ -273,10 +274,13 @@ test('election: a renewal that is never answered ends the term before a successo
   });
   const metadata = { name: 'l', namespace: 'n', resourceVersion: '1' };
   (await next()).answer(404, { kind: 'Status', reason: 'NotFound', message: 'none' });
-  (await next()).answer(201, { metadata, spec: { holderIdentity: 'me', leaseDurationSeconds: 1 } });
+  (await next()).answer(201, {
+    metadata,
+    spec: { holderIdentity: 'me', leaseDurationSeconds: leaseMs / 1000 },
+  });
   // The next question is heard, and nothing more is said.
   await next();
-  expect(await lost.promise).toBeLessThan(1_000);
+  expect(await lost.promise).toBeLessThan(leaseMs);
   abort.abort();
   await done;
 });

@@ -23,7 +23,7 @@ test('who never asks is cut off, who has asked may stay', async () => {
 });
 
 test('draining waits for requests under way, not for idle connections', async () => {
-  const { app, bind, stop } = await httpEnclave();
+  const { app, bind, stop } = await httpEnclave({ shutdownTimeout: 30_000 });
   const idle = await dial(bind, userCredential(owner));
   idle.write('GET / HTTP/1.1\r\nhost: e\r\n\r\n');
   await new Promise((resolve) => idle.once('data', resolve));
@@ -48,7 +48,8 @@ test('draining waits for requests under way, not for idle connections', async ()
   expect(await answer).toContain('half');
   expect(await answerHttp2).toMatchObject({ status: 201, body: 'half' });
   await stopped;
-  expect(Date.now() - start).toBeLessThan(900);
+  // Not as long as a drain waits for clients that stay.
+  expect(Date.now() - start).toBeLessThan(10_000);
 });
 
 test('the access log has a line a request, and nothing in it that is secret or that a terminal obeys', async () => {

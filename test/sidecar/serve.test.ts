@@ -126,7 +126,8 @@ describe('data', () => {
     const socket = await dial(bind, userCredential(owner, {}, { notAfter: unixNow() + 2 }));
     const start = Date.now();
     await drainOf(socket);
-    expect(Date.now() - start).toBeLessThan(3000);
+    // To the second: standing-access.test.ts, on a clock of its own.
+    expect(Date.now() - start).toBeLessThan(10_000);
   });
 
   test('a grant lets in until it is revoked; open connections end too; only a held root is believed', async () => {

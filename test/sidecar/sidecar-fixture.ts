@@ -121,7 +121,7 @@ export function startSidecar(
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  ms = 8000,
+  ms = 20_000,
 ): Promise<void> {
   const end = Date.now() + ms;
   while (!(await condition())) {
