@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
 import { ENCLAVE_LABEL, INJECT_LABEL } from '../../names/labels.ts';
-import type { Pod } from '../../platform/kube/resources.ts';
+import type { NetworkPolicy, Pod } from '../../platform/kube/resources.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { findPods } from '../../webhook/keeper/find-pods.ts';
+import { findPolicies } from '../../webhook/keeper/find-policies.ts';
 import { knownRoots } from '../../webhook/keeper/known-roots.ts';
+import { policyRecord } from '../../webhook/keeper/policy-record.ts';
 import { APP_IMAGE, CONFIG, enclavePod } from '../injection/support.ts';
 import { FORMER_IMAGE, injected, read, stored } from '../support/keeper-pods.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
@@ -31,6 +33,7 @@ describe('pods', () => {
         resourceVersion: '7',
         labels: { [INJECT_LABEL]: 'enabled' },
       },
+      isOverLabelled: false,
       launched: false,
       ended: false,
       ip: '10.0.0.7',
@@ -39,6 +42,28 @@ describe('pods', () => {
       breach: undefined,
     });
     expect(read(stored({ ...pod, metadata: { ...pod.metadata, annotations: {} } })).breach).toBeDefined();
+  });
+
+  test('a megabyte of labels is not kept, and whoever selects such a pod is taken to select it', () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 10_000 }, (_, at) => [`label-${at}`, 'x'.repeat(60)]),
+    );
+    const kept = read(stored(injected(enclavePod({}, {}, many))));
+    expect(kept).toMatchObject({ metadata: { labels: { [INJECT_LABEL]: 'enabled' } }, isOverLabelled: true });
+    expect(JSON.stringify(kept).length).toBeLessThan(1_000);
+    const policy = (labels: Record<string, string>): NetworkPolicy => ({
+      metadata: { name: 'theirs', namespace: 'shop', uid: 'p', labels },
+      spec: { podSelector: { matchLabels: { 'label-7': 'x' } }, ingress: [{}] },
+    });
+    expect(JSON.stringify(policyRecord(policy(many))).length).toBeLessThan(1_000);
+    const seen = {
+      policies: [policyRecord(policy({}))],
+      known: new Set<string>(),
+      labelled: new Set(['shop']),
+    };
+    expect([...findPolicies({ ...seen, pods: [kept] })].flat()).toMatchObject([
+      { reason: 'policy-opens-port' },
+    ]);
   });
 
   test('a pod without its sidecar, with another, or against the rules', () => {

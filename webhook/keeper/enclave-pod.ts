@@ -3,13 +3,15 @@ import type { InjectionCode } from '../../injection/code.ts';
 import { compareSidecar } from '../../injection/compare-sidecar.ts';
 import { type InjectedSidecar, readSidecar } from '../../injection/read-sidecar.ts';
 import { parseUpstream } from '../../injection/upstream.ts';
-import { ENCLAVE_LABEL } from '../../names/labels.ts';
+import { ENCLAVE_LABEL, INJECT_LABEL } from '../../names/labels.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import type { KubeObject } from '../../platform/kube/wire.ts';
 import { explain } from '../../platform/run/explain.ts';
 
 /** What is kept of a pod with one of our labels: some hundred bytes, however large the pod. */
 export interface EnclavePod extends KubeObject {
+  /** Has more labels than are kept: any selector may take it. */
+  readonly isOverLabelled: boolean;
   readonly launched: boolean;
   /** Succeeded or Failed: nothing of it runs. */
   readonly ended: boolean;
@@ -28,6 +30,8 @@ export interface SidecarRelease {
   readonly enclaveDomain: string;
 }
 
+/** Characters of a pod's labels that are kept; an API server bounds neither their number nor their sum. */
+const MAX_LABELS = 4096;
 /** Sets of roots are as few as rotations; so many texts are kept once, however many pods have them. */
 const SHARED_TEXTS = 32;
 
@@ -47,6 +51,7 @@ export function enclavePodReader(release: SidecarRelease): (pod: Pod) => Enclave
   };
   return (pod) => {
     const { name, namespace, uid, resourceVersion, labels = {} } = pod.metadata ?? {};
+    const isOverLabelled = lengthOf(labels) > MAX_LABELS;
     const compared = compare(pod, release);
     const upstream = compared.ok ? parseUpstream(compared.value.upstream) : undefined;
     return {
@@ -55,8 +60,9 @@ export function enclavePodReader(release: SidecarRelease): (pod: Pod) => Enclave
         ...(namespace !== undefined && { namespace }),
         ...(uid !== undefined && { uid }),
         ...(resourceVersion !== undefined && { resourceVersion }),
-        labels,
+        labels: isOverLabelled ? ours(labels) : labels,
       },
+      isOverLabelled,
       launched: labels[ENCLAVE_LABEL] !== undefined,
       ended: ['Succeeded', 'Failed'].includes(pod.status?.phase ?? ''),
       ip: pod.status?.podIP,
@@ -65,6 +71,18 @@ export function enclavePodReader(release: SidecarRelease): (pod: Pod) => Enclave
       breach: compared.ok ? undefined : compared,
     };
   };
+}
+
+function lengthOf(labels: Readonly<Record<string, string>>): number {
+  return Object.entries(labels).reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+}
+
+function ours(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    [ENCLAVE_LABEL, INJECT_LABEL].flatMap((name) =>
+      labels[name] === undefined ? [] : [[name, labels[name]]],
+    ),
+  );
 }
 
 function compare(pod: Pod, release: SidecarRelease): Result<InjectedSidecar, InjectionCode> {

@@ -44,7 +44,7 @@ export function* findPolicies({ policies, known, pods, labelled }: PoliciesSeen)
 /** What a policy opens of these enclave pods, in a sentence; undefined when nothing. */
 function opening({ opens, selector }: PolicyRecord, pods: readonly EnclavePod[]): string | undefined {
   if (opens.length === 0) return undefined;
-  const open = pods.filter((pod) => selects(selector, pod.metadata?.labels ?? {}));
+  const open = pods.filter((pod) => pod.isOverLabelled || selects(selector, pod.metadata?.labels ?? {}));
   if (open.length === 0) return undefined;
   const first = open
     .map((pod) => pod.metadata?.name ?? '')

@@ -34,7 +34,8 @@ export function policyRecord(policy: NetworkPolicy): PolicyRecord {
       namespace,
       ...(uid !== undefined && { uid }),
       ...(resourceVersion !== undefined && { resourceVersion }),
-      ...(labels !== undefined && { labels }),
+      // Whether there are any, and ours: an API server bounds neither their number nor their sum.
+      ...(labels !== undefined && { labels: ours ? { [MANAGED_LABEL]: MANAGER } : {} }),
     },
     ours,
     intact: ours && isDeepStrictEqual(policy.spec, wanted.spec),
