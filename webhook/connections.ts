@@ -1,7 +1,7 @@
 import type { Server, Socket } from 'node:net';
 
 export interface Connections {
-  /** This one has had an answered review. */
+  /** This one has had an answered review, once more. */
   proven(socket: Socket): void;
   /** Cuts all, handshakes under way too, which an HTTP server's own list does not know. */
   cut(): void;
@@ -9,9 +9,11 @@ export interface Connections {
 
 /**
  * Bounds a server's connections. When there are too many, the oldest goes that has had no answered review yet, so that strangers who hold
- * connections never push out an API server that works; when all have had one, the newest goes.
+ * connections never push out an API server that works. When all have had one, which strangers may get as well, it is one of the peer that has
+ * most: the one that has been without a review for longest.
  */
 export function limitConnections(server: Server, most: number, onTooMany: () => void): Connections {
+  /** Those that have had a review in the order of their last ones. */
   const open = new Map<string, Socket>();
   /** Keys of `open`, oldest first. */
   const unproven = new Set<string>();
@@ -26,19 +28,29 @@ export function limitConnections(server: Server, most: number, onTooMany: () => 
     if (open.size <= most) return;
     onTooMany();
     const [oldest = key] = unproven;
-    open.get(oldest)?.destroy();
+    open.get(oldest === key ? idlestOfLargest(open) : oldest)?.destroy();
   });
-  const known = new WeakSet<Socket>();
   return {
     proven: (socket) => {
-      if (known.has(socket)) return;
-      known.add(socket);
-      unproven.delete(keyOf(socket));
+      const key = keyOf(socket);
+      const held = open.get(key);
+      if (held === undefined) return;
+      unproven.delete(key);
+      open.delete(key);
+      open.set(key, held);
     },
     cut: () => {
       for (const socket of open.values()) socket.destroy();
     },
   };
+}
+
+/** The first connection of the peer that has most. */
+function idlestOfLargest(open: ReadonlyMap<string, Socket>): string {
+  const peers = Map.groupBy(open.keys(), (key) => key.slice(0, key.lastIndexOf(' ')));
+  let largest: readonly string[] = [];
+  for (const keys of peers.values()) if (keys.length > largest.length) largest = keys;
+  return largest[0] ?? '';
 }
 
 /** A TLS connection and the TCP connection below it are two objects with one peer. */

@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { STATUS } from '../../webhook/code.ts';
-import { limitConnections } from '../../webhook/connections.ts';
 import { BODY_LIMIT, createBodyReader, deadlineOf } from '../../webhook/read-body.ts';
 import { APP_IMAGE, enclavePod } from '../injection/support.ts';
 import { until } from '../support/until.ts';
@@ -228,40 +227,6 @@ describe('a pod made to keep the webhook busy', () => {
 });
 
 describe('strangers', () => {
-  test('who hold connections do not push out one that works', async () => {
-    const server = createServer();
-    let ended = 0;
-    const { proven } = limitConnections(server, 3, () => {
-      ended += 1;
-    });
-    const sockets: Socket[] = [];
-    server.on('connection', (socket) => sockets.push(socket.on('error', () => undefined)));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    undo.push(() => server.close());
-    const { port } = server.address() as AddressInfo;
-    const dial = async () => {
-      const expected = sockets.length + 1;
-      const socket = connectTcp(port, '127.0.0.1').on('error', () => undefined);
-      undo.push(() => socket.destroy());
-      await until('accepted', async () => sockets.length === expected);
-      return socket;
-    };
-    const works = await dial();
-    const [first] = sockets;
-    if (first) proven(first);
-    const strangers = [await dial(), await dial()];
-    const [oldest] = strangers;
-    const gone = oldest && once(oldest, 'close');
-    await dial();
-    await gone;
-    expect([works, ...strangers].map(({ closed }) => closed)).toEqual([false, true, false]);
-    for (const each of sockets) proven(each);
-    const newest = await dial();
-    if (!newest.closed) await once(newest, 'close');
-    expect(works.closed).toBe(false);
-    expect(ended).toBe(2);
-  });
-
   test('who send a body byte by byte cost no more than its length', async () => {
     const { EventEmitter } = await import('node:events');
     const stream = Object.assign(new EventEmitter(), { headers: {}, url: '/' });

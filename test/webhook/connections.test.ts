@@ -1,0 +1,67 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { limitConnections } from '../../webhook/connections.ts';
+import { until } from '../support/until.ts';
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const each of undo.splice(0).reverse()) await each();
+});
+
+const OPERATOR = '127.0.0.1';
+const STRANGER = '127.0.0.77';
+
+/** A server of four connections at most. `prove` counts a review on the server's end of one. */
+async function start() {
+  const server = createServer();
+  let ended = 0;
+  const { proven } = limitConnections(server, 4, () => {
+    ended += 1;
+  });
+  const accepted = new Map<number, Socket>();
+  server.on('connection', (socket) =>
+    accepted.set(
+      socket.remotePort ?? 0,
+      socket.on('error', () => undefined),
+    ),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  undo.push(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const dial = async (localAddress: string) => {
+    const socket = connect({ host: '127.0.0.1', port, localAddress }).on('error', () => undefined);
+    undo.push(() => socket.destroy());
+    await once(socket, 'connect');
+    const at = socket.localPort ?? 0;
+    await until('accepted', async () => accepted.has(at));
+    const prove = (): void => {
+      const there = accepted.get(at);
+      if (there) proven(there);
+    };
+    return { socket, prove };
+  };
+  return { dial, ended: () => ended };
+}
+
+test('who hold connections do not push out one that works', async () => {
+  const { dial, ended } = await start();
+  const works = await dial(OPERATOR);
+  works.prove();
+  const strangers = [await dial(STRANGER), await dial(STRANGER), await dial(STRANGER)];
+  await dial(STRANGER);
+  await until('the oldest is closed', async () => strangers[0]?.socket.closed === true);
+  expect([works, ...strangers].map(({ socket }) => socket.closed)).toEqual([false, true, false, false]);
+  expect(ended()).toBe(1);
+});
+
+test('nor who have had reviews of their own: of the peer that has most, the one that is used least', async () => {
+  const { dial, ended } = await start();
+  const works = await dial(OPERATOR);
+  const [busy, idle, last] = [await dial(STRANGER), await dial(STRANGER), await dial(STRANGER)];
+  for (const each of [works, busy, idle, last, busy]) each.prove();
+  const next = await dial(OPERATOR);
+  await until('one is closed', async () => [works, idle, busy, next].some(({ socket }) => socket.closed));
+  expect([works, idle, busy, next].map(({ socket }) => socket.closed)).toEqual([false, true, false, false]);
+  expect(ended()).toBe(1);
+});
