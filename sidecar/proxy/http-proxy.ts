@@ -19,7 +19,7 @@ import { createHttp1Server, type Handled } from './http1-server.ts';
 import { forwardOverHttp1, forwardWebSocket } from './http1-upstream.ts';
 import { createHttp2Server } from './http2-server.ts';
 import { forwardOverHttp2 } from './http2-upstream.ts';
-import { Run } from './run.ts';
+import { RunningRequest } from './running-request.ts';
 import type { ProxyLimits } from './tcp-proxy.ts';
 import type { UpstreamAddress } from './upstream.ts';
 
@@ -59,7 +59,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   let count = 0;
   let running = 0;
 
-  const forward = (run: Run, client: HttpClient, identity: readonly string[]): void => {
+  const forward = (run: RunningRequest, client: HttpClient, identity: readonly string[]): void => {
     const { exchange } = run;
     const host = exchange.authority || client.facts.enclave;
     const fields = [...identity, 'X-Enclave-Request-Id', run.id];
@@ -69,7 +69,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   };
 
   /** By its token, which goes no further; a credential of the app's own does. */
-  const judge = async (run: Run, client: HttpClient): Promise<void> => {
+  const judge = async (run: RunningRequest, client: HttpClient): Promise<void> => {
     const { head, out } = run.exchange;
     const token = head.token ?? bearerToken(head.authorization);
     const judged = await options.judgeToken(token);
@@ -94,7 +94,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
     return run.refuse(missing ? 401 : 403, 'refused', judged, missing ? ['www-authenticate', 'Bearer'] : []);
   };
 
-  const over = (run: Run): void => {
+  const over = (run: RunningRequest): void => {
     running -= 1;
     run.release?.();
     const { exchange, outcome, status } = run;
@@ -124,7 +124,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   ): Handled => {
     count += 1;
     running += 1;
-    const run = new Run(exchange, `${prefix}-${count.toString(36)}`);
+    const run = new RunningRequest(exchange, `${prefix}-${count.toString(36)}`);
     const { allowed, identity } = client;
     run.user = allowed?.user;
     exchange.onClose(() => {

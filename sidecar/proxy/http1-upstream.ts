@@ -5,7 +5,7 @@ import { explain } from '../../platform/run/explain.ts';
 import type { AppAgent } from './app-agent.ts';
 import { headerPairs } from './header-pairs.ts';
 import { answerHeaders, trailerFields } from './http-headers.ts';
-import type { Run } from './run.ts';
+import type { RunningRequest } from './running-request.ts';
 
 /** May be sent again when a kept connection turns out to be closed (RFC 9110, 9.2.2): what the app did the first time, if anything, it does no second time. */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
@@ -16,7 +16,7 @@ const ANSWER_HEADER = 65_536;
 const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /** Header fields that frame the request to the app. */
-function framing({ exchange }: Run): string[] {
+function framing({ exchange }: RunningRequest): string[] {
   const { head, method, bodiless } = exchange;
   const fields: string[] = [];
   if (head.contentLength !== undefined) fields.push('Content-Length', head.contentLength);
@@ -26,7 +26,7 @@ function framing({ exchange }: Run): string[] {
   return fields;
 }
 
-function relayAnswer(run: Run, answer: IncomingMessage): void {
+function relayAnswer(run: RunningRequest, answer: IncomingMessage): void {
   const { exchange } = run;
   // The end of an answer that was cut is an error too.
   answer.on('error', () => run.broken());
@@ -47,7 +47,7 @@ function relayAnswer(run: Run, answer: IncomingMessage): void {
 
 /** Sends a request on to the app over HTTP/1.1, and its answer back. Nothing here throws, and every stream has a listener for errors for as long as it lives. */
 export function forwardOverHttp1(
-  run: Run,
+  run: RunningRequest,
   agent: AppAgent,
   host: string,
   identity: readonly string[],
@@ -108,7 +108,12 @@ export function forwardOverHttp1(
 }
 
 /** Asks the app for a WebSocket (RFC 6455, 4), and joins client and app when it agrees. */
-export function forwardWebSocket(run: Run, agent: AppAgent, host: string, identity: readonly string[]): void {
+export function forwardWebSocket(
+  run: RunningRequest,
+  agent: AppAgent,
+  host: string,
+  identity: readonly string[],
+): void {
   const { exchange } = run;
   const { head, path } = exchange;
   const fields = [

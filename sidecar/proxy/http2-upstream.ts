@@ -2,11 +2,11 @@ import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node
 import type { AppSessions } from './app-sessions.ts';
 import { sendTrailers } from './header-object.ts';
 import { answerHeaders, trailerFields } from './http-headers.ts';
-import type { Run } from './run.ts';
+import type { RunningRequest } from './running-request.ts';
 
 /** Sends a request on to the app over HTTP/2 without TLS, and its answer back: bodies are streamed both ways, trailers and resets go along. */
 export function forwardOverHttp2(
-  run: Run,
+  run: RunningRequest,
   sessions: AppSessions,
   host: string,
   identity: readonly string[],
@@ -33,7 +33,7 @@ export function forwardOverHttp2(
 }
 
 function send(
-  run: Run,
+  run: RunningRequest,
   session: ClientHttp2Session,
   host: string,
   identity: readonly string[],
@@ -101,7 +101,7 @@ function send(
 }
 
 /** The app has not answered, or not to the end: the client hears it the way the app said it. */
-function settle(run: Run, { destroyed }: ClientHttp2Session, rstCode: number): void {
+function settle(run: RunningRequest, { destroyed }: ClientHttp2Session, rstCode: number): void {
   if (run.exchange.started) run.broken(rstCode || constants.NGHTTP2_INTERNAL_ERROR);
   else if (rstCode === constants.NGHTTP2_REFUSED_STREAM)
     run.unanswered(503, 'busy', 'the app took no more requests');

@@ -35,7 +35,7 @@ function grpcMessage(text: string): string {
 }
 
 /** One request on its way: what the log will say of it, and how it is ended from either side. */
-export class Run {
+export class RunningRequest {
   readonly exchange: Exchange;
   readonly id: string;
   readonly began = performance.now();
