@@ -146,7 +146,7 @@ describe('two replicas', () => {
         expect(outcome.code, outcome.output).toBe(0);
         expect((await alice.enclavectl(['stop', outcome.enclave])).code).toBe(0);
         // As a controller does: what failed is tried again, and the other replica answers.
-        await until('a pod is created', async () => (await create()) === 'injected', 10_000);
+        await until('a pod is created', async () => (await create()) === 'injected', 30_000);
       }
       expect(killed).toBeGreaterThan(1);
     } finally {

@@ -58,10 +58,10 @@ test('token keys are handed out until a document holds them, and again when it n
   };
   void publishTokenKeys(client, holder, { keys: [key] }, silentLogger, signal());
   holder.offer(documentOf(system, 1, roots));
-  await vi.waitFor(() => expect(holder.version).toBe(2), { timeout: 5000 });
+  await vi.waitFor(() => expect(holder.version).toBe(2), 15_000);
   expect(calls).toBe(3);
   holder.offer(documentOf(system, 3, roots, [key]));
   holder.offer(documentOf(system, 4, roots));
-  await vi.waitFor(() => expect(holder.version).toBe(5), { timeout: 5000 });
+  await vi.waitFor(() => expect(holder.version).toBe(5), 15_000);
   expect(calls).toBe(4);
 });

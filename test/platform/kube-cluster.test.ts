@@ -184,7 +184,7 @@ test('of two candidates one leads; when it goes, the other does', async () => {
   const [leader, other] = first === 'a' ? [a, b] : [b, a];
   leader.stop();
   await leader.done;
-  await expect.poll(() => leaders, { timeout: 5_000 }).toEqual([first === 'a' ? 'b' : 'a']);
+  await expect.poll(() => leaders).toEqual([first === 'a' ? 'b' : 'a']);
   other.stop();
   await other.done;
   expect((await kube.get(LEASES, { namespace, name: 'leader' }))?.spec?.holderIdentity).toBeFalsy();

@@ -213,7 +213,7 @@ test('election: waits while another holds the lease, leads when it is over, give
       identity: 'me',
       signal: abort.signal,
       log: silentLogger,
-      leaseMs: 500,
+      leaseMs: 2_000,
     },
     async (signal) => {
       leading.resolve();

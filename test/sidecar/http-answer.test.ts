@@ -145,7 +145,7 @@ test('what an app says beside its answer and cannot be written on is left out', 
 });
 
 test('an app that does not answer in time is a problem of its own', async () => {
-  const { bind } = await httpEnclave({ idleTimeout: 300 }, (request, response) => {
+  const { bind } = await httpEnclave({ idleTimeout: 1500 }, (request, response) => {
     if (request.url === '/quick') response.end('quick');
   });
   const kept = await dial(bind, userCredential(owner));

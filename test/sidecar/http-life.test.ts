@@ -7,7 +7,7 @@ import { owner, userCredential } from './trust-fixture.ts';
 afterEach(undoAll);
 
 test('who never asks is cut off, who has asked may stay', async () => {
-  const { bind } = await httpEnclave({ requestTimeout: 300 });
+  const { bind } = await httpEnclave({ requestTimeout: 1500 });
   const silent = await dial(bind, userCredential(owner));
   const silentHttp2 = await dialHttp2(bind, userCredential(owner));
   const ended = new Promise((resolve) => silentHttp2.once('close', resolve));

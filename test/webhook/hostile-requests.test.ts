@@ -136,7 +136,7 @@ describe('what is no review', () => {
   });
 
   test('headers over 8 KB, no HTTP and silence end the connection, counted', async () => {
-    const { port, rejected, call } = await start({ silenceMs: 500 });
+    const { port, rejected, call } = await start({ silenceMs: 2000 });
     const [large, other, silent] = [await raw(port), await raw(port), await raw(port)];
     large.socket.write(`POST /mutate HTTP/1.1\r\nx: ${'y'.repeat(10_000)}\r\n\r\n`);
     other.socket.write('\x16\x03\x01 nonsense\r\n\r\n');

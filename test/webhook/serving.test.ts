@@ -119,4 +119,4 @@ test('connections that ask for nothing do not hold up the end', async () => {
   );
   await app.close();
   await ended;
-}, 8_000);
+});
