@@ -68,7 +68,7 @@ beforeAll(async () => {
     }));
   await admin.create(VALIDATING_WEBHOOK_CONFIGURATIONS, configuration as object);
   await namespace('shop', { team: 'a' });
-  await pods.synced;
+  await until('the copy is current', async () => pods.current());
   const before = reviews();
   await until('the webhook is asked', async () => {
     await label('shop', { [INJECTION_LABEL]: 'enabled' });

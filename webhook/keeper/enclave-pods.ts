@@ -39,11 +39,6 @@ export class EnclavePods implements Census {
     );
   }
 
-  /** Resolves when both have been listed once. */
-  get synced(): Promise<unknown> {
-    return Promise.all(this.#handles.map((handle) => handle.synced));
-  }
-
   current(): boolean {
     return this.#handles.every((handle) => handle.current());
   }
