@@ -21,10 +21,13 @@ export function deadlineOf(url: string): number {
 
 /**
  * Receives request bodies: each within the limit and the caller's deadline, all together within 64 MiB, so that slow or many senders bound the
- * memory and not the other way round. `done` is called once.
+ * memory and not the other way round. When all are too much, the one that has been under way for longest ends: an API server's takes moments, so
+ * strangers who stall do not keep it out. `done` is called once.
  */
 export function createBodyReader(totalLimit = TOTAL_LIMIT) {
   let held = 0;
+  /** Ends each body that is being received, oldest first. */
+  const receiving = new Set<(body: Body) => void>();
   return (request: IncomingMessage, done: (body: Body) => void): void => {
     const announced = Number(request.headers['content-length'] ?? 0);
     if (announced > BODY_LIMIT) {
@@ -35,6 +38,7 @@ export function createBodyReader(totalLimit = TOTAL_LIMIT) {
     let size = 0;
     const finish = (body: Body): void => {
       clearTimeout(timer);
+      receiving.delete(finish);
       held -= size;
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
       done(body);
@@ -42,10 +46,15 @@ export function createBodyReader(totalLimit = TOTAL_LIMIT) {
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
       held += chunk.length;
-      if (size > BODY_LIMIT) finish(tooLarge());
-      else if (held > totalLimit)
-        finish(rejection('busy', 'too many bodies are being received', 'Try again in a second.'));
-      else bytes = append(bytes, size - chunk.length, chunk);
+      if (size > BODY_LIMIT) {
+        finish(tooLarge());
+        return;
+      }
+      bytes = append(bytes, size - chunk.length, chunk);
+      while (held > totalLimit) {
+        const [oldest = finish] = receiving;
+        oldest(rejection('busy', 'too many bodies are being received', 'Try again in a second.'));
+      }
     };
     const onEnd = (): void => finish(success(bytes.subarray(0, size)));
     const onClose = (): void =>
@@ -62,6 +71,7 @@ export function createBodyReader(totalLimit = TOTAL_LIMIT) {
         ),
       deadline,
     );
+    receiving.add(finish);
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
   };
 }
