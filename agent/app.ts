@@ -175,7 +175,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     sidecarImages: config.sidecarImages,
     trustDomain: config.trustDomain,
     enclaveDomain: config.enclaveDomain,
-    acceptsRoots: (text) => trust.acceptsRoots(text),
+    acceptsRoots: (text) => (trust.current === undefined ? undefined : trust.acceptsRoots(text)),
   };
   const connections = new Connections();
   const revoker = new Revoker({ client: trustClient, log, metrics, signal });

@@ -12,8 +12,8 @@ export interface PodRules {
   readonly sidecarImages: readonly string[];
   readonly trustDomain: string;
   readonly enclaveDomain: string;
-  /** Whether a trust document has named this text of roots. */
-  acceptsRoots(text: string): boolean;
+  /** Whether a trust document has named this text of roots; undefined as long as there is no trust document. */
+  acceptsRoots(text: string): boolean | undefined;
 }
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
@@ -49,8 +49,17 @@ export function judgePod(pod: Pod, rules: PodRules): AgentResult<Caller> {
     return refuseCall('caller-namespace', `namespace ${metadata.namespace} never holds enclaves`, AGAIN);
   if (!spec.serviceAccountName)
     return refuseCall('caller-service-account', `${name} has no service account`, AGAIN);
-  const { sidecarImages, enclaveDomain, acceptsRoots } = rules;
+  const { sidecarImages, enclaveDomain } = rules;
+  let rootsAreKnown = true;
+  const acceptsRoots = (text: string): boolean => {
+    const accepted = rules.acceptsRoots(text);
+    rootsAreKnown = accepted !== undefined;
+    return accepted === true;
+  };
   const sidecar = compareSidecar(pod, { sidecarImages, enclaveDomain, acceptsRoots });
+  // An agent that has just started must not tell a good pod that its sidecar is wrong.
+  if (!sidecar.ok && !rootsAreKnown)
+    return refuseCall('agent-not-ready', 'the agent has no trust document yet', 'try again', 500);
   if (!sidecar.ok)
     return refuseCall('caller-sidecar', `${sidecar.message} (${sidecar.code})`, sidecar.remedy);
   const claims = claimsOf(rules.crypto, pod, sidecar.value, rules.trustDomain);

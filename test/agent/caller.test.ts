@@ -123,6 +123,11 @@ describe('who calls', () => {
       ok: false,
       code: 'caller-sidecar',
     });
+    expect(judgePod(pod, { ...rules, acceptsRoots: () => undefined })).toMatchObject({
+      ok: false,
+      code: 'agent-not-ready',
+      retryAfterMs: 500,
+    });
     expect(judgePod(pod, { ...rules, acceptsRoots: () => false })).toMatchObject({
       ok: false,
       code: 'caller-sidecar',
