@@ -86,6 +86,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     enclave: config.enclave,
     upstream,
     limits,
+    places,
     judgeToken: judgeBearer,
     standing,
     onRefused: (code, reason) => {

@@ -10,6 +10,7 @@ import { bearerToken } from '../access/bearer-token.ts';
 import type { AccessCode } from '../access/code.ts';
 import type { StandingAccess } from '../access/standing-access.ts';
 import type { AccessLog } from '../log/access-log.ts';
+import type { ConnectionLimits } from '../serve/connection-limits.ts';
 import { AppAgent } from './app-agent.ts';
 import { AppSessions } from './app-sessions.ts';
 import { createOwnName, identityHeaders } from './client-identity.ts';
@@ -27,6 +28,8 @@ export interface HttpProxyOptions {
   readonly enclave: string;
   readonly upstream: UpstreamAddress;
   readonly limits: ProxyLimits;
+  /** As many requests may be under way at one time as connections may be open: one holds as much memory as a connection does. */
+  readonly places: Pick<ConnectionLimits, 'total' | 'perUser'>;
   /** Judges one request by its token: asked where the connection's certificate did not decide. */
   judgeToken(token: string | undefined): Promise<Result<Allowed, AccessCode>>;
   onRefused(code: AccessCode, message: string): void;
@@ -45,12 +48,9 @@ export interface HttpProxy {
   close(): void;
 }
 
-/** Requests under way at one time, of all clients. */
-const MAX_RUNNING = 4096;
-
 /** HTTP to the client and to the app, request by request, with the client's identity in fields that only we can set. */
 export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
-  const { upstream, limits, log, accessLog, metrics } = options;
+  const { upstream, limits, places, log, accessLog, metrics } = options;
   const requests = metrics.counter('requests_total', 'Requests by status class.', ['class']);
   const agent = new AppAgent(upstream, limits.connectTimeout);
   const sessions = new AppSessions(upstream, limits.connectTimeout);
@@ -58,6 +58,8 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   const prefix = randomBytes(6).toString('hex');
   let count = 0;
   let running = 0;
+  /** Requests under way by user, or by address where a token decides. */
+  const byUser = new Map<string, number>();
 
   const forward = (run: RunningRequest, client: HttpClient, identity: readonly string[]): void => {
     const { exchange } = run;
@@ -127,7 +129,13 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
     const run = new RunningRequest(exchange, `${prefix}-${count.toString(36)}`);
     const { allowed, identity } = client;
     run.user = allowed?.user;
+    const who = allowed === undefined ? `address ${client.facts.address}` : `user ${allowed.user}`;
+    const ofUser = (byUser.get(who) ?? 0) + 1;
+    byUser.set(who, ofUser);
     exchange.onClose(() => {
+      const left = (byUser.get(who) ?? 1) - 1;
+      if (left === 0) byUser.delete(who);
+      else byUser.set(who, left);
       over(run);
       finished();
     });
@@ -138,7 +146,8 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
         remedy: 'Send another request.',
       };
       run.refuse(malformed.status, 'malformed', refusal);
-    } else if (running > MAX_RUNNING) run.unanswered(503, 'busy', 'too many requests are under way');
+    } else if (running > places.total || ofUser > places.perUser)
+      run.unanswered(503, 'busy', 'too many requests are under way');
     else if (identity !== undefined) {
       const { authorization } = exchange.head;
       if (authorization !== undefined) exchange.head.headers.push('authorization', authorization);

@@ -7,8 +7,8 @@ import type { Exchange, Malformed } from './exchange.ts';
 import type { HttpClient } from './http-client.ts';
 import { Http1Exchange, responseFor } from './http1-exchange.ts';
 
-/** Requests that a client may send before the first is answered. */
-const PIPELINED = 1024;
+/** Requests that a client may send before the first is answered. Each takes some 4 KB here for 20 bytes of the client's. */
+const PIPELINED = 32;
 
 export interface HttpServerOptions {
   /** Milliseconds. */
@@ -70,6 +70,7 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
     connection.current = undefined;
     const { socket } = connection.client;
     if (connection.last || (draining && connection.waiting.length === 0)) {
+      connection.waiting.length = 0;
       closeSoon(socket);
       return;
     }
@@ -97,13 +98,24 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
     const { socket } = incoming;
     const connection = socket instanceof TLSSocket ? connections.get(socket) : undefined;
     if (connection === undefined) return void socket.destroy();
+    // What came together with too many.
+    if (socket.destroyed) return;
     clearTimeout(connection.impatience);
     // Node has let go of the connection by now: an answer before this one could not be written to its end.
     if (upgrade !== undefined && connection.current !== undefined) {
       socket.destroy();
       return;
     }
-    const exchange = new Http1Exchange(incoming, response, upgrade);
+    // Behind the last request nothing is taken.
+    if (connection.last) return;
+    let exchange: Http1Exchange;
+    try {
+      exchange = new Http1Exchange(incoming, response, upgrade);
+    } catch {
+      // An answer that is not ours stands before this one: Node gives it itself where it takes no request.
+      socket.destroy();
+      return;
+    }
     if (connection.current === undefined) {
       begin(connection, exchange);
       return;
@@ -130,6 +142,8 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
   server.on('timeout', () => {});
   server.on('request', (incoming, response) => take(incoming, response));
   server.on('checkContinue', (incoming, response) => take(incoming, response));
+  // What else may be expected is for the app to say (RFC 9110, 10.1.1). Node would answer 417 past all that is counted here.
+  server.on('checkExpectation', (incoming, response) => take(incoming, response));
   server.on('upgrade', (incoming, _socket, head) => take(incoming, responseFor(incoming), head));
   server.on('clientError', (error, socket) => {
     const connection = socket instanceof TLSSocket ? connections.get(socket) : undefined;

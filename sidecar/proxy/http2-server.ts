@@ -47,6 +47,10 @@ export function createHttp2Server(options: HttpServerOptions): HttpServer {
     const connection: Connection = { session, running: new Set() };
     connections.set(socket, connection);
     session.on('error', () => socket.destroy());
+    // The listener's connections may be half-open, HTTP/2's may not. Without this nobody would see that a client is gone: Node reads no further than its end,
+    // and waits for ever for the end of one that has said GOAWAY.
+    socket.once('end', () => socket.destroy());
+    closeSoon(socket, () => {});
     session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW));
     session.once('close', () => {
       clearTimeout(impatience);

@@ -90,7 +90,7 @@ export function startSidecar(
     connectTimeout: 2000,
     idleTimeout: 60_000,
     requestTimeout: 10_000,
-    maxConnections: 100,
+    maxConnections: 200,
     accessLog: 'off',
     ...changes,
   };
