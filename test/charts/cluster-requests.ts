@@ -161,6 +161,12 @@ export const REFUSED_OF_CLUSTER: Readonly<Record<string, readonly Attempt[]>> = 
       'agent',
       csr(SIGNERS.enclaves, { annotations: { [CSR_ANNOTATIONS.grant]: 'e30=' } }),
     ),
+    ask(
+      'an enclave’s certificate, under the name that its launch looks for',
+      'admin',
+      csr(SIGNERS.enclaves, { name: 'enclave-0b0b0b0b-1' }),
+    ),
+    ask('an enclave’s certificate, by the launcher', 'launcher', csr(SIGNERS.enclaves)),
     edit('the user changed', { annotations: { [CSR_ANNOTATIONS.user]: 'eve' } }),
     edit(
       'the enclave changed by the launcher',
