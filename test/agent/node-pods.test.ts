@@ -4,6 +4,7 @@ import { judgePod } from '../../agent/caller/judge-pod.ts';
 import { agentMetrics } from '../../agent/metrics.ts';
 import { watchNodePods } from '../../agent/pods/node-pods.ts';
 import { Connections } from '../../agent/serve/connections.ts';
+import { POD_CHANGED } from '../../names/wire.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
@@ -97,4 +98,14 @@ test('a caller whose pod is as it was stays, whatever else the watch brings', as
   watch.write(event('DELETED', at('8', stranger)));
   await until('all is seen', async () => ended.length === 1);
   expect([socket.destroyed, ended]).toEqual([false, ['other: the pod is gone']]);
+});
+
+test('a pod that changed is told so for good, also when it has ended since; one that ended is told that', () => {
+  const connections = new Connections();
+  connections.end('one', 'changed');
+  connections.end('one', 'ended');
+  connections.end('other', 'ended');
+  expect(connections.refusalOf('one')?.code).toBe(POD_CHANGED);
+  expect(connections.refusalOf('other')?.code).toBe('caller-pod-ended');
+  expect(connections.refusalOf('nobody')).toBeUndefined();
 });

@@ -51,7 +51,7 @@ export interface FakeAgent {
 }
 
 /** Evidence of the right shape: this agent has no TPM. What a verifier says of it is the business of other suites. */
-function evidence(statement: object, certificateChain: Uint8Array[]): Bundle {
+export function evidence(statement: object, certificateChain: Uint8Array[]): Bundle {
   return {
     certificateChain,
     statement: Buffer.from(JSON.stringify(statement)),

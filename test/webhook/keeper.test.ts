@@ -10,6 +10,7 @@ import {
   SERVICE_ACCOUNTS,
 } from '../../platform/kube/resources.ts';
 import { POLICY_NAMES } from '../../webhook/keeper/wanted-policies.ts';
+import { writePolicy } from '../../webhook/keeper/write-policy.ts';
 import { RELEASE } from '../certs/cluster.ts';
 import { NAMES, startKeeperWorld } from '../support/keeper-world.ts';
 import { until } from '../support/until.ts';
@@ -77,6 +78,16 @@ describe('network policies', () => {
       metadata: { namespace: 'brief', name: 'theirs' },
       spec: { podSelector: { matchLabels: { app: 'x' } }, policyTypes: ['Ingress'] },
     });
+    // A copy that is behind removes nothing while the label is there.
+    const { metadata } = (await world.policy('brief', NAMES.first)) ?? {};
+    const remove = {
+      kind: 'remove',
+      namespace: 'brief',
+      name: NAMES.first,
+      uid: metadata?.uid ?? '',
+    } as const;
+    expect(await writePolicy(admin, { ...remove, labelled: true })).toBe(false);
+    expect((await world.policy('brief', NAMES.first))?.metadata?.uid).toBe(metadata?.uid);
     await world.create(world.injected('brief'), 'web-1', 'brief');
     await admin.patch(NAMESPACES, { name: 'brief' }, { metadata: { labels: { [INJECTION_LABEL]: null } } });
     await until(

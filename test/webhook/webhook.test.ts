@@ -120,6 +120,16 @@ describe('mutate', () => {
     expect(metrics.values.get('reviews_total{endpoint="mutate",outcome="unchanged"}')).toBe(1);
   });
 
+  test('only a creation is judged: what is there has been', async () => {
+    const { review } = await serve();
+    for (const path of ['/mutate', '/validate'])
+      for (const operation of ['UPDATE', 'DELETE', 'CONNECT'])
+        expect(await review(path, enclavePod({ [ANNOTATIONS.mode]: 'udp' }), { operation })).toEqual({
+          uid: 'u-1',
+          allowed: true,
+        });
+  });
+
   test('a refusal says what was wrong and what to do', async () => {
     const { review, lines } = await serve();
     const answer = await review('/mutate', enclavePod({ [ANNOTATIONS.mode]: 'udp' }));
