@@ -1,5 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { closeSoon } from './close-soon.ts';
 import { type Exchange, judgeTarget, type Malformed } from './exchange.ts';
 import { headerPairs } from './header-pairs.ts';
 import { type RequestHead, readRequestHead } from './http-headers.ts';
@@ -41,7 +42,8 @@ export class Http1Exchange implements Exchange {
     if (upgrade !== undefined) {
       response.assignSocket(incoming.socket);
       response.shouldKeepAlive = false;
-      response.once('finish', () => incoming.socket.end());
+      // Node has let go of the connection: nobody reads it any more, or would see its end.
+      response.once('finish', () => closeSoon(incoming.socket));
       if (upgrade.length > 0) incoming.socket.unshift(upgrade);
     }
   }

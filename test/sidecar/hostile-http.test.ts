@@ -85,6 +85,15 @@ test.each([
   await until(() => app.requests.every((each) => each.destroyed), 'the app hears of it');
 });
 
+test('who is refused a WebSocket and goes away gives the place back', async () => {
+  const { bind, metrics } = await httpEnclave({ auth: 'jwt', ownerKey: undefined });
+  const stranger = await dial(bind);
+  stranger.write(`${UPGRADE}${GET}`);
+  expect(String((await once(stranger, 'data'))[0])).toMatch(/^HTTP\/1.1 401 /);
+  stranger.destroy();
+  await until(() => metrics.values.get('connections_active{}') === 0, 'its place');
+});
+
 test('one user’s requests leave places to others', async () => {
   const { app, bind } = await httpEnclave({ maxConnections: 8 }, (request, response) => {
     if (request.url === '/ok') response.end('ok');
