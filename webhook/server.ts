@@ -74,15 +74,18 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
   server.on('tlsClientError', () => rejected.inc({ code: 'handshake-failed' }));
 
   const logged = new Map<ServingCode, number>();
+  /** Whether this is to be logged: strangers do not fill the log. */
+  const isDue = (code: ServingCode): boolean => {
+    const now = performance.now();
+    if (now - (logged.get(code) ?? Number.NEGATIVE_INFINITY) <= LOG_EVERY_MS) return false;
+    logged.set(code, now);
+    return true;
+  };
   const reject = (reply: FastifyReply, refusal: Refusal<ServingCode>): FastifyReply => {
     const { code, message } = refusal;
     rejected.inc({ code });
-    const now = performance.now();
-    // Strangers do not fill the log.
-    if (now - (logged.get(code) ?? Number.NEGATIVE_INFINITY) > LOG_EVERY_MS) {
-      logged.set(code, now);
+    if (isDue(code))
       log.warn({ code, reason: message, peer: reply.request.ip, url: reply.request.url }, 'no review');
-    }
     const status = STATUS[code];
     // What is left of the body is not waited for.
     reply.header('connection', 'close').header('content-type', 'application/problem+json');
@@ -120,7 +123,7 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
   );
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     if (error.statusCode === 415) return reject(reply, NO_JSON);
-    log.error({ error, url: request.url }, 'review failed');
+    if (isDue('failed')) log.error({ error, peer: request.ip, url: request.url }, 'review failed');
     // A failed review refuses the pod (failurePolicy: Fail); the reason stands in our log, not in the API server's.
     return reject(reply, rejection('failed', 'the webhook failed', 'See its log.'));
   });

@@ -227,6 +227,14 @@ describe('a pod made to keep the webhook busy', () => {
 });
 
 describe('strangers', () => {
+  test('who send what no API server sends do not fill the log with our failures', async () => {
+    const { call, lines, rejected } = await start();
+    const odd = REVIEW.replace(/"containers":\[.*?\]/, '"containers":[null]');
+    for (let at = 0; at < 20; at += 1) expect((await call({ body: odd })).status).toBe(500);
+    expect(rejected('failed')).toBe(20);
+    expect(lines.filter((line) => line.includes('review failed'))).toHaveLength(1);
+  });
+
   test('who send a body byte by byte cost no more than its length', async () => {
     const { EventEmitter } = await import('node:events');
     const stream = Object.assign(new EventEmitter(), { headers: {}, url: '/' });
