@@ -6,7 +6,7 @@ import { type InjectionCode, type Refused, refusePod } from './code.ts';
 import type { InjectionConfig } from './config.ts';
 import { differences, hasVolume } from './differences.ts';
 import { breachOfHostName, enclaveOf } from './enclave-of.ts';
-import { injectedNote } from './injected-note.ts';
+import { injectedParts, sharedPatch } from './injected-parts.ts';
 import { escapePointer, type PatchOperation } from './json-patch.ts';
 import { isPinned } from './pinned-image.ts';
 import type { Container, Pod, PodSpec, Volume } from './pod.ts';
@@ -16,7 +16,7 @@ import { TEMPLATES } from './template.ts';
 
 export interface Injection {
   readonly ok: true;
-  /** Empty for a pod that is no enclave, or has what it needs. */
+  /** Empty for a pod that is no enclave, or has what it needs. Often the same array for the same patch: nobody may change it. */
   readonly patch: readonly PatchOperation[];
   readonly warnings: readonly string[];
 }
@@ -106,15 +106,15 @@ export function decide(pod: Pod, namespace: string, config: InjectionConfig): In
     resources,
     socket: socket.value,
   };
-  const wanted = TEMPLATE.container(wish);
+  const parts = injectedParts(crypto, TEMPLATE, wish);
   const patch: PatchOperation[] = [];
   for (const part of [
-    sidecarPatch(spec, wanted),
+    sidecarPatch(spec, parts.container),
     volumePatch(spec, TEMPLATE.volume),
-    notePatch(annotations, injectedNote(crypto, TEMPLATE, wish, wanted)),
+    notePatch(annotations, parts.note),
   ]) {
     if (!part.ok) return part;
     patch.push(...part.value);
   }
-  return { ok: true, patch, warnings };
+  return { ok: true, patch: sharedPatch(parts, patch), warnings };
 }

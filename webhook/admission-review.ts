@@ -58,16 +58,25 @@ function review(uid: string, rest: string): string {
   return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":${JSON.stringify(uid)},${rest}}}`;
 }
 
+/** Replicas get the same patch (`injection` gives the same array), and to write it down is most of an answer. */
+const written = new WeakMap<readonly PatchOperation[], string>();
+
+/** A patch as the response's field has it: JSON as base64. */
+function base64Of(patch: readonly PatchOperation[]): string {
+  const known = written.get(patch);
+  if (known !== undefined) return known;
+  const encoded = Buffer.from(JSON.stringify(patch)).toString('base64');
+  written.set(patch, encoded);
+  return encoded;
+}
+
 /** The answer that lets an object pass, changed by an RFC 6902 document. */
 export function allow(
   uid: string,
   patch: readonly PatchOperation[] = [],
   warnings: readonly string[] = [],
 ): string {
-  const change =
-    patch.length === 0
-      ? ''
-      : `,"patchType":"JSONPatch","patch":"${Buffer.from(JSON.stringify(patch)).toString('base64')}"`;
+  const change = patch.length === 0 ? '' : `,"patchType":"JSONPatch","patch":"${base64Of(patch)}"`;
   // The API server cuts a warning at 256 characters when they are many.
   return review(
     uid,

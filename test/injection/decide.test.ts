@@ -162,3 +162,25 @@ test('what a pod that is no enclave may not have: the sidecar’s names, its tok
   ))
     expect(bare(pod.spec ?? {}), name).toMatchObject({ ok: false });
 });
+
+describe('replicas', () => {
+  const patchOf = (pod: Pod, config = CONFIG) => {
+    const decision = decide(pod, 'shop', config);
+    if (!decision.ok) throw new Error(decision.message);
+    return decision.patch;
+  };
+
+  test('get one array, so that it is written down once; whoever differs in anything gets another', () => {
+    const patch = patchOf(enclavePod());
+    expect(patchOf(enclavePod())).toBe(patch);
+    const withVolume = enclavePod({}, { volumes: [{ name: 'cache', emptyDir: {} }] });
+    const others = [
+      patchOf(withVolume),
+      patchOf(enclavePod({ [ANNOTATIONS.upstream]: '9090' })),
+      patchOf(enclavePod(), { ...CONFIG, roots: '{"system":["BBBB"]}' }),
+      patchOf(enclavePod(), { ...CONFIG, sidecarImage: SIDECAR_IMAGE.replace(/[0-9a-f]$/, '0') }),
+    ];
+    for (const other of others) expect(other).not.toEqual(patch);
+    expect(patchOf(enclavePod())).toEqual(patch);
+  });
+});
