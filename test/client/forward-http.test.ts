@@ -129,3 +129,20 @@ test('an enclave that cannot be reached is a 502 here, and told', async () => {
   expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(502);
   expect(state.failures).toHaveLength(1);
 });
+
+test('a local program that goes away ends its request at the app', async () => {
+  let asked = 0;
+  let gone = 0;
+  const { port } = await local((request) => {
+    asked += 1;
+    request.socket.once('close', () => {
+      gone += 1;
+    });
+  });
+  const leave = new AbortController();
+  const answer = fetch(`http://127.0.0.1:${port}/`, { signal: leave.signal }).catch(() => 'left');
+  await until(() => asked === 1, 'the request is at the app');
+  leave.abort();
+  expect(await answer).toBe('left');
+  await until(() => gone === 1, 'the app hears of it');
+});

@@ -207,6 +207,24 @@ test('grpc: a client that does not read holds the app up; one that cancels ends 
   await until(() => state.cancelled === 1, 'the app hears that the call was cancelled');
 });
 
+test('grpc: an app that says it is going (GOAWAY) ends what runs there, and gets new calls on another connection', async () => {
+  const { server, port } = await grpcApp();
+  const { bind } = await httpSidecar(String(port));
+  const { unary, chat } = grpcClient(bind);
+  const lasting = chat();
+  const said: string[] = [];
+  lasting.on('data', (each: Buffer) => void said.push(String(each)));
+  lasting.on('error', () => {});
+  lasting.write(Buffer.from('before'));
+  await until(() => said.length === 1, 'the stream is open');
+  server.drain(`127.0.0.1:${port}`, 60_000);
+  for (let i = 0; i < 3; i += 1)
+    expect(await unary(`call ${i}`)).toMatchObject({ error: null, value: `call ${i}` });
+  lasting.write(Buffer.from('after'));
+  await until(() => said.length === 2, 'the stream goes on');
+  lasting.end();
+});
+
 test('grpc: deadlines travel, and end the call on both sides', async () => {
   const { state, port } = await grpcApp();
   const { bind } = await httpSidecar(String(port));

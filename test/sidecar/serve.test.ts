@@ -216,6 +216,38 @@ describe('evidence', () => {
     expect(statuses.filter((each) => each.endsWith('429')).length).toBeGreaterThan(30);
   });
 
+  test('many peers cannot have more quotes made at one time than there are places for', async () => {
+    const { agent, bind, metrics } = await enclave();
+    agent.slow = 50;
+    const line = `GET /v1/evidence?nonce=${NONCE} HTTP/1.1\r\nhost: e\r\n`;
+    const peers = ['127.0.0.11', '127.0.0.12', '127.0.0.13'];
+    const answers = peers.map(async (localAddress) => {
+      const socket = await dial(bind, undefined, { ...EVIDENCE, localAddress });
+      const answer = drainOf(socket);
+      socket.write(`${`${line}\r\n`.repeat(59)}${line}connection: close\r\n\r\n`);
+      return answer;
+    });
+    const statuses = (await Promise.all(answers)).join().match(/HTTP\/1\.1 \d+/g) ?? [];
+    expect(statuses).toHaveLength(180);
+    expect(new Set(statuses)).toEqual(new Set(['HTTP/1.1 200', 'HTTP/1.1 503']));
+    expect(metrics.values.get('evidence_requests_total{outcome="limited"}')).toBe(
+      statuses.filter((each) => each.endsWith('503')).length,
+    );
+  });
+
+  test('after a refusal of the agent every connection to it is shown the certificate again', async () => {
+    const { agent, bind } = await enclave();
+    const four = async () => {
+      const sockets = await Promise.all(Array.from({ length: 4 }, () => dial(bind, undefined, EVIDENCE)));
+      const answers = sockets.map((socket) => httpOver(socket, `/v1/evidence?nonce=${NONCE}`));
+      return (await Promise.all(answers)).map(({ status }) => status);
+    };
+    agent.failing.add('/v1/quote');
+    expect(await four()).toEqual([503, 503, 503, 503]);
+    agent.failing.clear();
+    expect(await four()).toEqual([200, 200, 200, 200]);
+  });
+
   test('an agent that is away is a problem, not a broken connection', async () => {
     const { agent, bind } = await enclave();
     agent.failing.add('/v1/quote');

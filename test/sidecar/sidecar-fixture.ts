@@ -134,7 +134,7 @@ export async function until(
 export function dial(
   bind: string,
   credential?: Credential,
-  options: ConnectionOptions = {},
+  options: ConnectionOptions & { readonly localAddress?: string } = {},
 ): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({
