@@ -23,6 +23,8 @@ export interface InjectedParts {
 const MAX_PARTS = 256;
 /** A volume's name has any length until the API server has validated it, after us. */
 const MAX_KEY = 2048;
+/** Replicas are of one kind. What is written down of a patch holds the roots, so that of every kind an author can bring it would fill the memory. */
+const MAX_ADDITIONS = 2;
 /** By what differs from pod to pod, all for one set of roots. */
 const known = new Map<string, InjectedParts>();
 let knownAreFor = '';
@@ -70,6 +72,6 @@ export function sharedPatch(
   if (patch.length === 0 || patch.some(({ op }) => op !== 'add')) return patch;
   const paths = patch.map(({ path }) => path).join(' ');
   const shared = additions.get(paths);
-  if (shared === undefined) additions.set(paths, patch);
+  if (shared === undefined && additions.size < MAX_ADDITIONS) additions.set(paths, patch);
   return shared ?? patch;
 }
