@@ -76,6 +76,8 @@ async function supervise<S extends Options>(
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  // Without a listener Node opens its debugger at 127.0.0.1, where whoever shares the pod's network has the process and its keys.
+  process.on('SIGUSR1', () => log.warn({}, 'no debugger is opened'));
   const server = await serveHealth(config.bind, config.healthPort, health, metrics);
   log.info({ bind: config.bind, healthPort: server.port, pid: process.pid }, 'starting');
   try {

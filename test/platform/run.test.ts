@@ -52,6 +52,16 @@ describe('a component', () => {
     expect(sample.text.out).not.toContain('hunter22');
   });
 
+  test('opens no debugger for whoever can signal it', async () => {
+    const sample = start('--bind', '127.0.0.1', '--health-port', '0');
+    await ready(sample);
+    sample.child.kill('SIGUSR1');
+    await expect.poll(() => sample.lines().at(-1)?.msg, { timeout: 10_000 }).toBe('no debugger is opened');
+    sample.child.kill('SIGTERM');
+    expect(await sample.ended).toBe(0);
+    expect(sample.text.err).not.toContain('Debugger listening');
+  });
+
   test('that does not drain in time is ended', async () => {
     const sample = start(
       '--bind',
