@@ -64,7 +64,8 @@ function grantedBytes(change: (json: string) => string, message = grantMessage):
   return userCredential(other, { user: 'bob', grant: json, grantSignature: owner.sign(message(json)) });
 }
 
-const imposter = createTestAuthority('users');
+const imposterKey = generateKey();
+const imposter = createTestAuthority('users', imposterKey);
 const revoked = (changes: Partial<TrustDocument['revoked']>) =>
   trustDocument(2, { revoked: { certificates: [], users: [], grants: [], ...changes } });
 const revokedGrant = {
@@ -77,6 +78,14 @@ const revokedGrant = {
 test.each<[string, string, ReturnType<typeof judge>]>([
   ['certificate-missing', 'no certificate', judge(undefined)],
   ['certificate-untrusted', 'a root of the same name', judge(userCredential(owner, {}, {}, imposter))],
+  [
+    'certificate-untrusted',
+    'a root of the same key and another name',
+    judge(
+      userCredential(owner, {}, {}, createTestAuthority('somebody', imposterKey)),
+      trustDocument(2, { roots: { ...trustDocument(1).roots, users: [imposter.root] } }),
+    ),
+  ],
   [
     'certificate-untrusted',
     'another issuer of ours',

@@ -137,3 +137,13 @@ test('a subject cannot write elements of X-Forwarded-Client-Cert', async () => {
     /;Subject="CN=a\\22\\3BBy\\3Db\\2CHash\\3D\\22"$/,
   );
 });
+
+test('nor can its other names', async () => {
+  const { app, bind } = await httpEnclave();
+  const subjectAltName = { uri: ['spiffe://x/a;By=b,Hash="c"'], dns: ['d,Hash=e'] };
+  const socket = await dial(bind, userCredential(owner, {}, { extensions: { subjectAltName } }));
+  expect((await httpOver(socket, '/')).status).toBe(201);
+  expect(app.requests[0]?.headers['x-forwarded-client-cert']).toMatch(
+    /;URI=spiffe:\/\/x\/a%3BBy%3Db%2CHash%3D%22c%22;DNS=d%2CHash%3De$/,
+  );
+});

@@ -1,9 +1,10 @@
 import type { JWTPayload } from 'jose';
 import { afterEach, expect, test } from 'vitest';
 import { generateKey } from '../../platform/identity/key-pair.ts';
+import { createTokenJudge } from '../../sidecar/access/token.ts';
 import { answerOf, dialHttp2, httpEnclave, tokenIssuer } from './http-fixture.ts';
 import { dial, drainOf, httpOver, undoAll, until } from './sidecar-fixture.ts';
-import { owner, signedTrust, trustDocument, unixNow, userCredential } from './trust-fixture.ts';
+import { owner, SERVER_NAME, signedTrust, trustDocument, unixNow, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
 
@@ -106,4 +107,21 @@ test('a stream ends with its token, and when its user or its key is revoked', as
   agent.publish(signedTrust(trustDocument(4, { tokenKeys: other.tokenKeys })));
   expect(await dave.answer).toMatchObject({ rstCode: 12 });
   await until(() => app.requests.every(({ destroyed }) => destroyed), 'the app hears of it');
+});
+
+test('a token that was good ends all the same, and with its user', async () => {
+  const { tokenKeys, token } = await tokenIssuer();
+  const judge = createTokenJudge(SERVER_NAME);
+  const exp = unixNow() + 60;
+  const [text, trust] = [await token({ exp }), trustDocument(2, { tokenKeys })];
+  expect(await judge(text, trust, unixNow())).toMatchObject({
+    ok: true,
+    value: { user: 'carol', notAfter: exp },
+  });
+  expect(await judge(text, trust, exp + 1)).toMatchObject({ ok: false, code: 'token-invalid' });
+  const revoked = { ...trust.revoked, users: [{ user: 'carol' }] };
+  expect(await judge(text, { ...trust, revoked }, unixNow())).toMatchObject({
+    ok: false,
+    code: 'user-revoked',
+  });
 });
