@@ -139,6 +139,8 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
       over(run);
       finished();
     });
+    // Nobody has looked at its token: it is the last of its connection, as one without is.
+    if (malformed !== undefined && identity === undefined) server(client).dismiss(client);
     if (malformed !== undefined) {
       const refusal = {
         code: 'request-malformed',

@@ -15,6 +15,7 @@ const RESETS = { streamResetBurst: 200, streamResetRate: 20 };
 interface Connection {
   readonly session: ServerHttp2Session;
   readonly running: Set<Handled>;
+  dismissed: boolean;
 }
 
 /**
@@ -44,7 +45,7 @@ export function createHttp2Server(options: HttpServerOptions): HttpServer {
         enablePush: false,
       },
     });
-    const connection: Connection = { session, running: new Set() };
+    const connection: Connection = { session, running: new Set(), dismissed: false };
     connections.set(socket, connection);
     session.on('error', () => socket.destroy());
     // The listener's connections may be half-open, HTTP/2's may not. Without this nobody would see that a client is gone: Node reads no further than its end,
@@ -80,7 +81,12 @@ export function createHttp2Server(options: HttpServerOptions): HttpServer {
     serve,
     dismiss: ({ socket }) => {
       const connection = connections.get(socket);
-      if (connection !== undefined) closeSoon(socket, () => connection.session.close());
+      if (connection === undefined || connection.dismissed) return;
+      connection.dismissed = true;
+      closeSoon(socket, () => connection.session.close());
+      // Whether or not its answers can be sent: nghttp2 falls silent at nonsense, and its streams then never end.
+      const over = setTimeout(() => socket.destroy(), options.requestTimeout);
+      socket.once('close', () => clearTimeout(over));
     },
     drain: () => {
       draining = true;

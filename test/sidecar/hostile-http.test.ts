@@ -85,6 +85,18 @@ test.each([
   await until(() => app.requests.every((each) => each.destroyed), 'the app hears of it');
 });
 
+test.each([
+  ['without a token', [POST]],
+  ['for no path', [frame(1, 5, 1, Buffer.from([0x82, 0x87, 0x04, 0x02, 0x2f, 0x23, 0x01, 0x01, 0x65]))]],
+  ['and what makes nghttp2 fall silent', [POST, GOAWAY, frame(9, 4, 1, Buffer.alloc(2))]],
+])('a stranger that asks over HTTP/2 %s, and stays, holds no place', async (_, frames) => {
+  const { bind, metrics } = await httpEnclave({ auth: 'jwt', ownerKey: undefined, requestTimeout: 500 });
+  const stranger = await dial(bind, undefined, STAYS_HALF_OPEN);
+  stranger.resume().write(Buffer.concat([PREFACE, ...frames]));
+  const closed = () => metrics.values.get('connections_active{}') === 0;
+  await until(() => closed() && metrics.values.get('connections_total{via="token"}') === 1, 'its place');
+});
+
 test('who is refused a WebSocket and goes away gives the place back', async () => {
   const { bind, metrics } = await httpEnclave({ auth: 'jwt', ownerKey: undefined });
   const stranger = await dial(bind);
