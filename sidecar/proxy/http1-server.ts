@@ -8,7 +8,7 @@ import type { HttpClient } from './http-client.ts';
 import { Http1Exchange, responseFor } from './http1-exchange.ts';
 
 /** Requests that a client may send before the first is answered. Each takes some 4 KB here for 20 bytes of the client's. */
-const PIPELINED = 32;
+const PIPELINED = 64;
 
 export interface HttpServerOptions {
   /** Milliseconds. */
