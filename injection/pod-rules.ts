@@ -106,13 +106,21 @@ function foreignToken(volume: Volume): Refused | undefined {
     : undefined;
 }
 
+/** Kinds of volumes that the kubelet makes of the node's files, or by what runs on the node as root: a FlexVolume's driver, git with its hooks (CVE-2024-10220). */
+const NODE_VOLUMES = [
+  ['hostPath', "is a hostPath: the node's files hold every pod's tokens, the sidecar's too"],
+  ['flexVolume', 'is a flexVolume: its driver runs on the node, with what the pod wrote for it'],
+  ['gitRepo', 'is a gitRepo: git runs on the node, and so does what the repository tells it to'],
+] as const;
+
 function breachOfVolume(volume: Volume): Refused | undefined {
-  if (volume.hostPath)
-    return refusePod(
-      'host-namespace',
-      `volume ${shown(volume.name)} is a hostPath: the node's files hold every pod's tokens, the sidecar's too`,
-      'Use a volume of the pod, or a claim.',
-    );
+  for (const [kind, why] of NODE_VOLUMES)
+    if (volume[kind])
+      return refusePod(
+        'host-namespace',
+        `volume ${shown(volume.name)} ${why}`,
+        'Use a volume of the pod, or a claim.',
+      );
   if (volume.image && !isPinned(volume.image.reference))
     return refusePod(
       'image-unpinned',

@@ -114,6 +114,8 @@ export interface Volume {
   readonly emptyDir?: object | null | undefined;
   readonly image?: { readonly reference?: string | null | undefined } | null | undefined;
   readonly hostPath?: object | null | undefined;
+  readonly flexVolume?: object | null | undefined;
+  readonly gitRepo?: object | null | undefined;
   readonly projected?:
     | { readonly defaultMode?: number | null | undefined; readonly sources?: readonly object[] | undefined }
     | null

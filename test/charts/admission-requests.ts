@@ -233,6 +233,8 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
       create(field, withSpec({ [field]: true })),
     ),
     create('a hostPath', withSpec({ volumes: volumes({ name: 'v', hostPath: { path: '/' } }) })),
+    create('a flexVolume', withSpec({ volumes: volumes({ name: 'v', flexVolume: { driver: 'a/b' } }) })),
+    create('a gitRepo', withSpec({ volumes: volumes({ name: 'v', gitRepo: { repository: 'a' } }) })),
     create('a privileged app', withApp({ securityContext: { privileged: true } })),
     create('a privileged init container', init({ securityContext: { privileged: true } })),
     ...['ALL', 'SYS_ADMIN', 'CAP_CHOWN', 'net_raw'].map((name) =>

@@ -106,7 +106,7 @@ const source = fc.constantFrom(
   { projected: { sources: [{ serviceAccountToken: { audience: 'vault', path: 't' } }] } },
   { projected: { sources: null } },
   { downwardAPI: { items: [{ path: 'l', fieldRef: { fieldPath: 'metadata.labels' } }] } },
-  { hostPath: null, emptyDir: {} },
+  { hostPath: null, flexVolume: null, gitRepo: null, emptyDir: {} },
 );
 const volumes = fc
   .array(source, { maxLength: 3 })
