@@ -12,6 +12,7 @@ import { explain } from '../../platform/run/explain.ts';
 import type { Allowed } from '../access/access.ts';
 import { bearerToken } from '../access/bearer-token.ts';
 import type { AccessCode } from '../access/code.ts';
+import { AgentError } from '../agent/agent-error.ts';
 import { sendJson, sendProblem } from './problem.ts';
 
 export interface EvidenceOptions {
@@ -108,8 +109,11 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
     } catch (error) {
       requests.inc({ outcome: 'failed' });
       log.warn({ reason: explain(error) }, 'no evidence');
-      const message = `the node’s agent gives no evidence: ${explain(error)}`;
-      sendProblem(response, 503, { code: 'evidence-unavailable', message, remedy: 'Try again.' });
+      // A stranger reads this: the agent's code and nothing else, for the reason may hold an address or a file's path.
+      const code = error instanceof AgentError ? ` (${error.code})` : '';
+      const message = `the node’s agent gives no evidence${code}`;
+      const remedy = 'Try again, on a new connection.';
+      sendProblem(response, 503, { code: 'evidence-unavailable', message, remedy });
     } finally {
       inFlight -= 1;
     }

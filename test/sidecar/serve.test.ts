@@ -249,11 +249,21 @@ describe('evidence', () => {
   });
 
   test('an agent that is away is a problem, not a broken connection', async () => {
-    const { agent, bind } = await enclave();
+    const { agent, bind, logged } = await enclave();
+    const ask = async () => httpOver(await dial(bind, undefined, EVIDENCE), `/v1/evidence?nonce=${NONCE}`);
     agent.failing.add('/v1/quote');
-    const answer = await httpOver(await dial(bind, undefined, EVIDENCE), `/v1/evidence?nonce=${NONCE}`);
+    const answer = await ask();
     expect(answer.status).toBe(503);
-    expect(JSON.parse(answer.body).code).toBe('evidence-unavailable');
+    expect(JSON.parse(answer.body)).toMatchObject({
+      code: 'evidence-unavailable',
+      detail: 'the node’s agent gives no evidence (agent-answer)',
+    });
+    // What went wrong is for the log: an address or a file's path is no stranger's business.
+    await agent.close();
+    expect(JSON.parse((await ask()).body).detail).toBe(
+      'the node’s agent gives no evidence (agent-unreachable)',
+    );
+    expect(logged(agent.host)).toBe(true);
   });
 });
 
