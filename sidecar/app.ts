@@ -87,6 +87,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     upstream,
     limits,
     places,
+    audience: serverName,
     judgeToken: judgeBearer,
     standing,
     onRefused: (code, reason) => {

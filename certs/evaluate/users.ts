@@ -3,6 +3,7 @@ import { toHex } from '../../formats/bytes/bytes.ts';
 import { type Result, success } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import { type Grant, openGrant, parseGrant } from '../../formats/evidence/grant.ts';
+import { MAX_NAME_BYTES } from '../../formats/x509/bindings.ts';
 import { binaryName } from '../../names/components.ts';
 import { CSR_ANNOTATIONS } from '../../names/labels.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
@@ -15,8 +16,6 @@ import type { Revocations } from './revocations.ts';
 import { breachOfContent, breachOfUsages, serviceAccountUser } from './rules.ts';
 
 const USAGES = ['digital signature', 'client auth'];
-/** Of a name in a user binding. */
-const MAX_NAME_BYTES = 253;
 const USER_NAME = /^[^\p{Cc}]{1,128}$/u;
 
 /** What a request for a user's certificate asks for, before anybody looked at the enclave's pods. */

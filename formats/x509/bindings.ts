@@ -30,7 +30,8 @@ export interface TpmTrust {
   readonly how: TpmTrustKind;
 }
 
-const MAX_NAME_BYTES = 253;
+/** Of an enclave's or a user's name. */
+export const MAX_NAME_BYTES = 253;
 const MAX_GRANT_BYTES = 4096;
 const MAX_SIGNATURE_BYTES = 256;
 

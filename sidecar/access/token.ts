@@ -1,6 +1,7 @@
 import type { createLocalJWKSet } from 'jose';
 import { type Result, success } from '../../formats/bytes/result.ts';
 import type { TrustDocument } from '../../formats/evidence/trust-document.ts';
+import { MAX_NAME_BYTES } from '../../formats/x509/bindings.ts';
 import { ERROR_DOMAIN } from '../../names/wire.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { type Allowed, userRevoked } from './access.ts';
@@ -43,8 +44,11 @@ export function createTokenJudge(
         requiredClaims: ['exp', 'sub'],
         currentDate: new Date(now * 1000),
       });
-      const { sub: user = '', exp = 0 } = payload;
-      if (user === '') return refuseAccess('token-invalid', 'the token names no user');
+      // jose asks that "sub" is there, not that it is a text (RFC 7519, 4.1.2).
+      const user: unknown = payload.sub;
+      if (typeof user !== 'string' || user === '' || Buffer.byteLength(user) > MAX_NAME_BYTES)
+        return refuseAccess('token-invalid', 'the token names no user');
+      const { exp = 0 } = payload;
       return success({ user, via: 'token', keySha256: undefined, notAfter: exp });
     } catch (error) {
       // jose's messages name claims and algorithms, never the token.

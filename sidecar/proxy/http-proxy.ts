@@ -8,6 +8,7 @@ import { explain } from '../../platform/run/explain.ts';
 import type { Allowed } from '../access/access.ts';
 import { bearerToken } from '../access/bearer-token.ts';
 import type { AccessCode } from '../access/code.ts';
+import { holdsTokenFor } from '../access/enclave-token.ts';
 import type { StandingAccess } from '../access/standing-access.ts';
 import type { AccessLog } from '../log/access-log.ts';
 import type { ConnectionLimits } from '../serve/connection-limits.ts';
@@ -30,6 +31,8 @@ export interface HttpProxyOptions {
   readonly limits: ProxyLimits;
   /** As many requests may be under way at one time as connections may be open: one holds as much memory as a connection does. */
   readonly places: Pick<ConnectionLimits, 'total' | 'perUser'>;
+  /** Of tokens for this enclave: its DNS name. */
+  readonly audience: string;
   /** Judges one request by its token: asked where the connection's certificate did not decide. */
   judgeToken(token: string | undefined): Promise<Result<Allowed, AccessCode>>;
   onRefused(code: AccessCode, message: string): void;
@@ -70,7 +73,14 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
     else forwardOverHttp1(run, agent, host, fields);
   };
 
-  /** By its token, which goes no further; a credential of the app's own does. */
+  /** The app gets its own credential, and never a token for this enclave: with one it could act as the user. */
+  const keepAppCredential = ({ exchange: { head } }: RunningRequest): void => {
+    const { authorization } = head;
+    if (authorization !== undefined && !holdsTokenFor(options.audience, authorization))
+      head.headers.push('authorization', authorization);
+  };
+
+  /** By its token. */
   const judge = async (run: RunningRequest, client: HttpClient): Promise<void> => {
     const { head, out } = run.exchange;
     const token = head.token ?? bearerToken(head.authorization);
@@ -78,8 +88,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
     if (out.destroyed) return;
     if (judged.ok) {
       run.user = judged.value.user;
-      if (head.token !== undefined && head.authorization !== undefined)
-        head.headers.push('authorization', head.authorization);
+      keepAppCredential(run);
       run.release = options.standing.hold(judged.value, {
         judge: () => options.judgeToken(token),
         end: (why) => {
@@ -151,8 +160,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
     } else if (running > places.total || ofUser > places.perUser)
       run.unanswered(503, 'busy', 'too many requests are under way');
     else if (identity !== undefined) {
-      const { authorization } = exchange.head;
-      if (authorization !== undefined) exchange.head.headers.push('authorization', authorization);
+      keepAppCredential(run);
       forward(run, client, identity);
     } else
       judge(run, client).catch((error: unknown) => {

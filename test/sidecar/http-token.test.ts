@@ -54,6 +54,9 @@ test('each request is judged by its token, of front’s key, for this enclave', 
     `authorization: Bearer ${await token({ exp: unixNow() - 60 })}\r\n`,
     `authorization: Bearer ${await token({ exp: undefined as unknown as number })}\r\n`,
     `authorization: Bearer ${await token({ sub: '' })}\r\n`,
+    `authorization: Bearer ${await token({ sub: ['carol'] as unknown as string })}\r\n`,
+    `authorization: Bearer ${await token({ sub: 7 as unknown as string })}\r\n`,
+    `authorization: Bearer ${await token({ sub: 'é'.repeat(127) })}\r\n`,
     `authorization: Bearer ${await token({}, generateKey())}\r\n`,
     `authorization: Bearer ${(await token()).split('.').slice(0, 2).join('.')}.\r\n`,
     `authorization: Bearer ${'a'.repeat(9000)}\r\n`,
@@ -72,15 +75,31 @@ test('the token goes no further; a credential of the app’s own does', async ()
   expect(app.requests.at(-1)?.headers.authorization).toBeUndefined();
   await ask(`x-enclave-token: ${good}\r\nauthorization: Basic YXBw\r\n`);
   expect(app.requests.at(-1)?.headers.authorization).toBe('Basic YXBw');
+  await ask(`x-enclave-token: ${good}\r\nauthorization: Bearer ${good}\r\n`);
   expect(JSON.stringify(app.requests.map(({ rawHeaders }) => rawHeaders))).not.toContain(good);
   // A certificate of the owner's is as good as ever, and needs none.
   expect((await httpOver(await dial(bind, userCredential(owner)), '/')).status).toBe(401);
 });
 
-test('an owner’s certificate needs no token', async () => {
+test('an owner’s certificate needs no token, and one that comes along goes no further either', async () => {
   const { app, bind } = await httpEnclave({ auth: 'jwt' });
-  expect((await httpOver(await dial(bind, userCredential(owner)), '/')).status).toBe(201);
-  expect(app.requests[0]?.headers).toMatchObject({ 'x-enclave-user': 'alice', 'x-enclave-access': 'owner' });
+  const ask = async (header: string) => {
+    expect((await httpOver(await dial(bind, userCredential(owner)), '/', header)).status).toBe(201);
+    return app.requests.at(-1)?.headers ?? {};
+  };
+  expect(await ask('')).toMatchObject({ 'x-enclave-user': 'alice', 'x-enclave-access': 'owner' });
+  const { token } = await tokenIssuer();
+  const [ours, several] = [await token({ exp: unixNow() - 60 }), await token({ aud: ['x', SERVER_NAME] })];
+  for (const value of [`Bearer ${ours}`, `bearer  ${several}`, `Token token="${ours}"`, ours])
+    expect(await ask(`authorization: ${value}\r\n`), value).not.toHaveProperty('authorization');
+  expect(await ask(`x-enclave-token: ${ours}\r\n`)).not.toHaveProperty('x-enclave-token');
+  for (const value of [
+    `Bearer ${await token({ aud: 'another' })}`,
+    'Bearer a.bnVsbA.c',
+    'Bearer a.%.c',
+    'Basic YXBw',
+  ])
+    expect(await ask(`authorization: ${value}\r\n`)).toMatchObject({ authorization: value });
 });
 
 test('a stream ends with its token, and when its user or its key is revoked', async () => {
