@@ -12,6 +12,11 @@ export function binaryName(component: Component | 'sidecar'): string {
   return `enclave-${component}`;
 }
 
+/** The name that the API server gives to who comes with a component's service account. */
+export function componentUser(component: Component, releaseNamespace: string): string {
+  return `system:serviceaccount:${releaseNamespace}:${binaryName(component)}`;
+}
+
 export function agentDnsName(node: string): string {
   return `agent.${node}.${INTERNAL_DOMAIN}`;
 }

@@ -4,7 +4,7 @@ import type { InjectionConfig } from '../injection/config.ts';
 import { decide } from '../injection/decide.ts';
 import type { PodMetadata } from '../injection/pod.ts';
 import { breachOfBarePod } from '../injection/pod-rules.ts';
-import { binaryName } from '../names/components.ts';
+import { componentUser } from '../names/components.ts';
 import { ENCLAVE_LABEL, INJECT_LABEL, LABEL_PREFIX } from '../names/labels.ts';
 import type { AdmissionRequest } from './admission-review.ts';
 
@@ -41,7 +41,7 @@ export function validate(
       `${name} is reserved: the prefix ${LABEL_PREFIX} belongs to enclaves`,
       `Remove it, or make the pod an enclave with the label ${INJECT_LABEL}: enabled.`,
     );
-  const launcher = `system:serviceaccount:${releaseNamespace}:${binaryName('launcher')}`;
+  const launcher = componentUser('launcher', releaseNamespace);
   if (launched && request.username !== launcher)
     return refuse(
       'label-foreign',

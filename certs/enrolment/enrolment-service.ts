@@ -5,7 +5,7 @@ import type { Crypto } from '../../formats/crypto/crypto.ts';
 import { objectName } from '../../formats/tpm/public.ts';
 import type { TpmTrust } from '../../formats/x509/bindings.ts';
 import { parseCertificate } from '../../formats/x509/certificate.ts';
-import { binaryName } from '../../names/components.ts';
+import { componentUser } from '../../names/components.ts';
 import { ENROLMENT_AUDIENCE } from '../../names/wire.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { reviewToken } from '../../platform/kube/token-review.ts';
@@ -23,7 +23,6 @@ import type { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/
 import { type MadeCredential, makeCredential } from '../../tpm/make-credential.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
 import { rfc3339 } from '../controller/rfc3339.ts';
-import { serviceAccountUser } from '../evaluate/rules.ts';
 import type { Issued } from '../issue/issue.ts';
 import type { CertificateProfile } from '../issue/profile.ts';
 import { attestationKeyProfile } from '../issue/profiles.ts';
@@ -126,7 +125,7 @@ async function callersNode(options: EnrolmentOptions, call: RpcCall): Promise<Re
   if (call.bearerToken === undefined) return no('no bearer token');
   const who = await reviewToken(options.kube, call.bearerToken, ENROLMENT_AUDIENCE);
   if (who === undefined) return no('the API server does not know this token for our audience');
-  if (who.username !== serviceAccountUser(options.releaseNamespace, binaryName('agent')))
+  if (who.username !== componentUser('agent', options.releaseNamespace))
     return no(`${who.username} is not the agent`);
   if (who.nodeName === undefined || who.podUid === undefined) return no('the token names no pod and node');
   return success(who.nodeName);

@@ -7,7 +7,7 @@ import type { Statement } from '../../formats/evidence/statement.ts';
 import { enclaveOf } from '../../injection/enclave-of.ts';
 import { readSidecar } from '../../injection/read-sidecar.ts';
 import { specSha256 } from '../../injection/spec-sha256.ts';
-import { binaryName } from '../../names/components.ts';
+import { componentUser } from '../../names/components.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import { type CertsCode, type CertsRefusal, refuseCerts } from '../code.ts';
 import type { CertificateProfile } from '../issue/profile.ts';
@@ -15,7 +15,7 @@ import { enclaveProfile } from '../issue/profiles.ts';
 import { isLiving } from './living-pod.ts';
 import type { ReadRequest } from './request.ts';
 import type { Revocations } from './revocations.ts';
-import { breachOfContent, breachOfUsages, extraOf, serviceAccountUser } from './rules.ts';
+import { breachOfContent, breachOfUsages, extraOf } from './rules.ts';
 
 export interface EnclaveSettings {
   readonly releaseNamespace: string;
@@ -37,7 +37,7 @@ export function breachOfEnclaveRequest(
   settings: EnclaveSettings,
 ): CertsRefusal | undefined {
   const { object } = request;
-  if (object.username !== serviceAccountUser(settings.releaseNamespace, binaryName('agent')))
+  if (object.username !== componentUser('agent', settings.releaseNamespace))
     return refuseCerts(
       'requester-unknown',
       `${JSON.stringify(object.username)} is not the agent`,

@@ -17,10 +17,6 @@ export function extraOf(
   return rest.length === 0 && value !== '' ? value : undefined;
 }
 
-export function serviceAccountUser(namespace: string, name: string): string {
-  return `system:serviceaccount:${namespace}:${name}`;
-}
-
 /** Each usage that the role lists, and no other, in any order. */
 export function breachOfUsages(object: RequestObject, listed: readonly string[]): CertsRefusal | undefined {
   const asked = new Set(object.usages);

@@ -1,17 +1,17 @@
 import { type Result, success } from '../../formats/bytes/result.ts';
 import {
   agentDnsName,
-  binaryName,
   COMPONENTS,
   type Component,
   componentDnsName,
+  componentUser,
   serviceDnsName,
 } from '../../names/components.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
 import type { CertificateProfile } from '../issue/profile.ts';
 import { componentProfile } from '../issue/profiles.ts';
 import type { ReadRequest } from './request.ts';
-import { breachOfContent, breachOfUsages, extraOf, serviceAccountUser } from './rules.ts';
+import { breachOfContent, breachOfUsages, extraOf } from './rules.ts';
 
 export interface SystemSettings {
   readonly releaseNamespace: string;
@@ -50,8 +50,7 @@ export function evaluateSystem(
 ): Result<CertificateProfile, CertsCode> {
   const { object, csr } = request;
   const component = COMPONENTS.find(
-    (each) =>
-      each !== 'certs' && object.username === serviceAccountUser(settings.releaseNamespace, binaryName(each)),
+    (each) => each !== 'certs' && object.username === componentUser(each, settings.releaseNamespace),
   );
   if (component === undefined)
     return refuseCerts(

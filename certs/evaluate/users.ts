@@ -4,7 +4,7 @@ import { type Result, success } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import { type Grant, openGrant, parseGrant } from '../../formats/evidence/grant.ts';
 import { MAX_NAME_BYTES } from '../../formats/x509/bindings.ts';
-import { binaryName } from '../../names/components.ts';
+import { componentUser } from '../../names/components.ts';
 import { CSR_ANNOTATIONS } from '../../names/labels.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
@@ -13,7 +13,7 @@ import { userProfile } from '../issue/profiles.ts';
 import { ownerKeys } from './owner-keys.ts';
 import type { ReadRequest } from './request.ts';
 import type { Revocations } from './revocations.ts';
-import { breachOfContent, breachOfUsages, serviceAccountUser } from './rules.ts';
+import { breachOfContent, breachOfUsages } from './rules.ts';
 
 const USAGES = ['digital signature', 'client auth'];
 const USER_NAME = /^[^\p{Cc}]{1,128}$/u;
@@ -34,7 +34,7 @@ export function readUserRequest(
   settings: { readonly releaseNamespace: string },
 ): Result<UserRequest, CertsCode> {
   const { object, csr } = request;
-  if (object.username !== serviceAccountUser(settings.releaseNamespace, binaryName('launcher')))
+  if (object.username !== componentUser('launcher', settings.releaseNamespace))
     return refuseCerts(
       'requester-unknown',
       `${JSON.stringify(object.username)} is not the launcher`,

@@ -62,6 +62,7 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
         kube,
         view: new ClusterView(kube, config.namespaces, log, signal),
         locks: new EnclaveLocks(),
+        releaseNamespace: config.releaseNamespace,
         namespaces: config.namespaces,
         sidecarImage: config.sidecarImage,
         formerSidecarImages: config.formerSidecarImages,

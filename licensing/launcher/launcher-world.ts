@@ -12,6 +12,8 @@ export interface LauncherWorld {
   readonly kube: Kube;
   readonly view: ClusterView;
   readonly locks: EnclaveLocks;
+  /** Where the agents' service account is. */
+  readonly releaseNamespace: string;
   /** Where it creates pods and looks for profiles; the first comes first. */
   readonly namespaces: readonly string[];
   readonly sidecarImage: string;

@@ -135,24 +135,30 @@ test('what the API server says of a creation', () => {
 });
 
 describe('where a pod stands', () => {
+  const AGENT = 'system:serviceaccount:licensing:enclave-agent';
+  const standing = (...[of, requests]: [Pod, CertificateSigningRequest[]]) =>
+    podStanding(of, requests, 'licensing');
   const ENCLAVES = 'tcsclusterissuer.tcs.intel.com/enclaves';
   const request = (name: string, status: object = {}, change: object = {}): CertificateSigningRequest => ({
     metadata: { name, creationTimestamp: '2026-11-22T00:00:00Z' },
-    spec: { signerName: ENCLAVES, request: '', ...change },
+    spec: { signerName: ENCLAVES, username: AGENT, request: '', ...change },
     status,
   });
   const pod = (status: object): Pod => ({ metadata: { name: 'e1', namespace: 'apps', uid: 'u1' }, status });
   const running = { name: 'enclave-sidecar', image: '', imageID: '', ready: false, restartCount: 0 };
 
-  test('another pod’s certificate counts for nothing, nor does another signer’s', () => {
+  test('another pod’s certificate counts for nothing, another signer’s or another requester’s', () => {
     const certificate = 'LS0t';
     for (const [other, phase] of [
       [request('enclave-u1-1', { certificate }), 4],
       [request('enclave-u10-1', { certificate }), 2],
       [request('enclave-u1-1', { certificate }, { signerName: 'tcsclusterissuer.tcs.intel.com/users' }), 2],
+      [request('enclave-u1-1', { certificate }, { username: 'mallory' }), 2],
+      [request('enclave-u1-1', { certificate }, { username: 'system:serviceaccount:shop:enclave-agent' }), 2],
+      [request('enclave-u1-1', { certificate }, { username: undefined }), 2],
       [request('enclave-u1-1'), 2],
     ] as const)
-      expect(podStanding(pod({}), [other]).phase).toBe(phase);
+      expect(standing(pod({}), [other]).phase).toBe(phase);
   });
 
   test('only the newest denial counts, and none once there is a certificate', () => {
@@ -160,27 +166,27 @@ describe('where a pod stands', () => {
       conditions: [{ type: 'Denied', status: 'True', reason: 'Stale', message: 'old epoch' }],
     };
     const first = request('enclave-u1-1', denied);
-    expect(podStanding(pod({}), [first]).failure).toMatchObject({ code: 'certificate-denied' });
+    expect(standing(pod({}), [first]).failure).toMatchObject({ code: 'certificate-denied' });
     const second = {
       ...request('enclave-u1-2'),
       metadata: { name: 'enclave-u1-2', creationTimestamp: '2026-11-22T00:00:05Z' },
     };
-    expect(podStanding(pod({}), [second, first]).failure).toBeUndefined();
+    expect(standing(pod({}), [second, first]).failure).toBeUndefined();
     expect(
-      podStanding(pod({}), [first, request('enclave-u1-2', { certificate: 'LS0t' })]).failure,
+      standing(pod({}), [first, request('enclave-u1-2', { certificate: 'LS0t' })]).failure,
     ).toBeUndefined();
   });
 
   test('one crash is an accident, and ready needs an address', () => {
     const crashed = { ...running, restartCount: 1, state: { waiting: { reason: 'CrashLoopBackOff' } } };
-    expect(podStanding(pod({ initContainerStatuses: [crashed] }), []).failure).toBeUndefined();
+    expect(standing(pod({ initContainerStatuses: [crashed] }), []).failure).toBeUndefined();
     const conditions = [{ type: 'Ready', status: 'True' }];
-    expect(podStanding(pod({ conditions }), []).ready).toBe(false);
-    expect(podStanding(pod({ conditions, podIP: '10.0.0.1' }), []).ready).toBe(true);
+    expect(standing(pod({ conditions }), []).ready).toBe(false);
+    expect(standing(pod({ conditions, podIP: '10.0.0.1' }), []).ready).toBe(true);
     const unscheduled = [
       { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/2 nodes' },
     ];
-    expect(podStanding(pod({ conditions: unscheduled }), []).detail).toMatch(/0\/2 nodes/);
+    expect(standing(pod({ conditions: unscheduled }), []).detail).toMatch(/0\/2 nodes/);
   });
 
   test('what is deleted with an enclave', () => {

@@ -134,7 +134,7 @@ export function container(name: string, change: object): object {
 }
 
 async function createRequest(
-  { admin }: LauncherCluster,
+  { agentKube }: LauncherCluster,
   name: string,
   signerName: string,
   usages: string[],
@@ -144,7 +144,7 @@ async function createRequest(
     'CERTIFICATE REQUEST',
     buildCertificateRequest({ spki: key.spki }, key.sign, key.scheme),
   );
-  await admin.create(CERTIFICATE_SIGNING_REQUESTS, {
+  await agentKube.create(CERTIFICATE_SIGNING_REQUESTS, {
     metadata: { name },
     spec: { signerName, usages, request: Buffer.from(request).toString('base64') },
   });

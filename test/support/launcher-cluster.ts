@@ -31,7 +31,7 @@ import { until } from './until.ts';
 export const SIDECAR_IMAGE = `registry.example/enclave-sidecar@sha256:${'5'.repeat(64)}`;
 export const APP_IMAGE = `registry.example/app@sha256:${'a'.repeat(64)}`;
 export const ENCLAVE_DOMAIN = 'enclaves.enclave-licensing.internal';
-const RELEASE = 'enclave-licensing';
+export const RELEASE = 'enclave-licensing';
 
 export const PROFILES = customResource<KubeObject & { spec: object }>(
   'enclave-licensing.dev/v1alpha1',
@@ -44,6 +44,8 @@ export interface LauncherCluster {
   readonly admin: Kube;
   /** With the launcher's own service account and no more rights than it has. */
   readonly launcherKube: Kube;
+  /** With the agents' service account. */
+  readonly agentKube: Kube;
   readonly namespace: string;
   readonly authorities: { readonly enclaves: TestAuthority; readonly users: TestAuthority };
   readonly roots: Roots;
@@ -71,20 +73,22 @@ export async function startLauncherCluster(): Promise<LauncherCluster> {
   for (const name of [RELEASE, namespace])
     await ensure(admin, NAMESPACES, { metadata: { name, labels: { [INJECTION_LABEL]: 'enabled' } } });
   await ensure(admin, SERVICE_ACCOUNTS, { metadata: { name: 'default', namespace } });
-  for (const file of ['crds', 'launcher']) await applyFile(admin, file);
+  for (const file of ['crds', 'launcher', 'agent']) await applyFile(admin, file);
   await ensure(admin, resourceOf('RoleBinding'), launcherBinding(namespace, RELEASE) as KubeObject);
-  const { status } = await admin.createSubresource<{ status: { token: string } }>(
-    SERVICE_ACCOUNTS,
-    { namespace: RELEASE, name: 'enclave-launcher' },
-    'token',
-    { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600 } },
-  );
-  const launcherKube = createKube({
-    server: connection.server,
-    ca: connection.ca,
-    token: () => status.token,
-  });
-  undo.push(() => launcherKube.close());
+  const kubeOf = async (name: string): Promise<Kube> => {
+    const { status } = await admin.createSubresource<{ status: { token: string } }>(
+      SERVICE_ACCOUNTS,
+      { namespace: RELEASE, name },
+      'token',
+      { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600 } },
+    );
+    const { server, ca } = connection;
+    const kube = createKube({ server, ca, token: () => status.token });
+    undo.push(() => kube.close());
+    return kube;
+  };
+  const launcherKube = await kubeOf('enclave-launcher');
+  const agentKube = await kubeOf('enclave-agent');
   const stopWebhook = await serveWebhook(admin, namespace, roots, undo);
   await until('the CRD is served', async () =>
     admin.list(PROFILES, { namespace }).then(
@@ -95,7 +99,7 @@ export async function startLauncherCluster(): Promise<LauncherCluster> {
   const close = async (): Promise<void> => {
     for (const each of undo.splice(0).reverse()) await each();
   };
-  return { admin, launcherKube, namespace, authorities, roots, api, stopWebhook, close };
+  return { admin, launcherKube, agentKube, namespace, authorities, roots, api, stopWebhook, close };
 }
 
 async function findApiServer(undo: (() => unknown)[]) {

@@ -22,6 +22,7 @@ import {
   APP_IMAGE,
   ENCLAVE_DOMAIN,
   PROFILES,
+  RELEASE,
   SIDECAR_IMAGE,
   startLauncherCluster,
 } from './launcher-cluster.ts';
@@ -77,6 +78,7 @@ export async function startLauncherFixture() {
       kube: cluster.launcherKube,
       view: new ClusterView(cluster.launcherKube, [namespace], log, ended.signal),
       locks: new EnclaveLocks(),
+      releaseNamespace: RELEASE,
       namespaces: [namespace],
       sidecarImage: SIDECAR_IMAGE,
       formerSidecarImages: [FORMER_SIDECAR_IMAGE],

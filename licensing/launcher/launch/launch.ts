@@ -40,7 +40,7 @@ export async function* launch(
   signals: LaunchSignals,
   onTrouble: (reason: string) => void,
 ): AsyncGenerator<LaunchResponse> {
-  const { kube, view } = world;
+  const { kube } = world;
   const { enclave } = request;
   const signal = AbortSignal.any([signals.timeout, signals.ended]);
   const progress = (phase: Phase, message: string): LaunchResponse => ({
@@ -53,7 +53,7 @@ export async function* launch(
   );
   const wanted = { ...found, enclave, ownerKeySha256: ownerKeyOf(request) };
   const created = await ensurePod(kube, wanted, world, signal, onTrouble);
-  const following = waitForReady(kube, view, created, signals.timeout, signals.ended);
+  const following = waitForReady(world, created, signals.timeout, signals.ended);
   let step = await following.next();
   while (!step.done) {
     yield progress(step.value.phase, step.value.message);

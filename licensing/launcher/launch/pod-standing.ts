@@ -1,3 +1,4 @@
+import { componentUser } from '../../../names/components.ts';
 import { SIDECAR_CONTAINER } from '../../../names/sidecar.ts';
 import { SIGNERS } from '../../../names/signers.ts';
 import type { CertificateSigningRequest, Pod } from '../../../platform/kube/resources.ts';
@@ -23,8 +24,12 @@ export interface PodStanding {
 }
 
 /** Where a launched pod stands, from its object and the certificate requests; a later phase includes the earlier ones. */
-export function podStanding(pod: Pod, requests: readonly CertificateSigningRequest[]): PodStanding {
-  const own = requestsOf(pod, requests);
+export function podStanding(
+  pod: Pod,
+  requests: readonly CertificateSigningRequest[],
+  releaseNamespace: string,
+): PodStanding {
+  const own = requestsOf(pod, requests, componentUser('agent', releaseNamespace));
   const sidecar = statusOf(pod, SIDECAR_CONTAINER);
   const phase =
     sidecar?.started === true
@@ -46,12 +51,17 @@ export function podStanding(pod: Pod, requests: readonly CertificateSigningReque
   };
 }
 
-/** Certificate requests that the agent made for this pod, oldest first. */
-function requestsOf(pod: Pod, requests: readonly CertificateSigningRequest[]): CertificateSigningRequest[] {
+/** Certificate requests that the agent made for this pod, oldest first. Others may make some of that name: they say nothing about the pod. */
+function requestsOf(
+  pod: Pod,
+  requests: readonly CertificateSigningRequest[],
+  agent: string,
+): CertificateSigningRequest[] {
   const prefix = `enclave-${pod.metadata?.uid ?? ''}-`;
   return requests
     .filter(
-      ({ metadata, spec }) => spec.signerName === SIGNERS.enclaves && metadata?.name?.startsWith(prefix),
+      ({ metadata, spec }) =>
+        spec.signerName === SIGNERS.enclaves && spec.username === agent && metadata?.name?.startsWith(prefix),
     )
     .sort((a, b) => (a.metadata?.creationTimestamp ?? '').localeCompare(b.metadata?.creationTimestamp ?? ''));
 }

@@ -1,11 +1,10 @@
 import { SIDECAR_CONTAINER } from '../../../names/sidecar.ts';
-import type { Kube } from '../../../platform/kube/kube.ts';
 import type { Pod } from '../../../platform/kube/resources.ts';
 import { sleep } from '../../../platform/run/sleep.ts';
 import { Phase } from '../../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { phaseName } from '../../codes/phase-name.ts';
 import { LaunchFailure } from '../launch-failure.ts';
-import type { ClusterView } from '../pods/cluster-view.ts';
+import type { LauncherWorld } from '../launcher-world.ts';
 import { lastWords } from '../pods/last-words.ts';
 import { podStanding } from './pod-standing.ts';
 
@@ -21,8 +20,7 @@ const LOOK_AGAIN_MS = 5000;
  * @throws LaunchFailure when it cannot become so any more, or the time is over (`timeout` aborts)
  */
 export async function* waitForReady(
-  kube: Kube,
-  view: ClusterView,
+  { kube, view, releaseNamespace }: Pick<LauncherWorld, 'kube' | 'view' | 'releaseNamespace'>,
   created: Pod,
   timeout: AbortSignal,
   signal: AbortSignal,
@@ -43,7 +41,7 @@ export async function* waitForReady(
         seen = true;
       } else if (seen)
         throw new LaunchFailure('pod-gone', `pod ${namespace}/${name} was deleted by somebody else`);
-      const standing = podStanding(pod, view.requests());
+      const standing = podStanding(pod, view.requests(), releaseNamespace);
       for (const phase of PHASES)
         if (phase > told && phase <= standing.phase) {
           told = phase;
