@@ -182,10 +182,9 @@ describe('agent', () => {
     const { calls: other } = await sidecar('modest');
     const [credential, others] = await Promise.all([first.credential(), other.credential()]);
     const greedy = Array.from({ length: 15 }, () => sidecarAt(address, token));
-    await Promise.all([
-      ...greedy.map((each) => each.quote(nonce(), credential)),
-      other.quote(nonce(), others),
-    ]);
+    // One by one: all at once would be too much already.
+    for (const each of greedy) await each.quote(nonce(), credential);
+    await other.quote(nonce(), others);
     await world.cluster.stopTpm(world.node);
     const flood = greedy.map((each) => each.quoteAnswer(nonce()));
     await until('what is too much is refused', async () => {
