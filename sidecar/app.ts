@@ -8,6 +8,7 @@ import type { Context } from '../platform/run/context.ts';
 import { liveValue, mapLive } from '../platform/run/live.ts';
 import { sleep } from '../platform/run/sleep.ts';
 import { access, usableTrust } from './access/access.ts';
+import { accessClock } from './access/access-clock.ts';
 import { createStandingAccess } from './access/standing-access.ts';
 import { createTokenJudge } from './access/token.ts';
 import { agentCalls } from './agent/agent-calls.ts';
@@ -38,7 +39,10 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   const limits = { connectTimeout, idleTimeout, requestTimeout };
   const places = connectionLimits(config.maxConnections, process.constrainedMemory());
   const trust = liveValue<Trust>({ roots, document: undefined });
-  const now = () => unixSeconds(clock);
+  const elapsed = () => performance.now();
+  // Before what else listens to the trust document: all of it is judged by this time.
+  const accessTime = accessClock(clock, elapsed, trust);
+  const now = () => unixSeconds(accessTime);
   const link = createAgentLink({
     host: config.agentHost,
     port: config.agentPort,
@@ -52,7 +56,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   const standing = createStandingAccess({
     rules,
     trust,
-    clock,
+    clock: accessTime,
     onUsable: (usable) => (usable.ok ? trusted.ok() : trusted.fail(`${usable.message} (${usable.code})`)),
   });
   const judge = (presented: ReturnType<typeof presentedBy>) =>
@@ -144,7 +148,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     log,
     metrics,
     clock,
-    elapsed: () => performance.now(),
+    elapsed,
     sleep,
     random: Math.random,
     signal,

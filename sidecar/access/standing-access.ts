@@ -22,6 +22,7 @@ export interface StandingAccess {
 export interface StandingAccessOptions {
   readonly rules: AccessRules;
   readonly trust: Live<{ readonly document: TrustDocument | undefined }>;
+  /** `accessClock`: no plain wall clock, which may be set back. */
   readonly clock: Clock;
   /** Said with each trust document, and when the newest becomes too old. */
   onUsable(usable: Result<TrustDocument, AccessCode>): void;

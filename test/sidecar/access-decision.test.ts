@@ -107,3 +107,19 @@ test('the documentation lists every code with what to do about it', () => {
   );
   expect(listed).toMatchObject(ACCESS_REMEDIES);
 });
+
+test('a clock that is set back lets nobody in whose certificate has ended', async () => {
+  const agent = await agentFixture();
+  const app = await echoApp();
+  const wall = { back: 0 };
+  const clock = { now: () => Date.now() - wall.back };
+  const { bind, health, metrics } = startSidecar(agent, { upstream: String(app.port) }, clock);
+  await until(() => health.ready().ok, 'readiness');
+  wall.back = 3_600_000;
+  const ended = userCredential(owner, {}, { notAfter: unixNow() - 60 });
+  expect(await decisionOf(bind, ended)).toMatchObject({ code: 'certificate-expired' });
+  agent.publish(signedTrust(trustDocument(2, { issuedAt: unixNow() + 1 })));
+  await until(() => metrics.values.get('trust_document_version{}') === 2, 'version 2');
+  expect(await decisionOf(bind, ended)).toMatchObject({ code: 'certificate-expired' });
+  expect(await decisionOf(bind, userCredential(owner))).toMatchObject({ allowed: true });
+});

@@ -59,6 +59,7 @@ export async function echoApp(handle: (socket: Socket) => void = (socket) => voi
 export function startSidecar(
   agent: FakeAgent,
   changes: Partial<SidecarContext['config']> & { upstream: string },
+  clock = systemClock,
 ) {
   const bind = podAddress();
   const abort = new AbortController();
@@ -101,7 +102,7 @@ export function startSidecar(
     metrics,
     health,
     signal: abort.signal,
-    clock: systemClock,
+    clock,
   });
   const stop = async (): Promise<void> => {
     abort.abort();

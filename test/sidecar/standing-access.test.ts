@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { TrustDocument } from '../../formats/evidence/trust-document.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import type { Allowed } from '../../sidecar/access/access.ts';
+import { accessClock } from '../../sidecar/access/access-clock.ts';
 import { createStandingAccess } from '../../sidecar/access/standing-access.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
 import { ENCLAVE, trustDocument } from './trust-fixture.ts';
@@ -20,10 +21,12 @@ function fixture() {
     trustDocument(version, { issuedAt: Math.floor(Date.now() / 1000), ...changes });
   const trust = liveValue<{ document: TrustDocument | undefined }>({ document: made(1) });
   const said: string[] = [];
+  const wall = { ahead: 0 };
+  const clock = accessClock({ now: () => Date.now() + wall.ahead }, () => Date.now() - 5, trust);
   const standing = createStandingAccess({
     rules: RULES,
     trust,
-    clock: { now: () => Date.now() },
+    clock,
     onUsable: (usable) => said.push(usable.ok ? 'ok' : usable.code),
   });
   const hold = (changes: Partial<Allowed> = {}, judge?: () => Promise<never>) => {
@@ -46,7 +49,7 @@ function fixture() {
   };
   const publish = (version: number, changes: Partial<TrustDocument> = {}): void =>
     trust.set({ document: made(version, changes) });
-  return { hold, publish, said, standing };
+  return { clock, hold, publish, said, standing, wall };
 }
 
 test('an access ends to the second, and no sooner', async () => {
@@ -127,6 +130,51 @@ test('a trust document that gets too old ends all, says so once, and the next on
   expect(next.ended).toEqual([]);
   standing.close();
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test('a clock that is set back makes nothing last longer', async () => {
+  const { clock, hold, publish, said, wall } = fixture();
+  publish(2);
+  const [short, long] = [hold({ notAfter: START + 300 }), hold()];
+  await vi.advanceTimersByTimeAsync(200_000);
+  wall.ahead = -3_600_000;
+  await vi.advanceTimersByTimeAsync(100_000);
+  expect([short.ended, long.ended]).toEqual([['certificate-expired'], []]);
+  // What is new is judged by the same time, also when a document has come since: it says how late it is.
+  expect(clock.now()).toBe((START + 300) * 1000);
+  publish(3);
+  expect(clock.now()).toBe((START + 300) * 1000);
+  const late = hold({ notAfter: START + 300 });
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect([late.ended, long.ended]).toEqual([['certificate-expired'], []]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(long.ended).toEqual(['trust-document-stale']);
+  expect(said).toEqual(['ok', 'ok', 'trust-document-stale']);
+});
+
+test('a document that was old when it came is as old by a clock that is set back then', async () => {
+  const { hold, publish, wall } = fixture();
+  publish(2, { issuedAt: START - 500 });
+  publish(3, { issuedAt: START - 400 });
+  const held = hold();
+  wall.ahead = -3_600_000;
+  // No document is younger for one that is older and came later.
+  publish(4, { issuedAt: START - 450 });
+  await vi.advanceTimersByTimeAsync(150_000);
+  expect(held.ended).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(held.ended).toEqual(['trust-document-stale']);
+});
+
+test('a clock that was ahead and is set right is believed again with the next document', async () => {
+  const { clock, publish, said, wall } = fixture();
+  wall.ahead = 7_200_000;
+  publish(2, { issuedAt: START + 1 });
+  wall.ahead = 0;
+  expect(said).toEqual(['trust-document-stale']);
+  publish(3, { issuedAt: START + 60 });
+  expect(said).toEqual(['trust-document-stale', 'ok']);
+  expect(clock.now()).toBe((START + 60) * 1000);
 });
 
 test('signatures are checked again only when the keys that they were checked by change', async () => {
