@@ -1,14 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { MEDIA_TYPES } from '../../names/wire.ts';
 import { problemDocument } from '../../platform/http/problem.ts';
+import { HeadwiseSocket } from '../serve/headwise-socket.ts';
 import { closeSoon } from './close-soon.ts';
 import type { Exchange, Malformed } from './exchange.ts';
 import type { HttpClient } from './http-client.ts';
 import { Http1Exchange, responseFor } from './http1-exchange.ts';
-
-/** Requests that a client may send before the first is answered. Each takes some 4 KB here for 20 bytes of the client's. */
-const PIPELINED = 64;
 
 export interface HttpServerOptions {
   /** Milliseconds. */
@@ -35,6 +34,7 @@ export interface HttpServer {
 
 interface Connection {
   readonly client: HttpClient;
+  readonly socket: HeadwiseSocket;
   readonly impatience: NodeJS.Timeout;
   readonly waiting: Http1Exchange[];
   current: { readonly exchange: Http1Exchange; readonly handled: Handled } | undefined;
@@ -65,10 +65,12 @@ function refusalOf(error: NodeJS.ErrnoException): string {
 export function createHttp1Server(options: HttpServerOptions): HttpServer {
   const connections = new Map<TLSSocket, Connection>();
   let draining = false;
+  const of = (socket: Duplex): Connection | undefined =>
+    socket instanceof HeadwiseSocket ? connections.get(socket.line) : undefined;
 
   const next = (connection: Connection): void => {
     connection.current = undefined;
-    const { socket } = connection.client;
+    const { socket } = connection;
     if (connection.last || (draining && connection.waiting.length === 0)) {
       connection.waiting.length = 0;
       closeSoon(socket);
@@ -76,7 +78,7 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
     }
     const exchange = connection.waiting.shift();
     if (exchange === undefined) return;
-    if (connection.waiting.length === 0) socket.resume();
+    if (connection.waiting.length === 0) socket.release();
     begin(connection, exchange);
   };
   const begin = (connection: Connection, exchange: Http1Exchange): void => {
@@ -96,9 +98,8 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
   };
   const take = (incoming: IncomingMessage, response: ServerResponse, upgrade?: Buffer): void => {
     const { socket } = incoming;
-    const connection = socket instanceof TLSSocket ? connections.get(socket) : undefined;
+    const connection = of(socket);
     if (connection === undefined) return void socket.destroy();
-    // What came together with too many.
     if (socket.destroyed) return;
     clearTimeout(connection.impatience);
     // Node has let go of the connection by now: an answer before this one could not be written to its end.
@@ -121,8 +122,7 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
       return;
     }
     connection.waiting.push(exchange);
-    if (connection.waiting.length > PIPELINED) socket.destroy();
-    else socket.pause();
+    connection.socket.hold();
   };
 
   const server = createServer({
@@ -146,7 +146,7 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
   server.on('checkExpectation', (incoming, response) => take(incoming, response));
   server.on('upgrade', (incoming, _socket, head) => take(incoming, responseFor(incoming), head));
   server.on('clientError', (error, socket) => {
-    const connection = socket instanceof TLSSocket ? connections.get(socket) : undefined;
+    const connection = of(socket);
     if (connection === undefined || connection.current !== undefined || !socket.writable)
       return void socket.destroy();
     socket.end(refusalOf(error));
@@ -158,7 +158,14 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
       const { socket } = client;
       // A client that never sends a whole header must not hold a connection.
       const impatience = setTimeout(() => socket.destroy(), options.requestTimeout);
-      const connection: Connection = { client, impatience, waiting: [], current: undefined, last: false };
+      const connection: Connection = {
+        client,
+        socket: new HeadwiseSocket(socket),
+        impatience,
+        waiting: [],
+        current: undefined,
+        last: false,
+      };
       connections.set(socket, connection);
       socket.setTimeout(options.idleTimeout);
       socket.on('timeout', () => {
@@ -169,7 +176,7 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
         clearTimeout(impatience);
         connections.delete(socket);
       });
-      server.emit('connection', socket);
+      server.emit('connection', connection.socket);
     },
     dismiss: ({ socket }) => {
       const connection = connections.get(socket);
@@ -179,7 +186,7 @@ export function createHttp1Server(options: HttpServerOptions): HttpServer {
     },
     drain: () => {
       draining = true;
-      for (const [socket, { current }] of connections) {
+      for (const { socket, current } of connections.values()) {
         if (current === undefined) closeSoon(socket);
         else current.exchange.last = true;
       }

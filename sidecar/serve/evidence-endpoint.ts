@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { fromBase64url } from '../../formats/bytes/base64.ts';
 import type { Result } from '../../formats/bytes/result.ts';
 import { type Bundle, bundleToJson, encodeBundle } from '../../formats/evidence/bundle.ts';
@@ -13,6 +14,7 @@ import type { Allowed } from '../access/access.ts';
 import { bearerToken } from '../access/bearer-token.ts';
 import type { AccessCode } from '../access/code.ts';
 import { AgentError } from '../agent/agent-error.ts';
+import { HeadwiseSocket } from './headwise-socket.ts';
 import { sendJson, sendProblem } from './problem.ts';
 
 export interface EvidenceOptions {
@@ -131,11 +133,18 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
   };
 
   const server = createServer({ maxHeaderSize: 8192 }, (request, response) => {
-    const { socket } = request;
-    const peer = socket instanceof TLSSocket ? open.get(socket) : undefined;
-    if (!(socket instanceof TLSSocket) || peer === undefined) return void response.destroy();
+    const through: Duplex = request.socket;
+    if (!(through instanceof HeadwiseSocket)) return void response.destroy();
+    const socket = through.line;
+    const peer = open.get(socket);
+    if (peer === undefined) return void response.destroy();
+    // One question at a time.
+    through.hold();
     answering.add(response);
-    response.once('close', () => answering.delete(response));
+    response.once('close', () => {
+      answering.delete(response);
+      through.release();
+    });
     request.resume();
     const now = performance.now();
     if (counts.take(peer, now) > 0 || bytes.wait(peer, now) > 0) {
@@ -173,7 +182,7 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
         clearTimeout(timer);
         open.delete(socket);
       });
-      server.emit('connection', socket);
+      server.emit('connection', new HeadwiseSocket(socket));
     },
     drain: async (deadline) => {
       for (const response of answering) if (!response.headersSent) response.setHeader('connection', 'close');
