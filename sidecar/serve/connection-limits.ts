@@ -10,8 +10,8 @@ export interface ConnectionLimits {
 const MEBIBYTE = 1024 * 1024;
 /** What the process needs without a connection, with room for garbage. */
 const RESERVED = 64 * MEBIBYTE;
-/** An idle connection takes up to 70 KB; one whose client has stopped reading 160 KB. */
-const EACH = MEBIBYTE / 8;
+/** An idle connection takes up to 70 KB; one whose client has stopped reading, or floods with requests, 160 to 190 KB. */
+const EACH = (MEBIBYTE * 3) / 16;
 const LEAST = 64;
 const MOST = 4096;
 
