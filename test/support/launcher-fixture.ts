@@ -51,10 +51,10 @@ export async function startLauncherFixture() {
     namespace,
     signal: over.signal,
     onUpdate: ({ metadata }) => {
-      if (metadata?.deletionTimestamp !== undefined && metadata.name !== undefined)
-        void admin
-          .delete(PODS, { namespace, name: metadata.name }, { gracePeriodSeconds: 0 })
-          .catch(() => undefined);
+      const { deletionTimestamp, name, uid } = metadata ?? {};
+      if (deletionTimestamp === undefined || name === undefined || uid === undefined) return;
+      // That pod, and not its successor of the same name.
+      void admin.delete(PODS, { namespace, name }, { gracePeriodSeconds: 0, uid }).catch(() => undefined);
     },
   });
   admin.watch(CERTIFICATE_SIGNING_REQUESTS, {
