@@ -85,7 +85,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
   });
   const tokenRefusals = metrics.counter('token_refusals_total', 'Requests refused by their token.', ['code']);
   // Loaded only where it is used: HTTP/2 alone is more memory than all that tcp mode needs.
-  const load = config.mode === 'http' ? import('./proxy/http-proxy.ts') : undefined;
+  const load = config.mode === 'http' ? import('./proxy/http/http-proxy.ts') : undefined;
   const http = (await load)?.createHttpProxy({
     enclave: config.enclave,
     upstream,

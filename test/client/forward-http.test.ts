@@ -5,8 +5,9 @@ import { createAttestedConnector } from '../../client/library/session/attested-c
 import { forwardHttp } from '../../client/library/session/forward-http.ts';
 import { peerCertificate } from '../../platform/tls/peer.ts';
 import { answerOf, httpEnclave, tokenIssuer } from '../sidecar/http-fixture.ts';
-import { dial, undo, undoAll, until } from '../sidecar/sidecar-fixture.ts';
+import { dial, undo, undoAll } from '../sidecar/sidecar-fixture.ts';
 import { roots, SERVER_NAME, signedTrust, trustDocument } from '../sidecar/trust-fixture.ts';
+import { until } from '../support/until.ts';
 
 afterEach(undoAll);
 
@@ -15,7 +16,7 @@ async function local(handle?: Parameters<typeof httpEnclave>[1]) {
   const enclave = await httpEnclave({ auth: 'jwt', ownerKey: undefined }, handle);
   const { tokenKeys, token } = await tokenIssuer();
   enclave.agent.publish(signedTrust(trustDocument(2, { tokenKeys })));
-  await until(() => enclave.metrics.values.get('trust_document_version{}') === 2, 'the key is known');
+  await until('the key is known', () => enclave.metrics.values.get('trust_document_version{}') === 2);
   const end = new AbortController();
   undo.push(() => end.abort());
   let attested = 0;
@@ -97,9 +98,9 @@ test('HTTP/2 by prior knowledge: bodies both ways, and resets', async () => {
   const gone = session.request({ ':path': '/', ':method': 'POST' });
   gone.on('error', () => {});
   gone.write('x');
-  await until(() => app.requests.length === 4, 'the request is under way');
+  await until('the request is under way', () => app.requests.length === 4);
   gone.close(8);
-  await until(() => app.requests[3]?.destroyed === true, 'the app hears that the client went');
+  await until('the app hears that the client went', () => app.requests[3]?.destroyed === true);
 });
 
 test('a WebSocket is one all the way', async () => {
@@ -119,7 +120,7 @@ test('a WebSocket is one all the way', async () => {
   socket.write(
     'GET /ws HTTP/1.1\r\nhost: e\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: k\r\n\r\nhello',
   );
-  await until(() => text.endsWith('carol hello'), 'bytes both ways');
+  await until('bytes both ways', () => text.endsWith('carol hello'));
   expect(text).toMatch(/^HTTP\/1.1 101 /);
 });
 
@@ -141,8 +142,8 @@ test('a local program that goes away ends its request at the app', async () => {
   });
   const leave = new AbortController();
   const answer = fetch(`http://127.0.0.1:${port}/`, { signal: leave.signal }).catch(() => 'left');
-  await until(() => asked === 1, 'the request is at the app');
+  await until('the request is at the app', () => asked === 1);
   leave.abort();
   expect(await answer).toBe('left');
-  await until(() => gone === 1, 'the app hears of it');
+  await until('the app hears of it', () => gone === 1);
 });

@@ -33,10 +33,10 @@ import {
   tokenFile,
   undo,
   undoAll,
-  until,
 } from '../sidecar/sidecar-fixture.ts';
 import { startSidecarProcess } from '../sidecar/sidecar-process.ts';
 import { owner, userCredential } from '../sidecar/trust-fixture.ts';
+import { until } from '../support/until.ts';
 
 const SECONDS = 120;
 const LIFETIME = 15;
@@ -114,7 +114,7 @@ test('a rotation each ten seconds for two minutes under 200 connections: no fail
     await sidecar.gone;
   });
   const page = async (path: string): Promise<string> => (await fetch(`http://${bind}:9464${path}`)).text();
-  await until(async () => (await page('/readyz').catch(() => '')).endsWith('\nok\n'), 'readiness');
+  await until('readiness', async () => (await page('/readyz').catch(() => '')).endsWith('\nok\n'));
   const failedBefore = /^enclave_sidecar_handshake_failures_total (\d+)$/m.exec(await page('/metrics'))?.[1];
 
   const seen = { handshakes: 0, failed: [] as string[], requests: 0, lost: 0, evidence: 0, unready: 0 };
@@ -222,7 +222,7 @@ test('a rotation each ten seconds for two minutes under 200 connections: no fail
   const [early, late] = [sizes[3], sizes.at(-1)];
   expect(late?.kilobytes, summary).toBeLessThan((early?.kilobytes ?? 0) * 1.35);
   expect(late?.kilobytes, summary).toBeLessThan(MOST_KILOBYTES);
-  await until(() => size().descriptors < 60, 'the connections are given back');
+  await until('the connections are given back', () => size().descriptors < 60);
   sidecar.child.kill('SIGTERM');
   expect(await sidecar.gone).toEqual([0, null]);
 }, 240_000);

@@ -5,17 +5,9 @@ import type { Credential } from '../../platform/identity/credential.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { ACCESS_REMEDIES } from '../../sidecar/access/code.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
+import { until } from '../support/until.ts';
 import { httpEnclave, tokenIssuer } from './http-fixture.ts';
-import {
-  agentFixture,
-  dial,
-  drainOf,
-  echoApp,
-  httpOver,
-  startSidecar,
-  undoAll,
-  until,
-} from './sidecar-fixture.ts';
+import { agentFixture, dial, drainOf, echoApp, httpOver, startSidecar, undoAll } from './sidecar-fixture.ts';
 import { grantFor, owner, signedTrust, trustDocument, unixNow, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -33,7 +25,7 @@ test('who is refused on a data connection is told why, with what to do, and noth
   const agent = await agentFixture();
   const app = await echoApp();
   const { bind, health, logged, metrics } = startSidecar(agent, { upstream: String(app.port) });
-  await until(() => health.ready().ok, 'readiness');
+  await until('readiness', () => health.ready().ok);
   const dialled = app.dialled;
   const friend = generateKey();
   const grant = {
@@ -48,7 +40,7 @@ test('who is refused on a data connection is told why, with what to do, and noth
     grants: [grant],
   };
   agent.publish(signedTrust(trustDocument(2, { revoked })));
-  await until(() => metrics.values.get('trust_document_version{}') === 2, 'version 2');
+  await until('version 2', () => metrics.values.get('trust_document_version{}') === 2);
   const cases: readonly [keyof typeof ACCESS_REMEDIES, Credential | undefined][] = [
     ['certificate-missing', undefined],
     ['enclave-mismatch', userCredential(owner, { enclave: 'eother' })],
@@ -68,7 +60,7 @@ test('who is refused on a data connection is told why, with what to do, and noth
     expect(message).toEqual(expect.stringMatching(/^\S.{10,200}$/));
     for (const foreign of ['secretly', 'alice', 'aa'.repeat(8)]) expect(message).not.toContain(foreign);
     expect(await drainOf(await dial(bind, credential))).toBe('');
-    await until(() => logged(`"${code}"`) || logged(code), `${code} in the log`);
+    await until(`${code} in the log`, () => logged(`"${code}"`) || logged(code));
   }
   expect(await decisionOf(bind, userCredential(owner))).toMatchObject({
     allowed: true,
@@ -82,7 +74,7 @@ test('with auth: jwt the decision is about the token that comes along', async ()
   const enclave = await httpEnclave({ auth: 'jwt', ownerKey: undefined });
   const issuer = await tokenIssuer();
   enclave.agent.publish(signedTrust(trustDocument(2, { tokenKeys: issuer.tokenKeys })));
-  await until(() => enclave.metrics.values.get('trust_document_version{}') === 2, 'the key is known');
+  await until('the key is known', () => enclave.metrics.values.get('trust_document_version{}') === 2);
   const ask = (token?: string) =>
     decisionOf(enclave.bind, undefined, token === undefined ? '' : `authorization: Bearer ${token}\r\n`);
   expect(await ask()).toMatchObject({
@@ -94,7 +86,7 @@ test('with auth: jwt the decision is about the token that comes along', async ()
   expect(await ask(await issuer.token())).toMatchObject({ allowed: true, via: 'token', user: 'carol' });
   const revoked = { certificates: [], users: [{ user: 'carol' }], grants: [] };
   enclave.agent.publish(signedTrust(trustDocument(3, { tokenKeys: issuer.tokenKeys, revoked })));
-  await until(() => enclave.metrics.values.get('trust_document_version{}') === 3, 'version 3');
+  await until('version 3', () => enclave.metrics.values.get('trust_document_version{}') === 3);
   expect(await ask(await issuer.token())).toMatchObject({ allowed: false, code: 'user-revoked' });
 });
 
@@ -114,12 +106,12 @@ test('a clock that is set back lets nobody in whose certificate has ended', asyn
   const wall = { back: 0 };
   const clock = { now: () => Date.now() - wall.back };
   const { bind, health, metrics } = startSidecar(agent, { upstream: String(app.port) }, clock);
-  await until(() => health.ready().ok, 'readiness');
+  await until('readiness', () => health.ready().ok);
   wall.back = 3_600_000;
   const ended = userCredential(owner, {}, { notAfter: unixNow() - 60 });
   expect(await decisionOf(bind, ended)).toMatchObject({ code: 'certificate-expired' });
   agent.publish(signedTrust(trustDocument(2, { issuedAt: unixNow() + 1 })));
-  await until(() => metrics.values.get('trust_document_version{}') === 2, 'version 2');
+  await until('version 2', () => metrics.values.get('trust_document_version{}') === 2);
   expect(await decisionOf(bind, ended)).toMatchObject({ code: 'certificate-expired' });
   expect(await decisionOf(bind, userCredential(owner))).toMatchObject({ allowed: true });
 });

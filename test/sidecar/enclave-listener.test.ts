@@ -2,7 +2,8 @@ import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { createKeyPair } from '../../sidecar/key/key-pair.ts';
 import { createEnclaveListener } from '../../sidecar/serve/enclave-listener.ts';
-import { podAddress, until } from './sidecar-fixture.ts';
+import { until } from '../support/until.ts';
+import { podAddress } from './sidecar-fixture.ts';
 import { authorities, roots, SERVER_NAME, unixNow } from './trust-fixture.ts';
 
 const openSockets = (): number =>
@@ -54,8 +55,8 @@ test('connections that stop in the middle of a handshake are closed, not kept fo
   const drip = setInterval(() => slow.write('x'), 10);
   slow.once('close', () => clearInterval(drip));
   sockets.push(slow.resume());
-  await until(() => sockets.every((socket) => socket.closed), 'all are closed by somebody');
-  await until(() => openSockets() <= before, 'nothing is left open');
+  await until('all are closed by somebody', () => sockets.every((socket) => socket.closed));
+  await until('nothing is left open', () => openSockets() <= before);
   expect(failures).toBeGreaterThan(0);
   listener.pause();
 });

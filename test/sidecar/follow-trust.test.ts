@@ -12,8 +12,9 @@ import { followTrust, type Trust } from '../../sidecar/trust/follow-trust.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
+import { until } from '../support/until.ts';
 import type { FakeAgent } from './fake-agent.ts';
-import { agentFixture, tokenFile, undo, undoAll, until } from './sidecar-fixture.ts';
+import { agentFixture, tokenFile, undo, undoAll } from './sidecar-fixture.ts';
 import { authorities, NODE, roots, signedTrust, trustDocument } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -164,7 +165,7 @@ test('what is no trust document at all: huge, endless, cut off, garbage; the one
   });
   const version = () => trust.current().document?.version;
   const asked = () => agent.calls.filter(({ path }) => path === '/v1/trust').length;
-  await until(() => version() === 1 && asked() >= 2, 'the first document, and the poll that is held');
+  await until('the first document, and the poll that is held', () => version() === 1 && asked() >= 2);
   const body = encodeSignedTrustDocument(signedTrust(trustDocument(9)));
   const hostile: NonNullable<FakeAgent['trustAnswer']>[] = [
     (response) => void response.writeHead(200).end(Buffer.alloc(2_000_000)),
@@ -186,11 +187,11 @@ test('what is no trust document at all: huge, endless, cut off, garbage; the one
     agent.trustAnswer = answer;
     // Ends the poll that is held, if one is.
     if (answer === hostile[0]) agent.publish(signedTrust(trustDocument(2)));
-    await until(() => asked() >= before + 2, 'another question');
+    await until('another question', () => asked() >= before + 2);
     // Of what came whole, or in part, nothing was taken.
     expect(version()).toBeLessThanOrEqual(2);
   }
   agent.trustAnswer = undefined;
   agent.publish(signedTrust(trustDocument(10)));
-  await until(() => version() === 10, 'the next good one');
+  await until('the next good one', () => version() === 10);
 });

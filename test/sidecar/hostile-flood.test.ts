@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { anonymousMemory } from '../support/anonymous-memory.ts';
+import { until } from '../support/until.ts';
 import {
   agentFixture,
   dial,
@@ -12,7 +13,6 @@ import {
   tokenFile,
   undo,
   undoAll,
-  until,
 } from './sidecar-fixture.ts';
 import { startSidecarProcess } from './sidecar-process.ts';
 
@@ -57,7 +57,7 @@ test.each([
       await gone;
     });
     const ready = async () => (await fetch(`http://${bind}:9464/readyz`).catch(() => undefined))?.ok === true;
-    await until(ready, 'readiness');
+    await until('readiness', ready);
 
     const strangers: TLSSocket[] = [];
     // Fewer at once than handshakes may be under way.

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { ConnectionOptions } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
+import { until } from '../support/until.ts';
 import { dialHttp2, httpEnclave } from './http-fixture.ts';
-import { dial, drainOf, httpOver, undoAll, until } from './sidecar-fixture.ts';
+import { dial, drainOf, httpOver, undoAll } from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -34,7 +35,7 @@ test('requests that are sent all at once are taken one by one; who floods waits 
   expect((await answers).match(/HTTP\/1.1 200/g)).toHaveLength(31);
   const flood = await dial(bind, userCredential(owner));
   flood.resume().write(GET.replace('/', '/never').repeat(100));
-  await until(() => app.requests.length === 32, 'the first of the flood');
+  await until('the first of the flood', () => app.requests.length === 32);
   const other = await dial(bind, userCredential(owner));
   expect((await httpOver(other, '/')).status).toBe(200);
   expect(app.requests.map(({ url }) => url).slice(31)).toEqual(['/never', '/']);
@@ -79,10 +80,10 @@ test.each([
   const { app, bind, metrics } = await httpEnclave({}, () => {});
   const socket = await dial(bind, userCredential(owner), STAYS_HALF_OPEN);
   socket.resume().write(Buffer.concat([PREFACE, ...frames]));
-  if (frames.includes(POST)) await until(() => app.requests.length === 1, 'the request');
+  if (frames.includes(POST)) await until('the request', () => app.requests.length === 1);
   if (goes) socket.destroy();
-  await until(() => metrics.values.get('connections_active{}') === 0, 'its place');
-  await until(() => app.requests.every((each) => each.destroyed), 'the app hears of it');
+  await until('its place', () => metrics.values.get('connections_active{}') === 0);
+  await until('the app hears of it', () => app.requests.every((each) => each.destroyed));
 });
 
 test.each([
@@ -94,7 +95,7 @@ test.each([
   const stranger = await dial(bind, undefined, STAYS_HALF_OPEN);
   stranger.resume().write(Buffer.concat([PREFACE, ...frames]));
   const closed = () => metrics.values.get('connections_active{}') === 0;
-  await until(() => closed() && metrics.values.get('connections_total{via="token"}') === 1, 'its place');
+  await until('its place', () => closed() && metrics.values.get('connections_total{via="token"}') === 1);
 });
 
 test('who is refused a WebSocket and goes away gives the place back', async () => {
@@ -103,7 +104,7 @@ test('who is refused a WebSocket and goes away gives the place back', async () =
   stranger.write(`${UPGRADE}${GET}`);
   expect(String((await once(stranger, 'data'))[0])).toMatch(/^HTTP\/1.1 401 /);
   stranger.destroy();
-  await until(() => metrics.values.get('connections_active{}') === 0, 'its place');
+  await until('its place', () => metrics.values.get('connections_active{}') === 0);
 });
 
 test('one user’s requests leave places to others', async () => {
@@ -118,7 +119,7 @@ test('one user’s requests leave places to others', async () => {
   const other = await dialHttp2(bind, userCredential(owner, { user: 'somebody else' }));
   expect((await once(other.request({ ':path': '/ok' }), 'response'))[0]).toMatchObject({ ':status': 200 });
   greedy.destroy();
-  await until(() => app.requests.filter(({ destroyed }) => !destroyed).length === 0, 'the app hears of it');
+  await until('the app hears of it', () => app.requests.filter(({ destroyed }) => !destroyed).length === 0);
   const again = await dialHttp2(bind, userCredential(owner));
   expect((await once(again.request({ ':path': '/ok' }), 'response'))[0]).toMatchObject({ ':status': 200 });
 });

@@ -7,16 +7,8 @@ import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { anonymousMemory } from '../support/anonymous-memory.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
-import {
-  agentFixture,
-  dial,
-  echoApp,
-  podAddress,
-  tokenFile,
-  undo,
-  undoAll,
-  until,
-} from './sidecar-fixture.ts';
+import { until } from '../support/until.ts';
+import { agentFixture, dial, echoApp, podAddress, tokenFile, undo, undoAll } from './sidecar-fixture.ts';
 import { startSidecarProcess } from './sidecar-process.ts';
 import { CONTENT, tls13Records } from './tls13-records.ts';
 import { owner, userCredential } from './trust-fixture.ts';
@@ -59,8 +51,8 @@ beforeAll(async () => {
     await gone;
   });
   await until(
-    async () => (await fetch(`http://${bind}:9464/readyz`).catch(() => undefined))?.ok === true,
     'readiness',
+    async () => (await fetch(`http://${bind}:9464/readyz`).catch(() => undefined))?.ok === true,
   );
   await tryOnce();
 });
@@ -138,12 +130,12 @@ function credentialOf(bytes: number): ConnectionOptions {
 /** Waits until the attack has done what it can. */
 async function still(progress: () => number | Promise<number>): Promise<void> {
   let last = -1;
-  await until(async () => {
+  await until('that nothing moves', async () => {
     const before = last;
     last = await progress();
     await new Promise((resolve) => setTimeout(resolve, 100));
     return last > 0 && last === before;
-  }, 'that nothing moves');
+  });
 }
 
 const ATTACKS: readonly (readonly [string, string, () => Promise<unknown>])[] = [
@@ -218,7 +210,7 @@ const ATTACKS: readonly (readonly [string, string, () => Promise<unknown>])[] = 
       records.line.write(records.seal(CONTENT.data, Buffer.from('still here')));
       const before = records.line.bytesRead;
       records.line.resume();
-      await until(() => records.line.bytesRead > before, 'the answer');
+      await until('the answer', () => records.line.bytesRead > before);
     },
   ],
   [
@@ -257,7 +249,7 @@ test.each(ATTACKS)('%s: bounded memory, others unaffected, counted', async (_, c
   await others;
   const more = anonymousMemory(pid) - memory;
   for (const socket of lines.splice(0)) socket.destroy();
-  await until(async () => (await metric('connections_active')) === 0, 'that all are gone');
+  await until('that all are gone', async () => (await metric('connections_active')) === 0);
   expect(worst).toBeLessThan(PATIENCE_MS);
   expect(more).toBeLessThan(MORE_MEMORY);
   expect(await metric(counter)).toBeGreaterThan(counted);

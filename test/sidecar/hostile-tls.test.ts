@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
-import { dial, drainOf, undo, undoAll, until } from './sidecar-fixture.ts';
+import { until } from '../support/until.ts';
+import { dial, drainOf, undo, undoAll } from './sidecar-fixture.ts';
 import { before, client, HALF_OPEN } from './tcp-fixture.ts';
 import { CONTENT, tls13Records } from './tls13-records.ts';
 import { owner, SERVER_NAME, userCredential } from './trust-fixture.ts';
@@ -39,11 +40,11 @@ test('a new handshake within a connection (renegotiation) ends it; keys may chan
   records.line.write(records.seal(CONTENT.data, Buffer.from('one')));
   records.line.write(records.keyUpdate(false));
   records.line.write(records.seal(CONTENT.data, Buffer.from('two')));
-  await until(() => heard.join('').endsWith('two'), 'what was said under the next key');
+  await until('what was said under the next key', () => heard.join('').endsWith('two'));
   const hello = await clientHello();
   records.line.write(records.seal(CONTENT.handshake, hello.subarray(5)));
   records.line.write(records.seal(CONTENT.data, Buffer.from('three')));
-  await until(() => records.line.closed || records.line.readableEnded, 'the end');
+  await until('the end', () => records.line.closed || records.line.readableEnded);
   expect(heard.join('')).toBe('onetwo');
 });
 
@@ -92,7 +93,7 @@ async function opensslClient(folder: string, args: string, session: string, say 
     stream.setEncoding('utf8').on('data', (text: string) => {
       said += text;
     });
-  await until(() => existsSync(join(folder, session)) || child.exitCode !== null, 'a session', 15_000);
+  await until('a session', () => existsSync(join(folder, session)) || child.exitCode !== null, 15_000);
   child.stdin.end(say);
   await gone;
   return said;
@@ -113,16 +114,15 @@ test('0-RTT: what is sent before the handshake is never read, and our sessions a
     { cwd: folder, stdio: ['pipe', 'ignore', 'ignore'] },
   );
   undo.push(() => server.kill('SIGKILL'));
-  await until(
-    async () => (await opensslClient(folder, `-connect ${elsewhere}`, 'theirs')).includes('Data: 16384'),
-    'a session that allows early data',
+  await until('a session that allows early data', async () =>
+    (await opensslClient(folder, `-connect ${elsewhere}`, 'theirs')).includes('Data: 16384'),
   );
   const ours = `-connect ${bind}:8443 -cert client.pem`;
   expect(await opensslClient(folder, ours, 'ours')).toContain('Max Early Data: 0');
   const said = await opensslClient(folder, `${ours} -sess_in theirs -early_data early`, 'again', 'late');
   expect(said).toContain('Early data was rejected');
   expect(said).toContain('New, TLSv1.3');
-  await until(() => heard.join('').includes('late'), 'what was said after the handshake');
+  await until('what was said after the handshake', () => heard.join('').includes('late'));
   expect(heard.join('')).not.toContain('EARLY');
 });
 
@@ -133,10 +133,10 @@ test('who stays when we have said the end is let go', async () => {
   const stays = await client(bind);
   expect(await drainOf(stays)).toBe('that is all');
   expect(stays.closed).toBe(false);
-  await until(() => value('connections_active{}') === 0, 'the place is free');
+  await until('the place is free', () => value('connections_active{}') === 0);
   // A refused one, which has no idle timeout.
   const sockets = () => process.getActiveResourcesInfo().filter((each) => each === 'TCPSocketWrap').length;
   const without = sockets();
   await drainOf(await dial(bind, undefined, HALF_OPEN));
-  await until(() => sockets() === without + 1, 'that only the client’s half is left');
+  await until('that only the client’s half is left', () => sockets() === without + 1);
 });

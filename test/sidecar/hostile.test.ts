@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
+import { until } from '../support/until.ts';
 import {
   agentFixture,
   dial,
@@ -10,7 +11,6 @@ import {
   startSidecar,
   undo,
   undoAll,
-  until,
 } from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
@@ -29,7 +29,7 @@ test('whoever plays tricks, the others are served', async () => {
   const agent = await agentFixture();
   const app = await echoApp();
   const { bind, health, metrics } = startSidecar(agent, { upstream: String(app.port), maxConnections: 200 });
-  await until(() => health.ready().ok, 'readiness');
+  await until('readiness', () => health.ready().ok);
   const works = async () => {
     const socket = await dial(bind, userCredential(owner));
     const answer = drainOf(socket);
@@ -57,7 +57,7 @@ test('whoever plays tricks, the others are served', async () => {
   await works();
   // More evidence connections than one peer may have.
   const many = await Promise.all(Array.from({ length: 20 }, () => dial(bind, undefined, EVIDENCE)));
-  await until(() => many.some((socket) => socket.destroyed || socket.readableEnded), 'a connection too many');
+  await until('a connection too many', () => many.some((socket) => socket.destroyed || socket.readableEnded));
   await works();
   expect(metrics.values.get('evidence_requests_total{outcome="limited"}')).toBeGreaterThan(0);
   expect(health.ready().ok).toBe(true);
@@ -67,7 +67,7 @@ test('evidence of one pod is not answered on a connection that offers more than 
   const agent = await agentFixture();
   const app = await echoApp();
   const { bind, health } = startSidecar(agent, { upstream: String(app.port) });
-  await until(() => health.ready().ok, 'readiness');
+  await until('readiness', () => health.ready().ok);
   const socket = await dial(bind, undefined, { ALPNProtocols: [EVIDENCE_ALPN, 'http/1.1'] });
   expect(socket.alpnProtocol).toBe('http/1.1');
   expect((await httpOver(socket, '/v1/access-decision')).body).toBe('');
@@ -77,9 +77,9 @@ test('handshakes that are left hanging do not fill the port', async () => {
   const agent = await agentFixture();
   const app = await echoApp();
   const { bind, health } = startSidecar(agent, { upstream: String(app.port), maxConnections: 20 });
-  await until(() => health.ready().ok, 'readiness');
+  await until('readiness', () => health.ready().ok);
   const hanging = Array.from({ length: 60 }, () => raw(bind).resume());
-  await until(() => hanging.some((socket) => socket.destroyed), 'the first is let go');
+  await until('the first is let go', () => hanging.some((socket) => socket.destroyed));
   const socket = await dial(bind, userCredential(owner));
   const answer = drainOf(socket);
   socket.end('served');

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
+import { until } from '../support/until.ts';
 import { answerOf, dialHttp2, httpEnclave, httpSidecar } from './http-fixture.ts';
-import { dial, drainOf, echoApp, httpOver, startSidecar, undoAll, until } from './sidecar-fixture.ts';
+import { dial, drainOf, echoApp, httpOver, startSidecar, undoAll } from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -104,9 +105,9 @@ test('who goes away takes the other side along', async () => {
   });
   const client = await dial(bind, userCredential(owner));
   client.write('GET /wait HTTP/1.1\r\nhost: e\r\n\r\n');
-  await until(() => app.requests.length === 1, 'the request is under way');
+  await until('the request is under way', () => app.requests.length === 1);
   client.destroy();
-  await until(() => ended === 1, 'the app hears that the client went');
+  await until('the app hears that the client went', () => ended === 1);
   // What was cut off does not look whole: the connection ends before the length that was promised.
   expect(await raw(bind, 'GET /part HTTP/1.1\r\nhost: e\r\n\r\n')).toMatch(/part$/);
 });
@@ -114,8 +115,8 @@ test('who goes away takes the other side along', async () => {
 test('an app that is away is a problem', async () => {
   const { agent } = await httpEnclave();
   const sidecar = startSidecar(agent, { upstream: '1', mode: 'http' });
-  await until(() => sidecar.health.ready().lines.join().includes('certificate: ok'), 'certificate');
-  await until(() => sidecar.health.ready().lines.join().includes('trust-document: ok'), 'trust document');
+  await until('certificate', () => sidecar.health.ready().lines.join().includes('certificate: ok'));
+  await until('trust document', () => sidecar.health.ready().lines.join().includes('trust-document: ok'));
   const answer = await httpOver(await dial(sidecar.bind, userCredential(owner)), '/');
   expect(answer.status).toBe(502);
   expect(JSON.parse(answer.body).code).toBe('upstream');
@@ -174,11 +175,11 @@ test('a client or app that does not read holds the other up, and fills no memory
   deaf.pause();
   deaf.write('GET / HTTP/1.1\r\nhost: e\r\n\r\n');
   let before = -1;
-  await until(async () => {
+  await until('the app is held up', async () => {
     const still = sent > 0 && sent === before;
     before = sent;
     await new Promise((resolve) => setTimeout(resolve, 200));
     return still;
-  }, 'the app is held up');
+  });
   expect(sent).toBeLessThan(32_000_000);
 });

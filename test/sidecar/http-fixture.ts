@@ -6,7 +6,8 @@ import type { TokenKey } from '../../formats/evidence/trust-document.ts';
 import { ERROR_DOMAIN } from '../../names/wire.ts';
 import type { Credential } from '../../platform/identity/credential.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
-import { agentFixture, dial, startSidecar, undo, until } from './sidecar-fixture.ts';
+import { until } from '../support/until.ts';
+import { agentFixture, dial, startSidecar, undo } from './sidecar-fixture.ts';
 import { SERVER_NAME, unixNow } from './trust-fixture.ts';
 
 function echo(request: IncomingMessage, response: ServerResponse): void {
@@ -42,7 +43,7 @@ type Changes = Omit<Parameters<typeof startSidecar>[1], 'upstream'>;
 export async function httpSidecar(upstream: string, changes: Changes = {}) {
   const agent = await agentFixture();
   const sidecar = startSidecar(agent, { upstream, mode: 'http', ...changes });
-  await until(() => sidecar.health.ready().ok, 'readiness');
+  await until('readiness', () => sidecar.health.ready().ok);
   return { agent, ...sidecar };
 }
 

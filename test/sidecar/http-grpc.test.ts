@@ -16,8 +16,9 @@ import {
 import { afterEach, expect, test } from 'vitest';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
+import { until } from '../support/until.ts';
 import { dialHttp2, httpEnclave, httpSidecar, tokenIssuer } from './http-fixture.ts';
-import { tokenFile, undo, undoAll, until } from './sidecar-fixture.ts';
+import { tokenFile, undo, undoAll } from './sidecar-fixture.ts';
 import { authorities, owner, SERVER_NAME, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -163,7 +164,7 @@ test('grpc: streams both ways, each message as it comes', async () => {
   call.on('data', (chunk: Buffer) => got.push(String(chunk)));
   for (const word of ['a', 'b', 'c']) {
     call.write(Buffer.from(word));
-    await until(() => got.at(-1) === word, `the answer to ${word}`);
+    await until(`the answer to ${word}`, () => got.at(-1) === word);
   }
   const ended = new Promise((resolve) => call.once('status', resolve));
   call.end();
@@ -196,15 +197,15 @@ test('grpc: a client that does not read holds the app up; one that cancels ends 
   call.on('error', () => {});
   call.end(Buffer.alloc(5));
   let before = -1;
-  await until(async () => {
+  await until('the app is held up', async () => {
     const still = state.sent > 0 && state.sent === before;
     before = state.sent;
     await new Promise((resolve) => setTimeout(resolve, 200));
     return still;
-  }, 'the app is held up');
+  });
   expect(state.sent).toBeLessThan(32_000_000);
   call.close(8);
-  await until(() => state.cancelled === 1, 'the app hears that the call was cancelled');
+  await until('the app hears that the call was cancelled', () => state.cancelled === 1);
 });
 
 test('grpc: an app that says it is going (GOAWAY) ends what runs there, and gets new calls on another connection', async () => {
@@ -216,12 +217,12 @@ test('grpc: an app that says it is going (GOAWAY) ends what runs there, and gets
   lasting.on('data', (each: Buffer) => void said.push(String(each)));
   lasting.on('error', () => {});
   lasting.write(Buffer.from('before'));
-  await until(() => said.length === 1, 'the stream is open');
+  await until('the stream is open', () => said.length === 1);
   server.drain(`127.0.0.1:${port}`, 60_000);
   for (let i = 0; i < 3; i += 1)
     expect(await unary(`call ${i}`)).toMatchObject({ error: null, value: `call ${i}` });
   lasting.write(Buffer.from('after'));
-  await until(() => said.length === 2, 'the stream goes on');
+  await until('the stream goes on', () => said.length === 2);
   lasting.end();
 });
 
@@ -230,7 +231,7 @@ test('grpc: deadlines travel, and end the call on both sides', async () => {
   const { bind } = await httpSidecar(String(port));
   const { error } = await grpcClient(bind).unary('wait', new Metadata(), 300);
   expect(error?.code).toBe(status.DEADLINE_EXCEEDED);
-  await until(() => state.cancelled === 1, 'the app hears of it');
+  await until('the app hears of it', () => state.cancelled === 1);
 });
 
 test('grpc: what is wrong is a status: the app away, going in the middle, a resetting one', async () => {

@@ -1,7 +1,8 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { createAccessLog } from '../../sidecar/log/access-log.ts';
+import { until } from '../support/until.ts';
 import { answerOf, dialHttp2, httpEnclave } from './http-fixture.ts';
-import { dial, drainOf, httpOver, undoAll, until } from './sidecar-fixture.ts';
+import { dial, drainOf, httpOver, undoAll } from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -36,7 +37,7 @@ test('draining waits for requests under way, not for idle connections', async ()
   const stream = busyHttp2.request({ ':path': '/', ':method': 'POST' });
   const answerHttp2 = answerOf(stream);
   stream.write('ha');
-  await until(() => app.requests.length === 4, 'the requests are under way');
+  await until('the requests are under way', () => app.requests.length === 4);
   const start = Date.now();
   const stopped = stop();
   await Promise.all([

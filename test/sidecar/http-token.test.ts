@@ -2,8 +2,9 @@ import type { JWTPayload } from 'jose';
 import { afterEach, expect, test } from 'vitest';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { createTokenJudge } from '../../sidecar/access/token.ts';
+import { until } from '../support/until.ts';
 import { answerOf, dialHttp2, httpEnclave, tokenIssuer } from './http-fixture.ts';
-import { dial, drainOf, httpOver, undoAll, until } from './sidecar-fixture.ts';
+import { dial, drainOf, httpOver, undoAll } from './sidecar-fixture.ts';
 import { owner, SERVER_NAME, signedTrust, trustDocument, unixNow, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -12,7 +13,7 @@ async function jwtEnclave(...[changes, handle]: Parameters<typeof httpEnclave>) 
   const enclave = await httpEnclave({ auth: 'jwt', ownerKey: undefined, ...changes }, handle);
   const issuer = await tokenIssuer();
   enclave.agent.publish(signedTrust(trustDocument(2, { tokenKeys: issuer.tokenKeys })));
-  await until(() => enclave.metrics.values.get('trust_document_version{}') === 2, 'the key is known');
+  await until('the key is known', () => enclave.metrics.values.get('trust_document_version{}') === 2);
   const ask = async (header: string) => httpOver(await dial(enclave.bind), '/', header);
   return { ...enclave, ...issuer, ask };
 }
@@ -125,7 +126,7 @@ test('a stream ends with its token, and when its user or its key is revoked', as
   const other = await tokenIssuer();
   agent.publish(signedTrust(trustDocument(4, { tokenKeys: other.tokenKeys })));
   expect(await dave.answer).toMatchObject({ rstCode: 12 });
-  await until(() => app.requests.every(({ destroyed }) => destroyed), 'the app hears of it');
+  await until('the app hears of it', () => app.requests.every(({ destroyed }) => destroyed));
 });
 
 test('a token that was good ends all the same, and with its user', async () => {

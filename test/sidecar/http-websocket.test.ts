@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
+import { until } from '../support/until.ts';
 import { dialHttp2, httpEnclave, tokenIssuer } from './http-fixture.ts';
-import { dial, drainOf, undoAll, until } from './sidecar-fixture.ts';
+import { dial, drainOf, undoAll } from './sidecar-fixture.ts';
 import { owner, signedTrust, trustDocument, unixNow, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -51,14 +52,14 @@ test('websocket over HTTP/1.1: bytes both ways, the first ones too, and the end 
   const got = reading(socket);
   // The first bytes come with the request.
   socket.write(`GET /ws HTTP/1.1\r\n${UPGRADE}\r\nhello`);
-  await until(() => got.text.endsWith('welcome hello'), 'the first bytes');
+  await until('the first bytes', () => got.text.endsWith('welcome hello'));
   expect(got.text).toMatch(/^HTTP\/1.1 101 [\s\S]*sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=/);
   expect(got.text).toContain('sec-websocket-protocol: chat');
   expect(state.headers[0]).toMatchObject({ 'x-enclave-user': 'alice', upgrade: 'websocket' });
   socket.write('again');
-  await until(() => got.text.endsWith('again'), 'more bytes');
+  await until('more bytes', () => got.text.endsWith('again'));
   socket.destroy();
-  await until(() => state.open === 0, 'the app hears of the end');
+  await until('the app hears of the end', () => state.open === 0);
 });
 
 test('websocket over HTTP/2 (RFC 8441) is one to the app', async () => {
@@ -75,9 +76,9 @@ test('websocket over HTTP/2 (RFC 8441) is one to the app', async () => {
   expect(headers).toMatchObject({ ':status': 200, 'sec-websocket-protocol': 'chat' });
   expect(headers).not.toHaveProperty('sec-websocket-accept');
   stream.write('two');
-  await until(() => got.text === 'welcome two', 'bytes');
+  await until('bytes', () => got.text === 'welcome two');
   stream.close();
-  await until(() => state.open === 0, 'the app hears of the end');
+  await until('the app hears of the end', () => state.open === 0);
   for (const [protocol, path, status] of [
     ['websocket', '/other', 403],
     ['connect-udp', '/ws', 501],
@@ -122,16 +123,16 @@ test('a WebSocket ends with its token', async () => {
   const { agent, bind, metrics, state } = await socketEnclave({ auth: 'jwt', ownerKey: undefined });
   const { tokenKeys, token } = await tokenIssuer();
   agent.publish(signedTrust(trustDocument(2, { tokenKeys })));
-  await until(() => metrics.values.get('trust_document_version{}') === 2, 'the key is known');
+  await until('the key is known', () => metrics.values.get('trust_document_version{}') === 2);
   const socket = await dial(bind);
   const got = reading(socket);
   const ended = new Promise((resolve) => socket.once('close', resolve));
   socket.write(
     `GET /ws HTTP/1.1\r\n${UPGRADE}x-enclave-token: ${await token({ exp: unixNow() + 2 })}\r\n\r\n`,
   );
-  await until(() => got.text.endsWith('welcome '), 'it is open');
+  await until('it is open', () => got.text.endsWith('welcome '));
   await ended;
-  await until(() => state.open === 0, 'the app hears of the end');
+  await until('the app hears of the end', () => state.open === 0);
   expect(state.headers[0]).toMatchObject({ 'x-enclave-user': 'carol' });
   expect(state.headers[0]).not.toHaveProperty('x-enclave-token');
 });

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
+import { until } from '../support/until.ts';
 import { answerOf, dialHttp2, httpEnclave } from './http-fixture.ts';
 import {
   CONTINUATION,
@@ -16,7 +17,7 @@ import {
   requestHead,
   SETTINGS,
 } from './http2-frames.ts';
-import { dial, undoAll, until } from './sidecar-fixture.ts';
+import { dial, undoAll } from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -128,8 +129,8 @@ test.each([
   const { socket, frames } = await rawHttp2(bind);
   socket.write(frame(HEADERS, END_HEADERS | END_STREAM, 1, Buffer.concat([GET, extra])));
   await until(
-    () => socket.destroyed || frames.some(({ type }) => type === RST_STREAM || type === 1),
     'an answer',
+    () => socket.destroyed || frames.some(({ type }) => type === RST_STREAM || type === 1),
   );
   for (const { rawHeaders } of app.requests) {
     expect(rawHeaders.filter((each) => each.includes('root') || /[\r\n\0]/.test(each))).toEqual([]);
@@ -192,10 +193,10 @@ test('a header too large, too many fields, too many streams, a body longer than 
   const { socket, frames } = await rawHttp2(bind);
   for (let i = 0; i < 150; i += 1) socket.write(frame(HEADERS, END_HEADERS | END_STREAM, 2 * i + 1, GET));
   await until(
-    () => frames.filter(({ type, code }) => type === RST_STREAM && code === 7).length === 50,
     'refusals',
+    () => frames.filter(({ type, code }) => type === RST_STREAM && code === 7).length === 50,
   );
-  await until(() => app.requests.length - before === 100, 'a hundred go on');
+  await until('a hundred go on', () => app.requests.length - before === 100);
 });
 
 test('an answer before the end of the request is whole', async () => {
@@ -205,7 +206,7 @@ test('an answer before the end of the request is whole', async () => {
   const { socket, frames } = await rawHttp2(bind);
   socket.write(frame(HEADERS, END_HEADERS, 1, GET));
   socket.write(frame(DATA, 0, 1, Buffer.alloc(1000)));
-  await until(() => frames.some(({ type }) => type === RST_STREAM), 'the client is told to stop');
+  await until('the client is told to stop', () => frames.some(({ type }) => type === RST_STREAM));
   const own = frames.filter(({ type }) => type === DATA || type === HEADERS || type === RST_STREAM);
   expect(own.map(({ type }) => type)).toEqual([HEADERS, DATA, DATA, RST_STREAM]);
   expect(own.at(-2)?.flags).toBe(END_STREAM);
@@ -226,9 +227,9 @@ test('who goes away takes the other side along', async () => {
   const session = await dialHttp2(bind, userCredential(owner));
   const stream = session.request({ ':path': '/' });
   stream.on('error', () => {});
-  await until(() => app.requests.length === 1, 'the request is under way');
+  await until('the request is under way', () => app.requests.length === 1);
   stream.close(8);
-  await until(() => ended === 1, 'the app hears that the client went');
+  await until('the app hears that the client went', () => ended === 1);
   const part = await answerOf(session.request({ ':path': '/part' }));
   expect(part).toMatchObject({ status: 200, body: 'part', rstCode: 2 });
 });

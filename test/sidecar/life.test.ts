@@ -4,16 +4,8 @@ import type { TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { agentDnsName } from '../../names/components.ts';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
-import {
-  agentFixture,
-  dial,
-  drainOf,
-  echoApp,
-  httpOver,
-  startSidecar,
-  undoAll,
-  until,
-} from './sidecar-fixture.ts';
+import { until } from '../support/until.ts';
+import { agentFixture, dial, drainOf, echoApp, httpOver, startSidecar, undoAll } from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -41,11 +33,11 @@ describe('life', () => {
     const app = await echoApp();
     agent.failing.add('/v1/quote');
     const sidecar = startSidecar(agent, { upstream: String(app.port) });
-    await until(() => agent.calls.filter(({ path }) => path === '/v1/quote').length >= 2, 'two quotes');
+    await until('two quotes', () => agent.calls.filter(({ path }) => path === '/v1/quote').length >= 2);
     await expect(dial(sidecar.bind)).rejects.toThrow('ECONNREFUSED');
     expect(sidecar.health.ready().lines.join()).toContain('certificate: no certificate yet');
     agent.failing.clear();
-    await until(() => sidecar.health.ready().ok, 'readiness');
+    await until('readiness', () => sidecar.health.ready().ok);
     expect(new Set(agent.calls.map(({ peer }) => peer))).toEqual(new Set([sidecar.bind]));
     expect(new Set(agent.calls.map(({ authorization }) => authorization))).toEqual(
       new Set(['Bearer the-token']),
@@ -56,7 +48,7 @@ describe('life', () => {
   test('readiness waits for the app, and says so', async () => {
     const agent = await agentFixture();
     const { bind, health } = startSidecar(agent, { upstream: 'unix:/nonexistent/app.sock' });
-    await until(() => health.ready().lines.join().includes('certificate: ok'), 'certificate');
+    await until('certificate', () => health.ready().lines.join().includes('certificate: ok'));
     await dial(bind);
     expect(health.ready().ok).toBe(false);
     expect(health.ready().lines.join()).toContain('upstream: the app does not take connections');
@@ -66,7 +58,7 @@ describe('life', () => {
     for (const name of [agentDnsName('node-2'), 'front.enclave-licensing.internal']) {
       const agent = await agentFixture(name);
       const sidecar = startSidecar(agent, { upstream: '8080' });
-      await until(() => sidecar.logged('not the agent of node node-1'), 'refusal');
+      await until('refusal', () => sidecar.logged('not the agent of node node-1'));
       expect(agent.calls).toEqual([]);
     }
   });
@@ -76,18 +68,18 @@ describe('life', () => {
     const app = await echoApp();
     agent.lifetime = 3;
     const sidecar = startSidecar(agent, { upstream: String(app.port) });
-    await until(() => sidecar.health.ready().ok, 'readiness');
+    await until('readiness', () => sidecar.health.ready().ok);
     const data = await dial(sidecar.bind, userCredential(owner));
     const old = await dial(sidecar.bind, undefined, EVIDENCE);
     const first = sha256(old.getPeerX509Certificate()?.raw);
-    await until(() => agent.issued.length >= 2, 'a second certificate');
-    await until(async () => {
+    await until('a second certificate', () => agent.issued.length >= 2);
+    await until('the new certificate', async () => {
       const socket = await dial(sidecar.bind, undefined, EVIDENCE);
       const live = socket.getPeerX509Certificate();
       const answer = await httpOver(socket, `/v1/evidence?nonce=${NONCE}`, JSON_PLEASE);
       expect(statementOf(answer.body).certificate).toBe(sha256(live?.raw));
       return sha256(live?.raw) !== first;
-    }, 'the new certificate');
+    });
     const answer = await httpOver(old, `/v1/evidence?nonce=${NONCE}`, JSON_PLEASE);
     expect(statementOf(answer.body).certificate).toBe(first);
     data.write('still here');
@@ -101,16 +93,16 @@ describe('life', () => {
     const app = await echoApp();
     agent.lifetime = 2;
     const sidecar = startSidecar(agent, { upstream: String(app.port) });
-    await until(() => sidecar.health.ready().ok, 'readiness');
+    await until('readiness', () => sidecar.health.ready().ok);
     agent.failing.add('/v1/prove');
-    await until(() => sidecar.logged('no new certificate yet'), 'a failed renewal');
+    await until('a failed renewal', () => sidecar.logged('no new certificate yet'));
     expect(sidecar.health.ready().ok).toBe(true);
-    await until(() => !sidecar.health.ready().ok, 'expiry');
+    await until('expiry', () => !sidecar.health.ready().ok);
     expect(sidecar.health.ready().lines.join()).toContain('certificate has expired');
     await expect(dial(sidecar.bind)).rejects.toThrow('ECONNREFUSED');
     agent.failing.clear();
     agent.lifetime = 600;
-    await until(() => sidecar.health.ready().ok, 'recovery');
+    await until('recovery', () => sidecar.health.ready().ok);
     await dial(sidecar.bind);
   });
 
@@ -119,7 +111,7 @@ describe('life', () => {
     const app = await echoApp();
     agent.lifetime = 2;
     const { bind, health } = startSidecar(agent, { upstream: String(app.port) });
-    await until(() => health.ready().ok, 'readiness');
+    await until('readiness', () => health.ready().ok);
     const seen = new Set<string>();
     let checked = 0;
     const ask = async (socket: TLSSocket) => {
@@ -159,12 +151,12 @@ describe('life', () => {
     const app = await echoApp();
     agent.lifetime = 3;
     const sidecar = startSidecar(agent, { upstream: String(app.port) });
-    await until(() => sidecar.health.ready().ok, 'readiness');
+    await until('readiness', () => sidecar.health.ready().ok);
     // Its connections are cut when it has proved and is asked to certify.
     agent.cutting.add('/v1/certify');
-    await until(() => sidecar.logged('agent-unreachable'), 'a renewal that broke');
+    await until('a renewal that broke', () => sidecar.logged('agent-unreachable'));
     agent.cutting.clear();
-    await until(() => agent.issued.length >= 2, 'the renewal');
+    await until('the renewal', () => agent.issued.length >= 2);
     expect(sidecar.health.ready().ok).toBe(true);
     await dial(sidecar.bind);
   });
@@ -173,10 +165,10 @@ describe('life', () => {
     const agent = await agentFixture();
     const app = await echoApp();
     const sidecar = startSidecar(agent, { upstream: String(app.port) });
-    await until(() => sidecar.health.ready().ok, 'readiness');
+    await until('readiness', () => sidecar.health.ready().ok);
     const data = await dial(sidecar.bind, userCredential(owner));
     const answer = drainOf(data);
-    await until(() => app.dialled > 1, 'the app is dialled');
+    await until('the app is dialled', () => app.dialled > 1);
     const stopped = sidecar.stop();
     await expect(dial(sidecar.bind)).rejects.toThrow(/ECONNREFUSED|ECONNRESET/);
     data.end('the last word');
@@ -190,13 +182,13 @@ describe('life', () => {
     const sockets: Socket[] = [];
     const app = await echoApp((socket) => void sockets.push(socket.resume()));
     const sidecar = startSidecar(agent, { upstream: String(app.port), shutdownTimeout: 30_000 });
-    await until(() => sidecar.health.ready().ok, 'readiness');
+    await until('readiness', () => sidecar.health.ready().ok);
     sockets.splice(0);
     const data = await dial(sidecar.bind, userCredential(owner), { ...STAYS });
-    await until(() => sockets.length > 0, 'the app is dialled');
+    await until('the app is dialled', () => sockets.length > 0);
     agent.slow = 300;
     const asked = httpOver(await dial(sidecar.bind, undefined, EVIDENCE), `/v1/evidence?nonce=${NONCE}`);
-    await until(() => agent.calls.filter(({ path }) => path === '/v1/quote').length >= 2, 'the question');
+    await until('the question', () => agent.calls.filter(({ path }) => path === '/v1/quote').length >= 2);
     // The app ends as its container does: the last word, and gone. Then the kubelet tells the sidecar.
     sockets[0]?.end(big);
     const begun = performance.now();
@@ -212,7 +204,7 @@ describe('life', () => {
     const app = await echoApp();
     agent.slow = 500;
     const sidecar = startSidecar(agent, { upstream: String(app.port) });
-    await until(() => agent.calls.some(({ path }) => path === '/v1/quote'), 'the first quote');
+    await until('the first quote', () => agent.calls.some(({ path }) => path === '/v1/quote'));
     await sidecar.stop();
     await expect(dial(sidecar.bind)).rejects.toThrow('ECONNREFUSED');
   });

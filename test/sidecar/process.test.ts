@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
 import { bundle } from '../../tools/bundle.ts';
+import { until } from '../support/until.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import {
   agentFixture,
@@ -17,7 +18,6 @@ import {
   tokenFile,
   undo,
   undoAll,
-  until,
 } from './sidecar-fixture.ts';
 import { startSidecarProcess } from './sidecar-process.ts';
 import { owner, signedTrust, trustDocument, userCredential } from './trust-fixture.ts';
@@ -48,8 +48,8 @@ test('starts from its environment, serves, reports, and ends on SIGTERM', async 
     ENCLAVE_SIDECAR_KEY_TYPE: 'p384',
   });
   await until(
-    async () => (await health(bind, '/readyz').catch(() => undefined))?.status === 200,
     'readiness',
+    async () => (await health(bind, '/readyz').catch(() => undefined))?.status === 200,
   );
   const socket = await dial(bind, userCredential(owner), { ALPNProtocols: ['h2'] });
   expect(socket.getPeerX509Certificate()?.publicKey.asymmetricKeyDetails?.namedCurve).toBe('secp384r1');
@@ -99,16 +99,16 @@ test('without a young trust document data is refused to all, open connections to
     agent.publish(signedTrust(trustDocument(version)));
   };
   const readyAgain = () =>
-    until(async () => {
+    until('readiness', async () => {
       publish();
       return (await ready()).status === 200;
-    }, 'readiness');
+    });
   await readyAgain();
   // The last one that comes for a while.
   const open = await dial(bind, userCredential(owner));
   const ended = drainOf(open);
   open.write('before');
-  await until(async () => (await ready()).text.includes('(trust-document-stale)'), 'readiness says why');
+  await until('readiness says why', async () => (await ready()).text.includes('(trust-document-stale)'));
   expect((await ready()).status).toBe(503);
   expect(await ended).toBe('before');
   expect(await drainOf(await dial(bind, userCredential(owner)))).toBe('');

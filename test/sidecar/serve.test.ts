@@ -7,6 +7,7 @@ import { EVIDENCE_ALPN } from '../../names/wire.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { chooseProtocol } from '../../sidecar/serve/choose-protocol.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
+import { until } from '../support/until.ts';
 import {
   agentFixture,
   dial,
@@ -16,7 +17,6 @@ import {
   startSidecar,
   tokenFile,
   undoAll,
-  until,
 } from './sidecar-fixture.ts';
 import {
   authorities,
@@ -38,7 +38,7 @@ async function enclave(changes: Partial<Parameters<typeof startSidecar>[1]> = {}
   const agent = await agentFixture();
   const app = await echoApp();
   const sidecar = startSidecar(agent, { upstream: String(app.port), ...changes });
-  await until(() => sidecar.health.ready().ok, 'readiness');
+  await until('readiness', () => sidecar.health.ready().ok);
   const before = app.dialled;
   return { agent, app, ...sidecar, dialled: () => app.dialled - before };
 }
@@ -50,7 +50,7 @@ describe('data', () => {
     const answer = drainOf(socket);
     socket.end();
     expect(await answer).toBe('');
-    await until(() => socket.destroyed, 'the end of both sides');
+    await until('the end of both sides', () => socket.destroyed);
   });
 
   test('a client that breaks off takes its connection to the app with it', async () => {
@@ -65,12 +65,12 @@ describe('data', () => {
       socket.write('hello');
     });
     const { bind, health } = startSidecar(agent, { upstream: String(app.port) });
-    await until(() => health.ready().ok && open === 0, 'readiness');
+    await until('readiness', () => health.ready().ok && open === 0);
     const socket = await dial(bind, userCredential(owner));
     await new Promise((resolve) => socket.once('data', resolve));
     expect(open).toBe(1);
     socket.destroy();
-    await until(() => open === 0, 'the end at the app');
+    await until('the end at the app', () => open === 0);
   });
 
   test('who may not connect is told by a TLS close, before a byte is read or the app is dialled', async () => {
@@ -120,12 +120,12 @@ describe('data', () => {
     const revoked = { certificates: [], users: [{ user: 'bob' }], grants: [] };
     const refused = () => metrics.values.get('trust_documents_total{outcome="refused"}') ?? 0;
     agent.publish(signedTrust(trustDocument(5, { revoked }), createTestAuthority('system')));
-    await until(() => refused() > 0, 'refusal of a foreign signature');
+    await until('refusal of a foreign signature', () => refused() > 0);
     agent.publish(signedTrust(trustDocument(6)));
-    await until(() => metrics.values.get('trust_document_version{}') === 6, 'version 6');
+    await until('version 6', () => metrics.values.get('trust_document_version{}') === 6);
     const before = refused();
     agent.publish(signedTrust(trustDocument(3, { revoked })));
-    await until(() => refused() > before, 'refusal of a rollback');
+    await until('refusal of a rollback', () => refused() > before);
     expect(open).toBe(true);
     agent.publish(signedTrust(trustDocument(7, { revoked })));
     await ended;

@@ -16,16 +16,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SIDECAR_USER } from '../../injection/template.ts';
 import { bundle } from '../../tools/bundle.ts';
-import {
-  agentFixture,
-  dial,
-  echoApp,
-  podAddress,
-  tokenFile,
-  undo,
-  undoAll,
-  until,
-} from './sidecar-fixture.ts';
+import { until } from '../support/until.ts';
+import { agentFixture, dial, echoApp, podAddress, tokenFile, undo, undoAll } from './sidecar-fixture.ts';
 import { type SidecarProcess, type SidecarProcessOptions, startSidecarProcess } from './sidecar-process.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
@@ -59,11 +51,11 @@ async function ready(
     started.child.kill('SIGKILL');
     await started.gone;
   });
-  await until(async () => {
+  await until('readiness', async () => {
     if (started.child.exitCode !== null) throw new Error(started.said());
     const answer = await fetch(`http://${bind}:9464/readyz`).catch(() => undefined);
     return answer?.status === 200;
-  }, 'readiness');
+  });
   return { bind, ...started };
 }
 

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
-import { agentFixture, dial, echoApp, startSidecar, undo, until } from './sidecar-fixture.ts';
+import { until } from '../support/until.ts';
+import { agentFixture, dial, echoApp, startSidecar, undo } from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
 type Changes = Partial<Parameters<typeof startSidecar>[1]>;
@@ -29,7 +30,7 @@ export async function before(handle: (socket: Socket) => void, changes: Changes 
   let sidecar: ReturnType<typeof startSidecar> | undefined;
   const started = startSidecar(agent, { upstream: String(app.port), ...changes });
   sidecar = started;
-  await until(() => started.health.ready().ok, 'readiness');
+  await until('readiness', () => started.health.ready().ok);
   return { ...started, value: (name: string) => started.metrics.values.get(name) ?? 0 };
 }
 
@@ -63,7 +64,7 @@ export async function opensslSays(bind: string, say: string): Promise<string> {
     stream.setEncoding('utf8').on('data', (text: string) => {
       said += text;
     });
-  await until(() => said.includes('Verify return code'), 'the handshake');
+  await until('the handshake', () => said.includes('Verify return code'));
   child.stdin.write(say);
   await gone;
   return said;

@@ -5,7 +5,8 @@ import { connect, createServer } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { generateKey } from '../../platform/identity/key-pair.ts';
-import { agentFixture, dial, drainOf, startSidecar, undo, undoAll, until } from './sidecar-fixture.ts';
+import { until } from '../support/until.ts';
+import { agentFixture, dial, drainOf, startSidecar, undo, undoAll } from './sidecar-fixture.ts';
 import { before, client, endOf, opensslSays } from './tcp-fixture.ts';
 import { grantFor, owner, userCredential } from './trust-fixture.ts';
 
@@ -32,7 +33,7 @@ test('the idle timeout counts both directions; a silent connection is cut, not e
   undo.push(() => clearInterval(timer));
   const since = Date.now();
   expect(await endOf(silent)).toBe('ECONNRESET');
-  await until(() => Date.now() - since > 2700, 'twice the timeout');
+  await until('twice the timeout', () => Date.now() - since > 2700);
   expect([told.closed, telling.closed]).toEqual([false, false]);
   told.destroy();
   clearInterval(timer);
@@ -63,11 +64,11 @@ test('an app that refuses, or does not answer, is told by a clean end, a metric 
       upstream: String(port),
       connectTimeout: 300,
     });
-    await until(() => !health.ready().ok && logged('certified and attested'), 'the port');
+    await until('the port', () => !health.ready().ok && logged('certified and attested'));
     const full = Array.from({ length: 4 }, () => client(bind));
     await Promise.all(full);
     expect(await opensslSays(bind, 'x')).not.toMatch(/errno|unexpected eof/i);
-    await until(() => metrics.values.get('forward_failures_total{}') === 5, 'the metric');
+    await until('the metric', () => metrics.values.get('forward_failures_total{}') === 5);
     expect(lines.filter((line) => line.includes('not forwarded') && line.includes(reason)).length).toBe(5);
   }
 });
@@ -90,13 +91,13 @@ test('one user has three quarters of the places and no more; a place that is lef
   const other = await dial(bind, userCredential(friend, { user: 'bob', ...grantFor(friend) }));
   expect(await works(other)).toBe(true);
   open[0]?.destroy();
-  await until(() => value('connections_active{}') === 6, 'a free place');
+  await until('a free place', () => value('connections_active{}') === 6);
   expect(await works(await client(bind))).toBe(true);
   expect(logged('has 6 connections open')).toBe(true);
   // All places taken: who comes is not heard, and counted.
   const more = [client(bind), client(bind)];
   await Promise.allSettled(more);
-  await until(() => value('connections_dropped_total{}') > 0, 'the metric');
+  await until('the metric', () => value('connections_dropped_total{}') > 0);
 });
 
 test('the kernel asks clients that are silent whether they are still there', async () => {
@@ -112,7 +113,7 @@ test('the kernel asks clients that are silent whether they are still there', asy
       .map((line) => line.trim().split(/\s+/))
       .find((fields) => fields[1]?.endsWith(':20FB') && fields[2]?.endsWith(`:${port}`))?.[5]
       ?.slice(0, 2);
-  await until(() => timerOf() === '02', 'the keepalive timer');
+  await until('the keepalive timer', () => timerOf() === '02');
 });
 
 test('a handshake that began before the drain is ended cleanly: nothing new reaches the app', async () => {

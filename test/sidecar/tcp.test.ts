@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
-import { agentFixture, dial, drainOf, startSidecar, undo, undoAll, until } from './sidecar-fixture.ts';
+import { until } from '../support/until.ts';
+import { agentFixture, dial, drainOf, startSidecar, undo, undoAll } from './sidecar-fixture.ts';
 import { before, client, endOf, opensslSays } from './tcp-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
@@ -27,9 +28,9 @@ test('a half-close travels on in both directions, and what is still said after i
   expect(await answer).toBe('first last');
   expect(one.closed).toBe(false);
   one.write('more');
-  await until(() => seen.includes('more'), 'what the client says after the app’s end');
+  await until('what the client says after the app’s end', () => seen.includes('more'));
   one.end();
-  await until(() => seen.at(-1) === 'end' && one.closed, 'the end');
+  await until('the end', () => seen.at(-1) === 'end' && one.closed);
   // The client ends first: the app answers when it has seen that.
   const late = await before((socket) => void socket.resume().on('end', () => socket.end('after the end')));
   const two = await client(late.bind);
@@ -79,7 +80,7 @@ test('a reset travels on as a reset, an end as an end', async () => {
   const line = connect({ host: bind, port: 8443 });
   const breaking = await dial(bind, userCredential(owner), { socket: line });
   breaking.write('watch');
-  await until(() => ends.length === 1, 'the connection at the app');
+  await until('the connection at the app', () => ends.length === 1);
   line.resetAndDestroy();
   expect(await ends[0]).toBe('ECONNRESET');
 });
@@ -97,12 +98,12 @@ test('each side is read only as fast as the other takes it, and what waited arri
   };
   const stopped = async (): Promise<number> => {
     let last = -1;
-    await until(async () => {
+    await until('that nothing moves', async () => {
       const earlier = last;
       last = left;
       await new Promise((resolve) => setTimeout(resolve, 150));
       return left < most && earlier === left;
-    }, 'that nothing moves');
+    });
     return most - left;
   };
   const all = createHash('sha256');
@@ -161,7 +162,7 @@ test('an app behind a Unix socket, and one at the pod’s own address, dialled f
   undo.push(() => server.close());
   const agent = await agentFixture();
   const unix = startSidecar(agent, { upstream: `unix:${path}` });
-  await until(() => unix.health.ready().ok, 'readiness');
+  await until('readiness', () => unix.health.ready().ok);
   const socket = await client(unix.bind);
   const answer = drainOf(socket);
   socket.end('by file');
@@ -171,7 +172,7 @@ test('an app behind a Unix socket, and one at the pod’s own address, dialled f
   cut.write('x');
   await once(cut, 'data');
   cut.destroy();
-  await until(() => apps.every((each) => each.closed || each.readableEnded), 'the end at the app');
+  await until('the end at the app', () => apps.every((each) => each.closed || each.readableEnded));
 
   const pod = startSidecar(agent, { upstream: 'pod:8080' });
   const from: (string | undefined)[] = [];
@@ -181,7 +182,7 @@ test('an app behind a Unix socket, and one at the pod’s own address, dialled f
   });
   await new Promise<void>((resolve) => ofPod.listen(8080, pod.bind, resolve));
   undo.push(() => ofPod.close());
-  await until(() => pod.health.ready().ok, 'readiness');
+  await until('readiness', () => pod.health.ready().ok);
   const direct = await client(pod.bind);
   direct.write('x');
   await once(direct, 'data');

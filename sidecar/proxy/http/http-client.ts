@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls';
-import type { Allowed } from '../access/access.ts';
+import type { Allowed } from '../../access/access.ts';
 import { type ConnectionFacts, connectionFacts, identityHeaders } from './client-identity.ts';
 
 /** A client's connection in http mode. */

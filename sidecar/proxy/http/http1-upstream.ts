@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { explain } from '../../platform/run/explain.ts';
+import { explain } from '../../../platform/run/explain.ts';
 import type { AppAgent } from './app-agent.ts';
 import { headerPairs } from './header-pairs.ts';
 import { answerHeaders, trailerFields } from './http-headers.ts';

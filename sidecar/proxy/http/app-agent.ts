@@ -1,7 +1,7 @@
 import { Agent, type ClientRequestArgs } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { dialUpstream, type UpstreamAddress } from './upstream.ts';
+import { dialUpstream, type UpstreamAddress } from '../upstream.ts';
 
 /** Connections to the app that wait for the next request: no more than these, no longer than this. */
 const IDLE_CONNECTIONS = 64;

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { MEDIA_TYPES } from '../../names/wire.ts';
-import { problemDocument } from '../../platform/http/problem.ts';
-import { HeadwiseSocket } from '../serve/headwise-socket.ts';
+import { MEDIA_TYPES } from '../../../names/wire.ts';
+import { problemDocument } from '../../../platform/http/problem.ts';
+import { HeadwiseSocket } from '../../serve/headwise-socket.ts';
 import { closeSoon } from './close-soon.ts';
 import type { Exchange, Malformed } from './exchange.ts';
 import type { HttpClient } from './http-client.ts';

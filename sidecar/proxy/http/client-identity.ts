@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { parseCertificate } from '../../formats/x509/certificate.ts';
-import { peerCertificate } from '../../platform/tls/peer.ts';
-import type { Allowed } from '../access/access.ts';
+import { parseCertificate } from '../../../formats/x509/certificate.ts';
+import { peerCertificate } from '../../../platform/tls/peer.ts';
+import type { Allowed } from '../../access/access.ts';
 
 /** What of a connection goes into the identity fields, read once a connection. */
 export interface ConnectionFacts {

@@ -1,5 +1,5 @@
 import { type ClientHttp2Session, connect } from 'node:http2';
-import { dialUpstream, type UpstreamAddress } from './upstream.ts';
+import { dialUpstream, type UpstreamAddress } from '../upstream.ts';
 
 /** Streams of one connection to the app, unless the app allows fewer. */
 const STREAMS = 100;

@@ -1,8 +1,8 @@
 import { constants } from 'node:http2';
-import type { Refusal } from '../../formats/bytes/result.ts';
-import { MEDIA_TYPES } from '../../names/wire.ts';
-import { problemDocument } from '../../platform/http/problem.ts';
-import { explain } from '../../platform/run/explain.ts';
+import type { Refusal } from '../../../formats/bytes/result.ts';
+import { MEDIA_TYPES } from '../../../names/wire.ts';
+import { problemDocument } from '../../../platform/http/problem.ts';
+import { explain } from '../../../platform/run/explain.ts';
 import type { Exchange } from './exchange.ts';
 
 /** How a request ended, for the log. */
