@@ -281,8 +281,9 @@ test('a pod that is no longer what it was certified as: its agent revokes it, an
   if (world.environment.cluster.real) return expect(patched.code).not.toBe(0);
   expect(patched.code, patched.stderr).toBe(0);
   expect(await endOf(socket)).toBeLessThan(WITHIN_MS);
-  const logged = (text: string): boolean => [...world.logs().values()].some((log) => log.includes(text));
-  expect(logged('"code":"enclave-revoked"')).toBe(true);
-  await until('the agent revoked it', async () => logged('certificates revoked'));
+  const logged = async (text: string): Promise<boolean> =>
+    [...(await world.environment.logs()).values()].some((log) => log.includes(text));
+  expect(await logged('"code":"enclave-revoked"')).toBe(true);
+  await until('the agent revoked it', () => logged('certificates revoked'));
   return expect((await alice.enclavectl(['connect', enclave])).code).not.toBe(0);
 });

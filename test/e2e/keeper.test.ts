@@ -2,10 +2,9 @@ import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { INJECTION_LABEL } from '../../names/labels.ts';
-import { componentPods } from '../../tools/cluster/component-pods.ts';
 import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
 import { until } from '../support/until.ts';
-import { launch, type PodView, startWorld, succeed, type World } from '../support/world.ts';
+import { launch, startWorld, succeed, type World } from '../support/world.ts';
 
 /** Two webhooks as processes: what one keeps and reports goes on when it is killed, and neither lets a namespace lose its label under an enclave. */
 const POLICY = 'enclave-licensing-launched';
@@ -13,13 +12,7 @@ let world: World;
 
 beforeAll(async () => {
   world = await startWorld({ nodes: 1 });
-  const { environment } = world;
-  const [pod] = componentPods(environment.release).filter(
-    (each) => (each as PodView).metadata.name === 'enclave-webhook',
-  ) as PodView[];
-  const second = { ...pod, metadata: { ...pod?.metadata, name: 'enclave-webhook-2' } };
-  await environment.kubectl(['apply', '-f', '-'], JSON.stringify(second));
-  await world.componentsReady();
+  await world.environment.replicas('enclave-webhook', 2);
 });
 afterAll(() => world?.stop());
 
@@ -29,7 +22,7 @@ interface WebhookProcess {
 }
 
 function webhooks(): WebhookProcess[] {
-  return world.processes('webhook').map((pid) => ({
+  return world.environment.processes('webhook').map((pid) => ({
     pid,
     address: /--bind=([0-9.]+)/.exec(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))?.[1] ?? '',
   }));

@@ -57,7 +57,10 @@ describe.each(PHASES)('kill -9 when the launch has reached %s', (phase) => {
       let killed = 0;
       const outcome = await launch(alice, (reached, enclave) => {
         if (reached !== phase) return;
-        for (const pid of world.processes(component, component === 'sidecar' ? enclave : undefined)) {
+        for (const pid of world.environment.processes(
+          component,
+          component === 'sidecar' ? enclave : undefined,
+        )) {
           process.kill(pid, 'SIGKILL');
           killed += 1;
         }

@@ -183,9 +183,12 @@ describe('one launch, checked from outside', () => {
     const session = JSON.parse(await sessionOf(alice)) as { token: string };
     secrets.push(session.token);
     const pods = await world.environment.kubectl(['get', 'pods', '-A', '-o', 'yaml']);
-    const places = new Map([...world.logs(), ['kubectl get pods -A -o yaml', pods]]);
+    const places = new Map([...(await world.environment.logs()), ['kubectl get pods -A -o yaml', pods]]);
     for (const component of ['front', 'launcher', 'agent', 'certs', 'webhook', 'sidecar'])
-      for (const pid of world.processes(component, component === 'sidecar' ? launched.enclave : undefined))
+      for (const pid of world.environment.processes(
+        component,
+        component === 'sidecar' ? launched.enclave : undefined,
+      ))
         places.set(`arguments of ${component}`, readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
     expect(places.size).toBeGreaterThan(10);
     for (const [place, content] of places) {

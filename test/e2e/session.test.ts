@@ -105,7 +105,7 @@ test('evidence is renewed while a connection is open, also past the end of its a
   };
   await renewed();
   await renewed();
-  const agents = world.processes('agent');
+  const agents = world.environment.processes('agent');
   expect(agents).not.toEqual([]);
   for (const pid of agents) process.kill(pid, 'SIGKILL');
   await renewed();

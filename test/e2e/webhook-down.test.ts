@@ -7,11 +7,10 @@ import { DEFAULT_ENCLAVE_DOMAIN } from '../../names/components.ts';
 import { ANNOTATIONS, INJECT_LABEL } from '../../names/labels.ts';
 import { PORTS } from '../../names/wire.ts';
 import { imageReference } from '../../tools/cluster/catalogue.ts';
-import { componentPods } from '../../tools/cluster/component-pods.ts';
 import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
 import type { Person } from '../../tools/demo/people.ts';
 import { until } from '../support/until.ts';
-import { launch, startWorld, type World } from '../support/world.ts';
+import { launch, type PodView, startWorld, type World } from '../support/world.ts';
 
 /** What happens while replicas of the webhook are killed or replaced: pods are refused or injected, never let through bare. */
 let world: World;
@@ -88,7 +87,7 @@ describe('the only replica', () => {
   test('killed with SIGKILL: pods are refused with the reason, none is let through bare, and it comes back', async () => {
     expect(await create()).toBe('injected');
     for (let round = 0; round < 2; round += 1) {
-      const [pid = 0, ...others] = world.processes('webhook');
+      const [pid = 0, ...others] = world.environment.processes('webhook');
       expect(others).toEqual([]);
       process.kill(pid, 'SIGKILL');
       expect(await create()).toMatch(REFUSED);
@@ -108,29 +107,16 @@ describe('the only replica', () => {
 });
 
 describe('two replicas', () => {
-  const REPLICA = 'enclave-webhook-2';
-  const release = () => world.environment.release.namespace;
-
-  async function addReplica(): Promise<void> {
-    const [first] = componentPods(world.environment.release).filter(
-      (pod) => (pod as Pod).metadata?.name === 'enclave-webhook',
-    );
-    const pod = first as Pod;
-    await world.environment.kubectl(
-      ['apply', '-f', '-'],
-      JSON.stringify({ ...pod, metadata: { ...pod.metadata, name: REPLICA } }),
-    );
-    await world.componentsReady();
-    await until('two processes', async () => world.processes('webhook').length === 2);
-  }
+  const release = () => world.environment.releaseNamespace;
 
   test('one killed with SIGKILL again and again: launches do not notice, controllers’ retries do not either', async () => {
-    await addReplica();
+    await world.environment.replicas('enclave-webhook', 2);
+    await until('two processes', async () => world.environment.processes('webhook').length === 2);
     let killing = true;
     let killed = 0;
     const killer = (async () => {
       for (let turn = 0; killing; turn += 1) {
-        const pids = world.processes('webhook');
+        const pids = world.environment.processes('webhook');
         // Never the last one.
         if (pids.length === 2) {
           process.kill(pids[turn % 2] ?? 0, 'SIGKILL');
@@ -157,10 +143,13 @@ describe('two replicas', () => {
 
   test('one replaced as a Deployment does it: no creation fails, without a retry', async () => {
     await world.componentsReady();
-    const address = await world.environment.kubectl([
-      ...['get', 'pod', REPLICA, '-n', release(), '-o', 'jsonpath={.status.podIP}'],
+    const ofWebhook = ['-n', release(), '-l', 'app.kubernetes.io/name=enclave-webhook'];
+    const listed = await world.environment.kubectl(['get', 'pods', ...ofWebhook, '-o', 'json']);
+    const replica = (JSON.parse(listed) as { items: PodView[] }).items.at(-1);
+    const address = replica?.status.podIP ?? '';
+    const deletion = world.environment.kubectl([
+      ...['delete', 'pod', replica?.metadata.name ?? '', '-n', release(), '--wait=true'],
     ]);
-    const deletion = world.environment.kubectl(['delete', 'pod', REPLICA, '-n', release(), '--wait=true']);
     let over = false;
     void deletion.finally(() => {
       over = true;

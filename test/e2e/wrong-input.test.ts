@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { command } from '../../tools/cluster/command.ts';
-import { componentPods } from '../../tools/cluster/component-pods.ts';
 import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
 import type { Person } from '../../tools/demo/people.ts';
 import { until } from '../support/until.ts';
@@ -59,7 +58,7 @@ describe('wrong input', () => {
 
   test('no more seats than the licence has', async () => {
     const bob = await world.user('bob');
-    const seats = world.environment.release.seats;
+    const seats = world.environment.seats;
     const outcomes = await Promise.all(Array.from({ length: seats }, () => launch(bob)));
     expect(outcomes.map(({ code, output }) => (code === 0 ? 0 : output))).toEqual(Array(seats).fill(0));
     const over = await launch(bob);
@@ -118,24 +117,19 @@ describe('what goes away and comes back', () => {
   }, 120_000);
 
   test('a webhook that is down: the pod is refused, the launch says so, and the next one is good', async () => {
-    const { release, kubectl } = world.environment;
-    await kubectl(['delete', 'pod', 'enclave-webhook', '-n', release.namespace]);
+    await world.environment.replicas('enclave-webhook', 0);
     const outcome = await launch(alice);
     expect(outcome.code).toBe(4);
     expect(outcome.output).toMatch(/webhook/);
     expect(await world.pods()).toEqual([]);
-    const pod = componentPods(release).find((each) =>
-      JSON.stringify(each).includes('"name":"enclave-webhook"'),
-    );
-    await kubectl(['apply', '-f', '-'], JSON.stringify(pod));
-    await world.componentsReady();
+    await world.environment.replicas('enclave-webhook', 1);
     const after = await launch(alice);
     expect(after.code, after.output).toBe(0);
     await succeed(alice, ['stop', after.enclave]);
   }, 120_000);
 
   test('an API server that goes away and comes back: all recover without a restart', async () => {
-    const { cluster, kubectl, release } = world.environment;
+    const { cluster, kubectl, releaseNamespace } = world.environment;
     const running = await launch(alice);
     expect(running.code, running.output).toBe(0);
     await cluster.suspendApi();
@@ -149,7 +143,7 @@ describe('what goes away and comes back', () => {
     expect(after.code, after.output).toBe(0);
     for (const { enclave } of [running, after]) await succeed(alice, ['stop', enclave]);
     const restarts = await kubectl([
-      ...['get', 'pods', '-n', release.namespace],
+      ...['get', 'pods', '-n', releaseNamespace],
       ...['-o', 'jsonpath={.items[*].status.containerStatuses[*].restartCount}'],
     ]);
     expect(restarts.split(/\s+/).filter((count) => count !== '0')).toEqual([]);

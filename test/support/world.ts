@@ -1,12 +1,12 @@
 /** The whole product as processes, with people in front of it: what the end-to-end suites stand on. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { developmentEnvironment } from '../../tools/cluster/development-environment.ts';
 import {
   ENCLAVE_NAMESPACE,
   type Environment,
   type EnvironmentOptions,
-  startEnvironment,
 } from '../../tools/cluster/environment.ts';
 import { narrator } from '../../tools/demo/narrator.ts';
 import { PROFILE, profileObject, writeSettings } from '../../tools/demo/operator.ts';
@@ -21,12 +21,8 @@ export interface World {
   /** Objects of the enclaves' namespace, or the cluster's requests. */
   pods(): Promise<PodView[]>;
   requests(): Promise<string[]>;
-  /** Processes of one component of this world, by what they run; a sidecar's by its enclave. */
-  processes(component: string, enclave?: string): number[];
   /** Resolves when every component's pod is Ready. */
   componentsReady(): Promise<void>;
-  /** Every container's log of every pod that ran, by file name. */
-  logs(): Map<string, string>;
   stop(): Promise<void>;
 }
 
@@ -45,14 +41,13 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
   const quiet = narrator(() => undefined);
   let environment: Environment;
   try {
-    environment = await startEnvironment({ directory, ...options });
+    environment = await developmentEnvironment({ directory, ...options });
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
   const settings = writeSettings(environment);
   await environment.kubectl(['apply', '-f', '-'], JSON.stringify(profileObject(environment)));
-  const clusterDirectory = dirname(environment.cluster.kubeconfig);
   const list = async <T>(args: readonly string[]): Promise<T[]> =>
     (JSON.parse(await environment.kubectl(['get', ...args, '-o', 'json'])) as { items: T[] }).items;
   return {
@@ -67,35 +62,17 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
     },
     pods: () => list<PodView>(['pods', '-n', ENCLAVE_NAMESPACE]),
     requests: async () => (await list<PodView>(['csr'])).map(({ metadata }) => metadata.name),
-    processes: (component, enclave) =>
-      readdirSync('/proc')
-        .filter((entry) => /^\d+$/.test(entry))
-        .filter((pid) => {
-          const command = read(`/proc/${pid}/cmdline`);
-          if (!command.includes(`dist/${component}/main.js`)) return false;
-          if (enclave !== undefined) return read(`/proc/${pid}/environ`).includes(`_ENCLAVE=${enclave}\0`);
-          return command.includes(clusterDirectory);
-        })
-        .map(Number),
     componentsReady: () =>
       until(
         'all components are ready',
         async () => {
-          const components = await list<PodView>(['pods', '-n', environment.release.namespace]);
+          const components = await list<PodView>(['pods', '-n', environment.releaseNamespace]);
           return components.every(({ status }) =>
             status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
           );
         },
         60_000,
       ).then(() => undefined),
-    logs: () => {
-      const files = readdirSync(clusterDirectory, { recursive: true, encoding: 'utf8' });
-      return new Map(
-        files
-          .filter((file) => file.endsWith('.log'))
-          .map((file) => [file, read(join(clusterDirectory, file))]),
-      );
-    },
     stop: async () => {
       await environment.stop();
       rmSync(directory, { recursive: true, force: true });
@@ -135,13 +112,4 @@ export async function launch(
     },
   });
   return { enclave, code: result.code, output: `${result.stdout}${result.stderr}` };
-}
-
-/** Files and processes come and go while they are read. */
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -28,7 +28,7 @@ function scrape(address: string, path = '/metrics'): Promise<string> {
 /** Two samples of each component. @throws Error when one has none */
 export async function showMetrics(environment: Environment, say: Narrator): Promise<void> {
   const list = JSON.parse(
-    await environment.kubectl(['get', 'pods', '-n', environment.release.namespace, '-o', 'json']),
+    await environment.kubectl(['get', 'pods', '-n', environment.releaseNamespace, '-o', 'json']),
   ) as { items: { metadata: { name: string }; status: { podIP: string } }[] };
   for (const component of COMPONENTS) {
     const pod = list.items.find(({ metadata }) => metadata.name.startsWith(`enclave-${component}`));

@@ -1,0 +1,85 @@
+/** What an operator does with kubectl, on whatever cluster. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../names/components.ts';
+import { kubectlPath } from '../../test/support/kubectl.ts';
+import { type CommandResult, command, mustRun } from './command.ts';
+import type { Environment } from './environment.ts';
+
+type Kubectl = Environment['kubectl'];
+
+export async function kubectlOf(
+  kubeconfig: string,
+  home: string,
+  signal?: AbortSignal,
+): Promise<Pick<Environment, 'kubectl' | 'tryKubectl'>> {
+  const program = await kubectlPath();
+  const options = (input?: string) => ({
+    env: { KUBECONFIG: kubeconfig, HOME: home },
+    ...(input === undefined ? {} : { input }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return {
+    kubectl: (args, input): Promise<string> => mustRun(program, args, options(input)),
+    tryKubectl: (args, input): Promise<CommandResult> => command(program, args, options(input)),
+  };
+}
+
+interface PodList {
+  readonly items: readonly {
+    readonly metadata: { readonly name: string };
+    readonly status?: {
+      readonly phase?: string;
+      readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    };
+  }[];
+}
+
+/** Every component pod Ready, or an error that names those that are not and shows their last lines. */
+export async function componentsReady(
+  kubectl: Kubectl,
+  namespace: string,
+  say: (line: string) => void = () => undefined,
+): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  const seen = new Set<string>();
+  for (;;) {
+    const list = JSON.parse(await kubectl(['get', 'pods', '-n', namespace, '-o', 'json'])) as PodList;
+    const waiting: string[] = [];
+    for (const { metadata, status } of list.items) {
+      if (!status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'))
+        waiting.push(metadata.name);
+      else if (!seen.has(metadata.name)) {
+        seen.add(metadata.name);
+        say(`ready: ${metadata.name}`);
+      }
+    }
+    if (waiting.length === 0 && list.items.length > 0) return;
+    if (performance.now() > deadline) {
+      const logs = await Promise.all(waiting.map((name) => lastWords(kubectl, namespace, name)));
+      throw new Error(`not ready after 60 s: ${waiting.map((name, i) => `${name}:\n${logs[i]}`).join('\n')}`);
+    }
+    await pause(200);
+  }
+}
+
+async function lastWords(kubectl: Kubectl, namespace: string, pod: string): Promise<string> {
+  const text = await kubectl(['logs', pod, '-n', namespace, '--tail=8']).catch(
+    (error: Error) => error.message,
+  );
+  return text
+    .split('\n')
+    .map((line) => line.slice(0, 300))
+    .join('\n');
+}
+
+/** `roots.json` in `directory`, from the release's ConfigMap: what an operator hands to users. */
+export async function writeRoots(kubectl: Kubectl, namespace: string, directory: string): Promise<string> {
+  const configMap = JSON.parse(
+    await kubectl(['get', 'configmap', ROOTS_CONFIG_MAP, '-n', namespace, '-o', 'json']),
+  ) as { data: Record<string, string> };
+  const file = join(directory, 'roots.json');
+  writeFileSync(file, configMap.data[ROOTS_KEY] ?? '');
+  return file;
+}
