@@ -1,4 +1,5 @@
-import { ANNOTATIONS, ENCLAVE_LABEL } from '../names/labels.ts';
+import { ENCLAVES_SERVICE } from '../names/components.ts';
+import { ANNOTATIONS, ENCLAVE_LABEL, LAUNCHED, MANAGED_BY_LABEL } from '../names/labels.ts';
 import type { Pod, PodSpec } from './pod.ts';
 import type { EnclaveProfile } from './profile.ts';
 import { SIDECAR_USER } from './template.ts';
@@ -27,11 +28,14 @@ function annotationsOf(profile: EnclaveProfile, launch: Launch): Record<string, 
   return annotations;
 }
 
-function specOf(profile: EnclaveProfile): PodSpec {
+function specOf(profile: EnclaveProfile, enclave: string): PodSpec {
   const upstream = parseUpstream(profile.upstream);
   const folder = upstream?.kind === 'unix' ? upstream.folder : undefined;
   return {
     restartPolicy: 'Always',
+    // A name in the cluster's DNS, for proxies that find an enclave by the name a client asks TLS for.
+    hostname: enclave,
+    subdomain: ENCLAVES_SERVICE,
     serviceAccountName: profile.serviceAccountName ?? 'default',
     automountServiceAccountToken: false,
     enableServiceLinks: false,
@@ -65,9 +69,9 @@ export function launchedPod(profile: EnclaveProfile, launch: Launch): Pod {
     metadata: {
       name: launch.enclave,
       namespace: launch.namespace,
-      labels: { [ENCLAVE_LABEL]: launch.enclave },
+      labels: { [ENCLAVE_LABEL]: launch.enclave, [MANAGED_BY_LABEL]: LAUNCHED },
       annotations: annotationsOf(profile, launch),
     },
-    spec: specOf(profile),
+    spec: specOf(profile, launch.enclave),
   };
 }

@@ -29,6 +29,8 @@ export interface PodSpec {
   readonly restartPolicy?: string | null | undefined;
   readonly enableServiceLinks?: boolean | null | undefined;
   readonly nodeName?: string | null | undefined;
+  readonly hostname?: string | null | undefined;
+  readonly subdomain?: string | null | undefined;
   readonly hostNetwork?: boolean | null | undefined;
   readonly hostPID?: boolean | null | undefined;
   readonly hostIPC?: boolean | null | undefined;

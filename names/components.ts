@@ -29,6 +29,9 @@ export function serviceDnsName(component: Component, releaseNamespace: string): 
   return `${binaryName(component)}.${releaseNamespace}.svc`;
 }
 
+/** The headless Service in a namespace of enclaves: a launched one is `<id>.enclaves.<namespace>.svc` in the cluster's DNS. */
+export const ENCLAVES_SERVICE = 'enclaves';
+
 /** The ConfigMap that the certificate service writes and every component mounts, and its one key. */
 export const ROOTS_CONFIG_MAP = 'enclave-licensing-roots';
 export const ROOTS_KEY = 'roots.json';

@@ -11,6 +11,10 @@ export const ENABLED = 'enabled';
 /** On what the webhook's keeper made: without it the keeper takes an object for somebody else's. */
 export const MANAGED_LABEL = `${LABEL_PREFIX}managed-by`;
 
+/** On launched pods, with the value after it: what the headless Service of their names selects by. */
+export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
+export const LAUNCHED = 'enclave-launcher';
+
 export const ANNOTATIONS = {
   upstream: `${LABEL_PREFIX}upstream`,
   mode: `${LABEL_PREFIX}mode`,

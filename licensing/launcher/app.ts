@@ -7,6 +7,7 @@ import { ConfigError } from '../../platform/config/config-error.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { obtainIdentity } from '../../platform/identity/obtain-identity.ts';
 import { kubeFromConfig } from '../../platform/kube/kube-options.ts';
+import { addressText } from '../../platform/net/address-text.ts';
 import { createRpcServer } from '../../platform/rpc/rpc-server.ts';
 import { aborted } from '../../platform/run/aborted.ts';
 import type { Context } from '../../platform/run/context.ts';
@@ -67,6 +68,7 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
         sidecarImage: config.sidecarImage,
         formerSidecarImages: config.formerSidecarImages,
         enclaveDomain: config.enclaveDomain,
+        publicEndpoint: config.publicEndpoint && addressText(config.publicEndpoint),
         requireIsolation: config.requireIsolation,
         localAddress: config.bind,
         sidecarPort: PORTS.sidecar,

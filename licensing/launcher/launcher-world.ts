@@ -20,6 +20,8 @@ export interface LauncherWorld {
   /** Images of the release before, which running enclaves may have. */
   readonly formerSidecarImages: readonly string[];
   readonly enclaveDomain: string;
+  /** host:port where users reach every enclave, when it is not the pod's own. */
+  readonly publicEndpoint: string | undefined;
   readonly requireIsolation: boolean;
   /** The address that is dialled from. */
   readonly localAddress: string;

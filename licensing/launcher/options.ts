@@ -20,6 +20,10 @@ export const LAUNCHER_OPTIONS = {
   },
   rootsFile: { kind: 'path', required: true, help: 'roots.json of the ConfigMap enclave-licensing-roots' },
   enclaveDomain: { kind: 'string', default: DEFAULT_ENCLAVE_DOMAIN, help: 'domain of the enclaves’ names' },
+  publicEndpoint: {
+    kind: 'address',
+    help: 'host:port where users reach every enclave: a proxy that forwards TLS by server name (default: the pod’s own address)',
+  },
   requireIsolation: {
     kind: 'boolean',
     default: true,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { ConfigError } from '../config/config-error.ts';
 import { processEnvironment } from '../config/environment.ts';
 import type { ConfigOf, Options } from '../config/option.ts';
+import { addressText } from '../net/address-text.ts';
 import { explain } from '../run/explain.ts';
 import { createKube } from './create-kube.ts';
 import type { Kube } from './kube.ts';
@@ -40,7 +41,7 @@ function inCluster(): string {
   const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
   if (host === undefined || host === '')
     throw new ConfigError('--kube-api is required outside a pod (KUBERNETES_SERVICE_HOST is not set)');
-  return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `https://${addressText({ host, port: Number(port) })}`;
 }
 
 const FRESH_MS = 5_000;

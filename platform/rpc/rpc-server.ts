@@ -4,6 +4,7 @@ import { HealthService } from '../../proto/gen/health/v1/health.ts';
 import type { Health } from '../health/health.ts';
 import type { Logger } from '../log/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { addressText } from '../net/address-text.ts';
 import type { Live } from '../run/live.ts';
 import type { ServerTls } from '../tls/server-options.ts';
 import { type HandlingContext, handleCall } from './handle-call.ts';
@@ -93,7 +94,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
         add(REFLECTION_V1ALPHA, { serverReflectionInfo });
       }
       return new Promise((resolve, reject) => {
-        const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+        const address = addressText({ host, port });
         server.bindAsync(address, credentials, (error, bound) => {
           if (error) reject(listenError(error, host, port));
           else resolve(bound);

@@ -50,6 +50,11 @@ test('a launch goes from profile to evidence and user certificate, each phase as
   expect((await fixture.client().list({})).pods).toMatchObject([{ enclave: wish.enclave, ready: true }]);
   const { bundle } = await fixture.client().evidence({ enclave: wish.enclave, nonce: Buffer.alloc(16, 1) });
   expect(String(Buffer.from(bundle?.statement ?? []))).toBe(toBase64url(Buffer.alloc(16, 1)));
+  expect(bundle?.endpoint).toContain(enclave?.address);
+  fixture.exposed.at = 'enclaves.example:443';
+  const outside = await fixture.client().evidence({ enclave: wish.enclave, nonce: Buffer.alloc(16, 2) });
+  fixture.exposed.at = undefined;
+  expect(outside.bundle?.endpoint).toBe('enclaves.example:443');
   await expect(
     fixture
       .client()

@@ -43,6 +43,8 @@ export async function startLauncherFixture() {
   const enclaves: FakeEnclave[] = [];
   /** What the certificate service was asked to revoke; it takes the first and refuses the others. */
   const revoked: RevokeRequest['subject'][] = [];
+  /** Where users reach enclaves, when a test says so. */
+  const exposed: { at: string | undefined } = { at: undefined };
   const over = new AbortController();
   const block = `127.${randomInt(100, 200)}.${randomInt(1, 250)}`;
 
@@ -83,6 +85,9 @@ export async function startLauncherFixture() {
       sidecarImage: SIDECAR_IMAGE,
       formerSidecarImages: [FORMER_SIDECAR_IMAGE],
       enclaveDomain: ENCLAVE_DOMAIN,
+      get publicEndpoint() {
+        return exposed.at;
+      },
       requireIsolation: true,
       localAddress: '127.0.0.1',
       sidecarPort: PORTS.sidecar,
@@ -120,6 +125,7 @@ export async function startLauncherFixture() {
     ...cluster,
     lines,
     revoked,
+    exposed,
     client(component = 'front') {
       const client = createRpcClient(LauncherServiceService, {
         address: { host: '127.0.0.1', port: launcher.port },

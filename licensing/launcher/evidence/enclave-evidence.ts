@@ -32,7 +32,7 @@ export async function enclaveEvidence(
     };
     const bundle = await fetchEvidence(source, nonce, signal);
     outcome = 'ok';
-    return bundle;
+    return world.publicEndpoint === undefined ? bundle : { ...bundle, endpoint: world.publicEndpoint };
   } finally {
     metrics.evidence(outcome, clock.now() - started);
   }
