@@ -1,7 +1,15 @@
 /**
- * Why a command or a library call did not do what was asked; decides the exit code. `verdict` is kept for evidence that was refused, and nothing else.
+ * Why a command or a library call did not do what was asked; decides the exit code. `verdict` is kept for evidence that was refused, and nothing else; `warning`
+ * and `problem` are what `enclavectl doctor` found.
  */
-export type FailureKind = 'verdict' | 'usage' | 'unreachable' | 'not-allowed' | 'fault';
+export type FailureKind =
+  | 'verdict'
+  | 'usage'
+  | 'unreachable'
+  | 'not-allowed'
+  | 'fault'
+  | 'warning'
+  | 'problem';
 
 /** What could not be done, as a value to show: what is wrong, why (`code`, stable), and what to do (`remedy`). */
 export class Failure extends Error {

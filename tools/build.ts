@@ -22,6 +22,7 @@ const COMPONENTS: readonly (readonly [string, string, Readonly<Record<string, st
 /** Folders that a component reads as they stand, beside its main.js under their own name: to, from. */
 const READ_AS_FILES: readonly (readonly [string, string])[] = [
   ['dist/enclavectl/export', 'client/library/bundle/export'],
+  ['dist/enclavectl/release', 'client/command/doctor/release'],
 ];
 /** Before anything is imported, so that an old Node says what to do instead of a syntax error. */
 const NODE_CHECK =
@@ -29,7 +30,18 @@ const NODE_CHECK =
 
 const sources = execFileSync(
   'git',
-  ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.json', '*.sql', '*.sh', '*.py'],
+  [
+    'ls-files',
+    '--cached',
+    '--others',
+    '--exclude-standard',
+    '*.ts',
+    '*.json',
+    '*.sql',
+    '*.sh',
+    '*.py',
+    '*.yaml',
+  ],
   {
     encoding: 'utf8',
   },
@@ -51,7 +63,7 @@ if (!existsSync('dist/stamp') || readFileSync('dist/stamp', 'utf8') !== digest) 
     await bundle({ entry, directory: `dist/${name}`, file, small });
   }
   await buildLibrary();
-  for (const [to, from] of READ_AS_FILES) cpSync(from, to, { recursive: true });
+  for (const [to, from] of READ_AS_FILES) cpSync(from, to, { recursive: true, dereference: true });
   writeFileSync(
     'dist/enclavectl.js',
     `#!/usr/bin/env node\n${NODE_CHECK}\nawait import('./enclavectl/main.js');\n`,

@@ -6,7 +6,7 @@ import { explain } from '../../platform/run/explain.ts';
 import { Failure, type FailureKind } from '../failure.ts';
 import { isUnreachable } from '../library/session/is-unreachable.ts';
 
-/** What scripts rely on. 1 is a verdict that refuses, and nothing else. */
+/** What scripts rely on. 1 is a verdict that refuses, and nothing else; of `doctor`, warnings alone, and 2 something worse. */
 export const EXIT = {
   good: 0,
   verdict: 1,
@@ -14,6 +14,8 @@ export const EXIT = {
   unreachable: 3,
   'not-allowed': 4,
   fault: 5,
+  warning: 1,
+  problem: 2,
   interrupted: 130,
 } as const satisfies Record<FailureKind | 'good' | 'interrupted', number>;
 

@@ -7,6 +7,7 @@ import { listRevoked, type RevokeUserFlags, restoreOne, revokeOne } from './admi
 import { type BundleFlags, exportFiles, showBundle } from './bundle-commands.ts';
 import { type CertificateFlags, certificate } from './certificate-command.ts';
 import { type ConnectFlags, connect } from './connect-command.ts';
+import { type DoctorFlags, doctor } from './doctor/doctor-command.ts';
 import { list, status, stop } from './enclave-commands.ts';
 import { type GrantFlags, grant, listGrants } from './grant-commands.ts';
 import { type InitFlags, init } from './init-command.ts';
@@ -29,6 +30,10 @@ ENCLAVECTL_POLICY, ENCLAVECTL_SERVER_NAME.
 
 Exit codes: 0 good, 1 the evidence is refused by a verdict, 2 wrong use, 3 cannot reach, 4 not allowed,
 5 a fault of ours, 130 interrupted.`;
+
+const DOCTOR_EPILOGUE = `
+It reads, and changes nothing. With --server (or after init) front is asked as well; with --ca the roots are compared.
+Exit codes: 0 nothing found, 1 warnings, or something that could not be looked at, 2 problems, 3 the API server cannot be reached.`;
 
 /** A command line: the flags that every command takes are given to `open`, which makes what the command works with. */
 export function createProgram(open: (flags: GlobalFlags) => Workspace): Command {
@@ -229,6 +234,15 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     'have the agent replace the attestation key by another one',
     rotateClusterNode,
   );
+  const checked = admin<DoctorFlags>(
+    program,
+    'doctor',
+    'check an installation from outside, and say what to do for each finding',
+    (w, _, flags) => doctor(w, flags),
+  );
+  checked
+    .option('--allow-warnings', 'exit code 0 where there are warnings and nothing worse')
+    .addHelpText('after', DOCTOR_EPILOGUE);
   const users = operator.command('users').description('users who are kept out');
   admin(users, 'ls', 'list users who are revoked', (w, _, flags) => listRevoked(w, flags));
   admin<RevokeUserFlags>(

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Address } from '../../platform/config/option.ts';
 import { flagName } from '../../platform/config/option.ts';
 import { isMisfit, readValue } from '../../platform/config/value.ts';
 import { readIfThere } from '../../platform/files/read-if-there.ts';
+import { apiServerFromPod } from '../../platform/kube/kube-options.ts';
+import type { ApiServer } from '../../platform/kube/transport.ts';
 import type { Policy } from '../../verify/policy/policy.ts';
 import { Failure, usage } from '../failure.ts';
 import { FRONT_NAME } from '../library/front/front-client.ts';
@@ -90,6 +92,17 @@ export class Settings {
     return given;
   }
 
+  /** The same, or undefined where none are given and none are pinned. @throws Failure as above */
+  pinnedIfAny(): PinnedRoots | undefined {
+    const kept = existsSync(join(this.folders.config, 'roots.json'));
+    return this.#value('ca') === undefined && !kept ? undefined : this.pinned();
+  }
+
+  /** Whether a server is given, or was by `init`. */
+  knowsServer(): boolean {
+    return (this.#value('server') ?? this.#stored()?.server) !== undefined;
+  }
+
   /** @throws Failure when none is named */
   policy(): Policy {
     const policy = this.policyIfNamed();
@@ -124,6 +137,11 @@ export class Settings {
   /** kubectl's: several files are separated by colons. */
   kubeconfig(): string | undefined {
     return this.#environment['KUBECONFIG'] || undefined;
+  }
+
+  /** The API server by the service account of the pod that this runs in; undefined outside a pod. */
+  podsApiServer(): ApiServer | undefined {
+    return apiServerFromPod(this.#environment);
   }
 
   #value(key: 'server' | 'ca' | 'serverName' | 'policy'): string | undefined {

@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKube } from '../../platform/kube/create-kube.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { KubeError } from '../../platform/kube/kube-error.ts';
 import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
+import type { ApiServer } from '../../platform/kube/transport.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { Failure } from '../failure.ts';
 import type { Workspace } from './workspace.ts';
@@ -15,23 +17,31 @@ export interface AdminFlags {
   readonly yes?: boolean;
 }
 
-/** With the operator's own credentials, as kubectl finds them. */
+/** With the operator's own credentials, as kubectl finds them: a kubeconfig, or in a pod without one its service account's. */
 export async function withCluster<T>(
-  { settings, home }: Workspace,
-  { kubeconfig, context }: AdminFlags,
-  work: (kube: Kube) => Promise<T>,
+  workspace: Workspace,
+  flags: AdminFlags,
+  work: (kube: Kube, api: ApiServer) => Promise<T>,
 ): Promise<T> {
-  const given = kubeconfig ?? settings.kubeconfig();
-  const paths = given === undefined ? [join(home, '.kube', 'config')] : given.split(':').filter(Boolean);
-  const api = apiServerFromKubeconfig(paths, context);
+  const api = apiServer(workspace, flags);
   const kube = createKube(api);
   try {
-    return await work(kube);
+    return await work(kube, api);
   } catch (error) {
     throw inWords(error, api.server);
   } finally {
     kube.close();
   }
+}
+
+function apiServer({ settings, home }: Workspace, { kubeconfig, context }: AdminFlags): ApiServer {
+  const given = kubeconfig ?? settings.kubeconfig();
+  const own = join(home, '.kube', 'config');
+  if (given === undefined && context === undefined && !existsSync(own)) {
+    const pod = settings.podsApiServer();
+    if (pod !== undefined) return pod;
+  }
+  return apiServerFromKubeconfig(given === undefined ? [own] : given.split(':').filter(Boolean), context);
 }
 
 function inWords(error: unknown, server: string): unknown {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { ConfigError } from '../config/config-error.ts';
 import { processEnvironment } from '../config/environment.ts';
 import type { ConfigOf, Options } from '../config/option.ts';
@@ -6,8 +6,11 @@ import { addressText } from '../net/address-text.ts';
 import { explain } from '../run/explain.ts';
 import { createKube } from './create-kube.ts';
 import type { Kube } from './kube.ts';
+import type { ApiServer } from './transport.ts';
 
 const IN_POD = '/var/run/secrets/kubernetes.io/serviceaccount';
+const POD_TOKEN = `${IN_POD}/token`;
+const POD_CA = `${IN_POD}/ca.crt`;
 
 /** Spread into the options of every component that speaks to the API server. */
 export const KUBE_OPTIONS = {
@@ -17,15 +20,17 @@ export const KUBE_OPTIONS = {
   },
   kubeTokenFile: {
     kind: 'path',
-    default: `${IN_POD}/token`,
+    default: POD_TOKEN,
     help: "the pod's token, read anew when it changes",
   },
-  kubeCaFile: { kind: 'path', default: `${IN_POD}/ca.crt`, help: "the API server's certificate authority" },
+  kubeCaFile: { kind: 'path', default: POD_CA, help: "the API server's certificate authority" },
 } as const satisfies Options;
 
 /** A client by flags: the pod's own token and authority. @throws {ConfigError} */
 export function kubeFromConfig(config: ConfigOf<typeof KUBE_OPTIONS> & { readonly bind: string }): Kube {
-  const server = config.kubeApi ?? inCluster();
+  const server = config.kubeApi ?? inCluster(processEnvironment());
+  if (server === undefined)
+    throw new ConfigError('--kube-api is required outside a pod (KUBERNETES_SERVICE_HOST is not set)');
   if (!URL.canParse(server) || new URL(server).protocol !== 'https:')
     throw new ConfigError('--kube-api must be an https URL');
   const token = cachedFile(config.kubeTokenFile);
@@ -35,13 +40,22 @@ export function kubeFromConfig(config: ConfigOf<typeof KUBE_OPTIONS> & { readonl
   return createKube({ server, ca, token: () => token().trim(), localAddress: config.bind });
 }
 
-function inCluster(): string {
-  const environment = processEnvironment();
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Undefined outside a pod. */
+function inCluster(environment: Environment): string | undefined {
   const host = environment['KUBERNETES_SERVICE_HOST'];
   const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
-  if (host === undefined || host === '')
-    throw new ConfigError('--kube-api is required outside a pod (KUBERNETES_SERVICE_HOST is not set)');
+  if (host === undefined || host === '') return undefined;
   return `https://${addressText({ host, port: Number(port) })}`;
+}
+
+/** The API server as a pod's own service account reaches it; undefined outside a pod, or in one without a token. */
+export function apiServerFromPod(environment: Environment): ApiServer | undefined {
+  const server = inCluster(environment);
+  if (server === undefined || !existsSync(POD_TOKEN)) return undefined;
+  const token = cachedFile(POD_TOKEN);
+  return { server, ca: cachedFile(POD_CA), token: () => token().trim() };
 }
 
 const FRESH_MS = 5_000;

@@ -2,15 +2,23 @@ import type {
   CoreV1Event,
   V1CertificateSigningRequest,
   V1ConfigMap,
+  V1CustomResourceDefinition,
+  V1DaemonSet,
+  V1EndpointSlice,
   V1Lease,
   V1MutatingWebhookConfiguration,
   V1Namespace,
   V1NetworkPolicy,
   V1Node,
   V1Pod,
+  V1RoleBinding,
   V1Secret,
+  V1SelfSubjectAccessReview,
   V1ServiceAccount,
+  V1SubjectAccessReview,
   V1TokenReview,
+  V1ValidatingAdmissionPolicy,
+  V1ValidatingAdmissionPolicyBinding,
   V1ValidatingWebhookConfiguration,
 } from '@kubernetes/client-node';
 import type { KubeObject, Resource, Wire } from './wire.ts';
@@ -28,6 +36,14 @@ export type CertificateSigningRequest = Wire<V1CertificateSigningRequest>;
 export type TokenReview = Wire<V1TokenReview>;
 export type MutatingWebhookConfiguration = Wire<V1MutatingWebhookConfiguration>;
 export type ValidatingWebhookConfiguration = Wire<V1ValidatingWebhookConfiguration>;
+export type ValidatingAdmissionPolicy = Wire<V1ValidatingAdmissionPolicy>;
+export type ValidatingAdmissionPolicyBinding = Wire<V1ValidatingAdmissionPolicyBinding>;
+export type CustomResourceDefinition = Wire<V1CustomResourceDefinition>;
+export type DaemonSet = Wire<V1DaemonSet>;
+export type EndpointSlice = Wire<V1EndpointSlice>;
+export type RoleBinding = Wire<V1RoleBinding>;
+export type SubjectAccessReview = Wire<V1SubjectAccessReview>;
+export type SelfSubjectAccessReview = Wire<V1SelfSubjectAccessReview>;
 
 function resource<T extends KubeObject>(
   apiVersion: string,
@@ -74,6 +90,49 @@ export const VALIDATING_WEBHOOK_CONFIGURATIONS = resource<ValidatingWebhookConfi
   'admissionregistration.k8s.io/v1',
   'ValidatingWebhookConfiguration',
   'validatingwebhookconfigurations',
+  false,
+);
+export const VALIDATING_ADMISSION_POLICIES = resource<ValidatingAdmissionPolicy>(
+  'admissionregistration.k8s.io/v1',
+  'ValidatingAdmissionPolicy',
+  'validatingadmissionpolicies',
+  false,
+);
+export const VALIDATING_ADMISSION_POLICY_BINDINGS = resource<ValidatingAdmissionPolicyBinding>(
+  'admissionregistration.k8s.io/v1',
+  'ValidatingAdmissionPolicyBinding',
+  'validatingadmissionpolicybindings',
+  false,
+);
+export const CUSTOM_RESOURCE_DEFINITIONS = resource<CustomResourceDefinition>(
+  'apiextensions.k8s.io/v1',
+  'CustomResourceDefinition',
+  'customresourcedefinitions',
+  false,
+);
+export const DAEMON_SETS = resource<DaemonSet>('apps/v1', 'DaemonSet', 'daemonsets', true);
+export const ENDPOINT_SLICES = resource<EndpointSlice>(
+  'discovery.k8s.io/v1',
+  'EndpointSlice',
+  'endpointslices',
+  true,
+);
+export const ROLE_BINDINGS = resource<RoleBinding>(
+  'rbac.authorization.k8s.io/v1',
+  'RoleBinding',
+  'rolebindings',
+  true,
+);
+export const SUBJECT_ACCESS_REVIEWS = resource<SubjectAccessReview>(
+  'authorization.k8s.io/v1',
+  'SubjectAccessReview',
+  'subjectaccessreviews',
+  false,
+);
+export const SELF_SUBJECT_ACCESS_REVIEWS = resource<SelfSubjectAccessReview>(
+  'authorization.k8s.io/v1',
+  'SelfSubjectAccessReview',
+  'selfsubjectaccessreviews',
   false,
 );
 
