@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube test-long check fmt generate build bench bench-evidence bench-proxy bench-sidecar bench-webhook add clean
+.PHONY: help setup demo test test-kube test-long check fmt generate build bench bench-evidence bench-proxy bench-sidecar bench-webhook images images-lock add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ bench-sidecar: setup build ## what a sidecar costs a pod: idle memory, time unti
 
 bench-webhook: setup build ## admission reviews beside a handler that does nothing (LONG=1: a million for the memory)
 	@node bench/main.ts webhook $(if $(LONG),--long)
+
+images: setup build ## OCI images of every component in dist/images (REGISTRY=, ARCH=amd64 or arm64)
+	@node tools/images/main.ts
+
+images-lock: setup ## write the present versions of Debian's packages into tools/images/debian.lock
+	@node tools/images/lock.ts
 
 add: setup ## add a dependency with npm under Node 24: make add PKG=name@version [DEV=1]
 	@tools/add.sh "$(PKG)" "$(DEV)"

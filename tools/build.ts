@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { buildLibrary } from './build-library.ts';
-import { bundle } from './bundle.ts';
+import { bundle, type Contents } from './bundle.ts';
 
 /** Name, entry, and what the entry starts in a thread of its own: bundles beside its main.js. */
 const COMPONENTS: readonly (readonly [string, string, Readonly<Record<string, string>>?])[] = [
@@ -57,11 +57,15 @@ if (!existsSync('dist/stamp') || readFileSync('dist/stamp', 'utf8') !== digest) 
   const bundles = COMPONENTS.flatMap(([name, input, threads]) =>
     Object.entries({ main: input, ...threads }).map(([file, entry]) => ({ name, file, entry })),
   );
+  const contents: Record<string, Contents[]> = {};
   for (const { name, file, entry } of bundles) {
     // It runs in every pod.
     const small = name === 'sidecar';
-    await bundle({ entry, directory: `dist/${name}`, file, small });
+    const made = await bundle({ entry, directory: `dist/${name}`, file, small });
+    contents[name] = [...(contents[name] ?? []), made];
   }
+  // What the images hold besides, and what their SBOMs list.
+  writeFileSync('dist/contents.json', JSON.stringify(contents));
   await buildLibrary();
   for (const [to, from] of READ_AS_FILES) cpSync(from, to, { recursive: true, dereference: true });
   writeFileSync(

@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
 
-const NATIVE = ['better-sqlite3', 'pkcs11js', 'pg', 'pg-native'];
+const NATIVE = ['better-sqlite3', 'pkcs11js', 'pg-native'];
+const PACKAGES = realpathSync('node_modules');
 
 export interface BundleOptions {
   readonly entry: string;
@@ -13,8 +14,14 @@ export interface BundleOptions {
   readonly small: boolean;
 }
 
+/** What went into a bundle: packages by their paths in package-lock.json, and those that it imports when it runs. */
+export interface Contents {
+  readonly bundled: readonly string[];
+  readonly external: readonly string[];
+}
+
 /** One ESM bundle, native modules external, what is imported on demand in files of its own. */
-export async function bundle({ entry, directory, file, small }: BundleOptions): Promise<void> {
+export async function bundle({ entry, directory, file, small }: BundleOptions): Promise<Contents> {
   const made = await rolldown({
     input: entry,
     platform: 'node',
@@ -23,7 +30,7 @@ export async function bundle({ entry, directory, file, small }: BundleOptions): 
       if (level === 'warn' && log.code !== 'EVAL') handler(level, log);
     },
   });
-  await made.write({
+  const { output } = await made.write({
     dir: directory,
     format: 'esm',
     entryFileNames: `${file}.js`,
@@ -31,7 +38,23 @@ export async function bundle({ entry, directory, file, small }: BundleOptions): 
     sourcemap: false,
   });
   await made.close();
-  if (!small) return;
+  if (small) escapeFiles(directory);
+  const chunks = output.filter((each) => each.type === 'chunk');
+  const packages = chunks.flatMap(({ moduleIds }) => moduleIds.flatMap(packageOf));
+  const imported = chunks.flatMap(({ imports, dynamicImports }) => [...imports, ...dynamicImports]);
+  return {
+    bundled: [...new Set(packages)].sort(),
+    external: NATIVE.filter((native) => imported.includes(native)),
+  };
+}
+
+/** Path of the package that a module is of, from the checkout; none for our own sources. */
+function packageOf(id: string): string[] {
+  const found = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0];
+  return found === undefined ? [] : [join('node_modules', relative(PACKAGES, found))];
+}
+
+function escapeFiles(directory: string): void {
   for (const name of readdirSync(directory)) {
     const path = join(directory, name);
     writeFileSync(path, readFileSync(path, 'utf8').replace(/\P{ASCII}/gu, escaped));

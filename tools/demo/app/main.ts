@@ -12,8 +12,13 @@ const { values } = parseArgs({
     port: { type: 'string' },
     host: { type: 'string' },
     greeting: { type: 'string' },
+    help: { type: 'boolean' },
   },
 });
+if (values.help) {
+  console.log('Usage: demo-app (--socket PATH | --port NUMBER [--host ADDRESS]) [--greeting TEXT]');
+  process.exit(0);
+}
 const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));

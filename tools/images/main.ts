@@ -1,0 +1,57 @@
+/** `make images`: every component as an OCI image archive in dist/images. Environment: REGISTRY, ARCH. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { Contents } from '../bundle.ts';
+import { REGISTRY as DEFAULT_REGISTRY } from '../cluster/catalogue.ts';
+import { architecture } from './architecture.ts';
+import { archive } from './archive.ts';
+import { base } from './base.ts';
+import { cacheFolder } from './cache-folder.ts';
+import { component } from './component.ts';
+import { IMAGES } from './images.ts';
+import { layer } from './layer.ts';
+import { VERSION } from './npm-lock.ts';
+import { selfCheck } from './self-check.ts';
+import { sourceLabels } from './source.ts';
+import { writeTree } from './write-tree.ts';
+
+const OUTPUT = 'dist/images';
+const registry = process.env.REGISTRY || DEFAULT_REGISTRY;
+const arch = architecture(process.env.ARCH || undefined);
+const cache = cacheFolder();
+const contents: Record<string, Contents[]> = JSON.parse(readFileSync('dist/contents.json', 'utf8'));
+
+rmSync(OUTPUT, { recursive: true, force: true });
+mkdirSync(OUTPUT, { recursive: true });
+const shared = base(arch, cache);
+const sharedLayer = layer(shared.tree, join(cache, 'layers'));
+writeTree(shared.tree, join(OUTPUT, 'rootfs/base'));
+const { created, labels } = sourceLabels();
+const written: Record<string, unknown> = {};
+const digests: Record<string, string> = {};
+for (const image of IMAGES) {
+  const external = (contents[image.bundle] ?? []).flatMap(({ external }) => external);
+  const tree = await component(image, external, arch, shared.libraries);
+  writeTree(tree, join(OUTPUT, 'rootfs', image.name));
+  const tag = `${registry}/${image.name}:${VERSION}`;
+  const made = archive({
+    tag,
+    arch,
+    created,
+    layers: [sharedLayer, layer(tree, join(cache, 'layers'))],
+    labels: {
+      ...labels,
+      'org.opencontainers.image.title': image.name,
+      'org.opencontainers.image.description': image.title,
+    },
+  });
+  writeFileSync(join(OUTPUT, `${image.name}.tar`), made.bytes);
+  const { digest, compressedBytes } = made;
+  written[image.name] = { reference: `${registry}/${image.name}@${digest}`, tag, digest, compressedBytes };
+  if (image.chartKey !== undefined) digests[image.chartKey] = digest;
+  console.log(`${image.name} ${digest} ${(compressedBytes / 1e6).toFixed(1)} MB`);
+}
+writeFileSync(join(OUTPUT, 'images.json'), `${JSON.stringify(written, undefined, 2)}\n`);
+writeFileSync(join(OUTPUT, 'values.yaml'), stringify({ images: { registry, tag: VERSION, digests } }));
+selfCheck(OUTPUT, arch);
