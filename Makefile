@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube test-long check fmt generate build bench bench-evidence bench-proxy bench-sidecar bench-webhook images images-lock add clean
+.PHONY: help setup demo test test-kube test-long check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook images images-lock add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench-evidence: setup build ## what evidence costs: verification, quotes, batche
 
 bench-proxy: setup build ## the sidecar as a proxy beside HAProxy and stunnel, which must be installed
 	@node bench/main.ts proxy
+
+bench-scale: setup build ## 10 to 500 enclaves on ten simulated nodes and a real kube-apiserver (needs Go; about ten minutes)
+	@bench/scale/run.sh
 
 bench-sidecar: setup build ## what a sidecar costs a pod: idle memory, time until it is attested
 	@node bench/main.ts sidecar

@@ -123,6 +123,7 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
     },
     onCleaned: (count) => metrics.cleaned.inc({}, count),
     onRetry: (loop) => metrics.retries.inc({ loop }),
+    onLength: (loop, length) => metrics.queued.set(length, { loop }),
   });
   const cluster = keepClusterCurrent({
     kube,

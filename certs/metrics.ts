@@ -4,6 +4,7 @@ export interface CertsMetrics {
   readonly requests: Counter;
   readonly cleaned: Counter;
   readonly retries: Counter;
+  readonly queued: Gauge;
   readonly enrolments: Counter;
   readonly issued: Counter;
   readonly trustVersion: Gauge;
@@ -20,6 +21,7 @@ export function certsMetrics(metrics: Metrics): CertsMetrics {
     ]),
     cleaned: metrics.counter('requests_deleted_total', 'Finished certificate requests deleted'),
     retries: metrics.counter('retries_total', 'Attempts that are made again', ['loop']),
+    queued: metrics.gauge('requests_queued', 'Certificate requests that wait or are worked on', ['loop']),
     enrolments: metrics.counter('enrolments_total', 'Enrolments of attestation keys', ['outcome']),
     issued: metrics.counter('certificates_total', 'Certificates signed', ['issuer']),
     trustVersion: metrics.gauge('trust_document_version', 'Version of the published trust document'),

@@ -5,6 +5,7 @@ import { runScheduler } from './control/scheduler.ts';
 import { furnishNamespaces } from './control/service-accounts.ts';
 import { ServiceProxy } from './control/service-proxy.ts';
 import { type ControlPlane, kubeAs, openControlPlane } from './control-plane.ts';
+import { type ContainerRuntime, launchContainer } from './node/container-launch.ts';
 import { ImageCatalogue } from './node/image-catalogue.ts';
 import { startNode } from './node/node.ts';
 import { Warden } from './node/warden.ts';
@@ -42,7 +43,11 @@ const START_MS = 60_000;
  * Starts API server, nodes, scheduler and Services; what was started is ended again when something fails or the signal says to give
  * up.
  */
-export async function startDevcluster(options: DevclusterOptions, giveUp: AbortSignal): Promise<Devcluster> {
+export async function startDevcluster(
+  options: DevclusterOptions,
+  giveUp: AbortSignal,
+  runtime: ContainerRuntime = launchContainer,
+): Promise<Devcluster> {
   const trouble = new Trouble();
   const closers: Closers = [];
   const late = Promise.withResolvers<never>();
@@ -58,7 +63,7 @@ export async function startDevcluster(options: DevclusterOptions, giveUp: AbortS
     for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
   };
   try {
-    const cluster = await Promise.race([startAll(options, trouble, closers), late.promise]);
+    const cluster = await Promise.race([startAll(options, runtime, trouble, closers), late.promise]);
     return { ...cluster, close };
   } catch (error) {
     await close();
@@ -72,6 +77,7 @@ type Closers = (() => Promise<void> | void)[];
 
 async function startAll(
   options: DevclusterOptions,
+  runtime: ContainerRuntime,
   trouble: Trouble,
   closers: Closers,
 ): Promise<Omit<Devcluster, 'close'>> {
@@ -112,6 +118,7 @@ async function startAll(
         clientCaPem: plane.clientCaPem,
         catalogue,
         warden,
+        runtime,
         onTrouble: trouble.of(name),
       });
       closers.push(() => node.close());

@@ -20,6 +20,7 @@ export interface ControllerOptions extends ApproverOptions, SignerOptions {
   readonly signal: AbortSignal;
   onCleaned(count: number): void;
   onRetry(loop: 'approve' | 'sign' | 'clean', error: unknown): void;
+  onLength(loop: 'approve' | 'sign', length: number): void;
 }
 
 const CONCURRENCY = 8;
@@ -56,6 +57,7 @@ export function startController(options: ControllerOptions): Controller {
         else if (!isKubeError(error, 'NotFound')) log.warn(fields, 'trying again');
         options.onRetry(name, error);
       },
+      onLength: (length) => options.onLength(name, length),
     });
   const approving = loop('approve', 'new', (object) => approveOrDeny(options, object));
   const signing = loop('sign', 'approved', (object) => signApproved(options, object));

@@ -13,11 +13,13 @@ export interface WorkQueueOptions {
   /** A throw means "try again": the key comes back after a pause that grows. */
   work(key: string): Promise<void>;
   onRetry(key: string, error: unknown): void;
+  /** How many keys wait or are worked on, whenever that changes; those that pause before another attempt are not among them. */
+  onLength?(length: number): void;
 }
 
 /** Keys, each worked on by one at a time. */
 export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
-  const { concurrency, signal, work, onRetry } = options;
+  const { concurrency, signal, work, onRetry, onLength } = options;
   const waiting = new Set<string>();
   const active = new Set<string>();
   const again = new Set<string>();
@@ -48,11 +50,12 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   };
   const next = (): void => {
     for (const key of waiting) {
-      if (signal.aborted || active.size >= concurrency) return;
+      if (signal.aborted || active.size >= concurrency) break;
       waiting.delete(key);
       active.add(key);
       void attempt(key).finally(() => finish(key));
     }
+    onLength?.(waiting.size + active.size);
   };
   const add = (key: string): void => {
     if (active.has(key)) again.add(key);

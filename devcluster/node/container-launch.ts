@@ -24,11 +24,19 @@ export interface PodSandbox {
   readonly sources: ValueSources;
   readonly catalogue: ImageCatalogue;
   readonly warden: Warden;
+  readonly runtime: ContainerRuntime;
   services(): ReadonlyMap<string, string>;
   event(container: Container, type: 'Normal' | 'Warning', reason: string, message: string): void;
   /** Takes the log of a new run. */
   keepLog(container: string, log: ContainerLog): void;
 }
+
+/** How a node runs a container: as a process of its own, unless whoever starts the node knows another way. */
+export type ContainerRuntime = (
+  sandbox: PodSandbox,
+  container: Container,
+  attempt: number,
+) => Promise<Launched>;
 
 /** Pulls, creates and starts one run of a container. @throws ImagePullError, ContainerConfigError, StartError */
 export async function launchContainer(

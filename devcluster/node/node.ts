@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Kube, WatchHandle } from '../../platform/kube/kube.ts';
 import { type AddressBlock, claimAddressBlock } from './address-block.ts';
+import type { ContainerRuntime } from './container-launch.ts';
 import type { ContainerLog } from './container-log.ts';
 import { EventRecorder } from './event-recorder.ts';
 import type { ImageCatalogue } from './image-catalogue.ts';
@@ -24,6 +25,7 @@ export interface NodeOptions {
   readonly clientCaPem: string;
   readonly catalogue: ImageCatalogue;
   readonly warden: Warden;
+  readonly runtime: ContainerRuntime;
   /** Told of what the node recovers from by itself. */
   onTrouble(error: unknown): void;
 }
@@ -98,7 +100,7 @@ class DevNode {
 
   /** A place for a new pod; undefined for one that needs none. */
   #open(pod: Pod, uid: string, block: AddressBlock): PodSlot | undefined {
-    const { kube, directory, name, api, catalogue, warden, onTrouble } = this.#options;
+    const { kube, directory, name, api, catalogue, warden, runtime, onTrouble } = this.#options;
     if (isFinished(pod) && pod.metadata.deletionTimestamp === undefined) return undefined;
     const own = join(directory, 'p', uid.slice(0, 8));
     const podIP = pod.spec.hostNetwork === true ? block.nodeIP : block.take();
@@ -111,6 +113,7 @@ class DevNode {
       api,
       catalogue,
       warden,
+      runtime,
       events: this.#events,
       onTrouble,
       services: (namespace) =>

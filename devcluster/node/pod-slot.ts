@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { isKubeError } from '../../platform/kube/kube-error.ts';
-import type { PodSandbox } from './container-launch.ts';
+import type { ContainerRuntime, PodSandbox } from './container-launch.ts';
 import type { ContainerLog } from './container-log.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import type { ImageCatalogue } from './image-catalogue.ts';
@@ -26,6 +26,7 @@ export interface PodSlotOptions {
   readonly api: { readonly host: string; readonly port: number };
   readonly catalogue: ImageCatalogue;
   readonly warden: Warden;
+  readonly runtime: ContainerRuntime;
   readonly events: EventRecorder;
   services(namespace: string): readonly Service[];
   onTrouble(error: unknown): void;
@@ -111,7 +112,7 @@ export class PodSlot {
   }
 
   #sandbox(pod: Pod): PodSandbox {
-    const { kube, node, directory, podIP, hostIP, catalogue, warden, events } = this.#options;
+    const { kube, node, directory, podIP, hostIP, catalogue, warden, runtime, events } = this.#options;
     const context = { pod, node, podIP, hostIP, allocatable: allocatable() };
     const sources = podSources(kube, pod);
     return {
@@ -120,6 +121,7 @@ export class PodSlot {
       sources,
       catalogue,
       warden,
+      runtime,
       volumes: new PodVolumes(join(directory, 'v'), pod.spec.volumes ?? [], context, sources),
       services: () =>
         serviceEnvironment(

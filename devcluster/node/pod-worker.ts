@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { launchContainer, type PodSandbox } from './container-launch.ts';
+import type { PodSandbox } from './container-launch.ts';
 import { ContainerRunner } from './container-runner.ts';
 import type { Container, Pod, PodStatus } from './pod.ts';
 import { podStatus } from './pod-status.ts';
@@ -163,7 +163,7 @@ export class PodWorker {
       gracePeriodSeconds: pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS,
       // The node was restarted: what ran before is gone, and counts.
       restartCount: known?.containerID === undefined ? 0 : known.restartCount + 1,
-      launch: (attempt) => launchContainer(sandbox, container, attempt),
+      launch: (attempt) => sandbox.runtime(sandbox, container, attempt),
       onChange: onStatus,
       event: (type, reason, message) => sandbox.event(container, type, reason, message),
     });

@@ -8,6 +8,8 @@ export interface FrontMetrics {
   launched(outcome: string): void;
   phaseReached(phase: string, milliseconds: number): void;
   seats(taken: number): void;
+  /** Launches and removals that are not at rest. */
+  underWay(runs: number): void;
   orphanRemoved(): void;
   scryptBegun(): void;
 }
@@ -27,6 +29,7 @@ export function frontMetrics(metrics: Metrics): FrontMetrics {
     PHASE_BUCKETS,
   );
   const seats = metrics.gauge('seats_taken', 'Seats taken, over all users');
+  const underWay = metrics.gauge('launches_under_way', 'Launches and removals under way');
   const orphans = metrics.counter('orphans_removed_total', 'Pods of enclaves that no seat stood for');
   const scrypts = metrics.counter(
     'scrypts_total',
@@ -38,6 +41,7 @@ export function frontMetrics(metrics: Metrics): FrontMetrics {
     launched: (outcome) => launches.inc({ outcome }),
     phaseReached: (phase, milliseconds) => phases.observe(milliseconds / 1000, { phase }),
     seats: (taken) => seats.set(taken),
+    underWay: (runs) => underWay.set(runs),
     orphanRemoved: () => orphans.inc(),
     scryptBegun: () => scrypts.inc(),
   };

@@ -41,6 +41,10 @@ export interface ClusterOptions {
   readonly catalogueFile: string;
   /** False: nodes without a TPM, which start a second sooner. */
   readonly tpm?: boolean;
+  /** The nodes' program, when it is another than the development cluster's own; it takes the same flags. */
+  readonly program?: string;
+  /** Flags of kube-apiserver, when there is a real one. */
+  readonly apiFlags?: readonly string[];
 }
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -48,13 +52,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   args.push('--catalogue', options.catalogueFile);
   if (options.tpm === false) args.push('--no-tpm');
   const bin = process.env['ENCLAVE_TEST_KUBERNETES_BIN'];
-  const kubernetes = bin ? await startKubernetes(bin, join(options.directory, 'kubernetes')) : undefined;
+  const kubernetes = bin
+    ? await startKubernetes(bin, join(options.directory, 'kubernetes'), options.apiFlags)
+    : undefined;
   const serviceAccountKey = kubernetes
     ? join(kubernetes.clientCa, 'sa.key')
     : await writeKey(join(options.directory, 'sa.key'));
   if (!kubernetes) args.push('--service-account-signing-key-file', serviceAccountKey);
   if (kubernetes) args.push('--kubeconfig', kubernetes.kubeconfig, '--client-ca', kubernetes.clientCa);
-  const child = spawn(process.execPath, ['devcluster/main.ts', ...args], {
+  const child = spawn(process.execPath, [options.program ?? 'devcluster/main.ts', ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let said = '';

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
 import { ENABLED, INJECTION_LABEL } from '../../names/labels.ts';
-import { startCluster } from '../../test/support/cluster.ts';
+import { type ClusterOptions, startCluster } from '../../test/support/cluster.ts';
 import { until } from '../../test/support/until.ts';
 import { catalogue } from './catalogue.ts';
 import { componentPods, type Release } from './component-pods.ts';
@@ -21,7 +21,11 @@ const OBJECTS = resolve('charts/licensing/files');
 /** Namespaces and definitions before what lives in them. */
 const FIRST = ['namespace.yaml', 'crds.yaml'];
 
-export async function developmentEnvironment(options: EnvironmentOptions): Promise<Environment> {
+/** @param started what the cluster is started with besides */
+export async function developmentEnvironment(
+  options: EnvironmentOptions,
+  started: Pick<ClusterOptions, 'program' | 'apiFlags'> = {},
+): Promise<Environment> {
   const say = options.progress ?? (() => undefined);
   const directory = resolve(options.directory);
   await mkdir(join(directory, 'state'), { recursive: true });
@@ -34,6 +38,7 @@ export async function developmentEnvironment(options: EnvironmentOptions): Promi
     directory: clusterDirectory,
     nodes: options.nodes ?? 2,
     catalogueFile,
+    ...started,
   });
   const stop = async (): Promise<void> => {
     await cluster.stop();

@@ -120,8 +120,13 @@ export class Launches {
   #ensure(id: string): LaunchRun {
     const there = this.#runs.get(id);
     if (there !== undefined) return there;
-    const run = new LaunchRun(id, this.#world, () => this.#runs.delete(id));
+    const count = (): void => this.#world.metrics.underWay(this.#runs.size);
+    const run = new LaunchRun(id, this.#world, () => {
+      this.#runs.delete(id);
+      count();
+    });
     this.#runs.set(id, run);
+    count();
     void run.done.then(() => this.#countSeats());
     return run;
   }

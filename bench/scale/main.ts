@@ -1,0 +1,42 @@
+/**
+ * `make bench-scale`: the product on ten simulated nodes and a real API server, from ten enclaves to five hundred. Figures, never verdicts.
+ * `bench/scale/run.sh --sizes 10,25` ends earlier; `--in-flight` is how many users wait for a launch at a time.
+ */
+import { parseArgs } from 'node:util';
+import { metricTargets } from './component-metrics.ts';
+import type { RunningEnclave } from './crowd.ts';
+import { grow, type Stage } from './growth.ts';
+import { startScaleWorld } from './scale-world.ts';
+import { growthTables } from './tables.ts';
+
+const { values } = parseArgs({
+  options: {
+    /** Folder of etcd and kube-apiserver: what tools/kubernetes/build.sh prints. */
+    bin: { type: 'string', default: '' },
+    nodes: { type: 'string', default: '10' },
+    sizes: { type: 'string', default: '10,25,50,100,250,500' },
+    'in-flight': { type: 'string', default: '16' },
+    'rest-seconds': { type: 'string', default: '10' },
+  },
+});
+const sizes = values.sizes.split(',').map(Number);
+const world = await startScaleWorld({ nodes: Number(values.nodes), users: 20, seats: 1000, bin: values.bin });
+try {
+  const targets = await metricTargets(world.environment);
+  const running: RunningEnclave[] = [];
+  const stages: Stage[] = [];
+  const options = {
+    sizes,
+    inFlight: Number(values['in-flight']),
+    restMs: Number(values['rest-seconds']) * 1000,
+  };
+  await grow(world, targets, options, running, (stage) => {
+    stages.push(stage);
+    console.error(
+      `${stage.size} enclaves: ${(stage.launched / stage.growing.seconds).toFixed(1)} launches a second`,
+    );
+  });
+  console.log(growthTables(stages));
+} finally {
+  await world.stop();
+}
