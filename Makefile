@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube test-long check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook images images-lock add clean
+.PHONY: help setup demo test test-kube test-long cluster-down cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook images images-lock add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ test: setup build ## every suite that needs no Kubernetes
 
 test-kube: setup build ## the API-server suites on a real kube-apiserver (needs Go)
 	@tools/kubernetes/test.sh
+
+cluster: setup build ## a real cluster on this machine: Kubernetes, nodes with containerd and TPMs (needs Go and root; NODES=2)
+	@tools/kubernetes/cluster.sh
+
+cluster-down: setup ## end it; nothing of it stays
+	@node tools/kubernetes/cluster/main.ts down
 
 test-long: setup build ## suites that take minutes: rotation under load
 	@node tools/run-tests.ts --long

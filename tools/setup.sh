@@ -19,25 +19,5 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$want" ] || [ ! -x node_modules/.bin/node
   echo "$want" >"$stamp"
 fi
 
-# command:package
-missing=()
-for pair in swtpm:swtpm swtpm_setup:swtpm-tools tpm2_checkquote:tpm2-tools openssl:openssl curl:curl python3:python3 shellcheck:shellcheck; do
-  command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  sudo=()
-  if [ "$(id -u)" != 0 ]; then
-    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo=(sudo -n)
-    else echo "setup: missing Debian packages; run: sudo apt-get install ${missing[*]}" >&2; exit 1; fi
-  fi
-  command -v apt-get >/dev/null || { echo "setup: install these by hand: ${missing[*]}" >&2; exit 1; }
-  echo "setup: apt-get install ${missing[*]}"
-  log=$(mktemp)
-  if ! { "${sudo[@]}" apt-get update && DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
-    tail -n 20 "$log" >&2
-    rm -f "$log"
-    echo "setup: apt-get failed; run: apt-get update && apt-get install ${missing[*]}" >&2
-    exit 1
-  fi
-  rm -f "$log"
-fi
+tools/debian.sh setup swtpm:swtpm swtpm_setup:swtpm-tools tpm2_checkquote:tpm2-tools openssl:openssl curl:curl python3:python3 \
+  shellcheck:shellcheck

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Warden } from '../node/warden.ts';
+import { TpmAuthority } from './tpm-authority.ts';
 
 /** sun_path of a Unix socket holds 108 bytes, the last of them zero (unix(7)). */
 const MAX_SOCKET_PATH = 107;
@@ -19,41 +20,19 @@ export interface EmulatedTpm {
   close(): Promise<void>;
 }
 
-/**
- * The makers of a cluster's emulated TPMs: a certificate authority of its own, made by swtpm's `swtpm_localca` in this folder
- * and nowhere else on the machine.
- */
+/** Makes a cluster's emulated TPMs, runs them, and leaves none behind. */
 export class TpmFactory {
-  readonly #directory: string;
+  readonly #authority: TpmAuthority;
   readonly #warden: Warden;
-  #queue: Promise<unknown> = Promise.resolve();
 
   constructor(directory: string, warden: Warden) {
-    this.#directory = directory;
+    this.#authority = new TpmAuthority(directory);
     this.#warden = warden;
-    const ca = join(directory, 'ca');
-    mkdirSync(ca, { recursive: true, mode: 0o700 });
-    writeFileSync(
-      join(directory, 'setup.conf'),
-      `create_certs_tool = swtpm_localca\ncreate_certs_tool_config = ${directory}/localca.conf\n` +
-        `create_certs_tool_options = ${directory}/localca.options\nactive_pcr_banks = sha256\n`,
-    );
-    writeFileSync(
-      join(directory, 'localca.conf'),
-      `statedir = ${ca}\nsigningkey = ${ca}/signkey.pem\nissuercert = ${ca}/issuercert.pem\ncertserial = ${ca}/certserial\n`,
-    );
-    writeFileSync(
-      join(directory, 'localca.options'),
-      '--platform-manufacturer devcluster\n--platform-version 1\n--platform-model swtpm\n',
-    );
   }
 
-  /** The roots that EK certificates chain to, as PEM files of this folder: what an operator gives to the certificate service. */
+  /** As `TpmAuthority.exportRoots`. */
   exportRoots(into: string): void {
-    mkdirSync(into, { recursive: true });
-    const ca = join(this.#directory, 'ca');
-    for (const file of readdirSync(ca))
-      if (file.endsWith('cert.pem')) copyFileSync(join(ca, file), join(into, file));
+    this.#authority.exportRoots(into);
   }
 
   /** Manufactures a TPM in `directory` (once) and starts it on the socket. @throws Error that says what is missing. */
@@ -64,11 +43,8 @@ export class TpmFactory {
       );
     const made = existsSync(join(directory, 'tpm2-00.permall'));
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    // One at a time: they share the authority's serial number.
-    if (!made) {
-      this.#queue = this.#queue.catch(() => undefined).then(() => this.#manufacture(directory));
-      await this.#queue;
-    }
+    if (!made)
+      await this.#authority.manufacture(directory, (argv, environment) => this.#setUp(argv, environment));
     let running = await this.#run(directory, socket);
     return {
       socket,
@@ -81,18 +57,13 @@ export class TpmFactory {
     };
   }
 
-  async #manufacture(state: string): Promise<void> {
-    // Its temporary files are ours to remove, however it ends.
-    const temporary = join(this.#directory, 'tmp');
-    mkdirSync(temporary, { recursive: true });
-    const child = spawn(
-      'swtpm_setup',
-      [
-        ...['--tpm2', '--config', join(this.#directory, 'setup.conf'), '--tpmstate', state],
-        ...['--create-ek-cert', '--create-platform-cert', '--lock-nvram'],
-      ],
-      { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: temporary } },
-    );
+  async #setUp(argv: readonly string[], environment: Readonly<Record<string, string>>): Promise<void> {
+    const [program = '', ...args] = argv;
+    const child = spawn(program, args, {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    });
     const { pid } = child;
     if (pid === undefined) {
       await once(child, 'error').catch(() => undefined);

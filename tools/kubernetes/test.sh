@@ -2,5 +2,5 @@
 # make test-kube: every suite that talks to an API server, on a real kube-apiserver with the devcluster's nodes joined.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-bin=$(tools/kubernetes/build.sh)
+bin=$(tools/kubernetes/build.sh api)
 exec node tools/kubernetes/test.ts "$bin" "$@"

@@ -1,0 +1,95 @@
+/** The cluster as a whole: up, and down to where nothing of it is left. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { command, mustRun } from '../../cluster/command.ts';
+import { startControlPlane } from './control-plane.ts';
+import { loadBusybox } from './images.ts';
+import { CGROUP, HOST_LINK, type Layout, layout } from './layout.ts';
+import { endMachine, firstProcess, isRunning, logTail, startMachine } from './machine.ts';
+import { connectMachines } from './network.ts';
+import { startKubelet, startNode } from './node.ts';
+import { startTpms } from './tpm.ts';
+
+const READY_MS = 90_000;
+/** Written last: a folder without it is a start that did not come to its end. */
+const UP = 'up';
+
+export interface StartOptions {
+  readonly layout: Layout;
+  /** Folder that `build.sh cluster` printed. */
+  readonly programs: string;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The cluster that runs from this folder, or undefined. */
+export function runningCluster(folder: string): Layout | undefined {
+  if (!existsSync(join(folder, UP))) return undefined;
+  const found = layout(folder, Number(readFileSync(join(folder, UP), 'utf8')));
+  return firstProcess(found.control) === undefined ? undefined : found;
+}
+
+/** Brings it up until every node is Ready. When it fails or `signal` aborts, the caller ends it by `stopCluster`. */
+export async function startCluster({ layout: at, programs, say, signal }: StartOptions): Promise<void> {
+  if ((await command('ip', ['link', 'show', HOST_LINK])).code === 0)
+    throw new Error(
+      `the interface ${HOST_LINK} exists: another checkout's cluster is up; end it with make cluster-down there`,
+    );
+  mkdirSync(at.folder, { recursive: true, mode: 0o700 });
+  const machines = [at.control, ...at.nodes];
+  await Promise.all(machines.map((machine) => startMachine(machine, programs)));
+  signal.throwIfAborted();
+  await connectMachines(at);
+  signal.throwIfAborted();
+  const [pki] = await Promise.all([startControlPlane(at), startTpms(at)]);
+  say('API server up, a TPM for each node made');
+  signal.throwIfAborted();
+  await kubectl(at, programs, ['apply', '-f', join(import.meta.dirname, 'addons.yaml')]);
+  await Promise.all(at.nodes.map((node) => startNode(node, pki)));
+  signal.throwIfAborted();
+  await loadBusybox(at.nodes, at.folder);
+  for (const node of at.nodes) startKubelet(node);
+  await untilNodesReady(at, programs, signal);
+  say(`nodes Ready: ${at.nodes.map(({ name }) => name).join(', ')}`);
+  writeFileSync(join(at.folder, UP), String(at.nodes.length));
+}
+
+/** Ends every process of it and removes everything that it made, whatever state it is in. */
+export async function stopCluster(folder: string): Promise<void> {
+  const machines = existsSync(folder)
+    ? readdirSync(folder, { withFileTypes: true })
+        .filter((entry) => existsSync(join(folder, entry.name, 'holder')))
+        .map(({ name }) => ({ name, folder: join(folder, name) }))
+    : [];
+  if (machines.length === 0 && !existsSync(folder)) return;
+  await Promise.all(machines.map(endMachine));
+  // The interface goes with the namespace of its other end, a moment later.
+  const deadline = performance.now() + 10_000;
+  while ((await command('ip', ['link', 'show', HOST_LINK])).code === 0) {
+    if (performance.now() > deadline) await mustRun('ip', ['link', 'delete', HOST_LINK]);
+    await sleep(50);
+  }
+  await mustRun('bash', [join(import.meta.dirname, 'cgroups.sh'), 'remove', CGROUP]);
+  rmSync(folder, { recursive: true, force: true });
+}
+
+export function kubectl(at: Layout, programs: string, args: readonly string[]): Promise<string> {
+  return mustRun(join(programs, 'kubectl'), args, { env: { KUBECONFIG: at.kubeconfig, HOME: at.folder } });
+}
+
+async function untilNodesReady(at: Layout, programs: string, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + READY_MS;
+  const path =
+    '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}';
+  for (;;) {
+    signal.throwIfAborted();
+    const said = await kubectl(at, programs, ['get', 'nodes', '-o', `jsonpath=${path}`]);
+    const waiting = at.nodes.filter(({ name }) => !said.split('\n').includes(`${name}=True`));
+    if (waiting.length === 0) return;
+    for (const node of waiting)
+      if (!isRunning(node, 'kubelet') || performance.now() > deadline)
+        throw new Error(`${node.name} is not Ready; its kubelet said:\n${logTail(node, 'kubelet')}`);
+    await sleep(250);
+  }
+}

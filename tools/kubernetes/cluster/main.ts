@@ -1,0 +1,44 @@
+/** `node tools/kubernetes/cluster/main.ts up PROGRAMS | down`: `make cluster` and `make cluster-down`. */
+import { resolve } from 'node:path';
+import { runningCluster, startCluster, stopCluster } from './cluster.ts';
+import { loadImages } from './images.ts';
+import { layout } from './layout.ts';
+
+const FOLDER = resolve('.cluster');
+const [verb, programs] = process.argv.slice(2);
+
+const begun = performance.now();
+const say = (line: string): void =>
+  console.log(`${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${line}`);
+
+async function up(bin: string): Promise<number> {
+  const abort = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(name, () => abort.abort(new Error(`${name}: taking the cluster down`)));
+  const nodes = Number(process.env['NODES'] ?? '2');
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > 9) throw new Error('NODES is a number from 1 to 9');
+  try {
+    let at = runningCluster(FOLDER);
+    if (at === undefined) {
+      // What an earlier start left, if it could not clean up itself.
+      await stopCluster(FOLDER);
+      at = layout(FOLDER, nodes);
+      await startCluster({ layout: at, programs: bin, say, signal: abort.signal });
+    }
+    say(`${await loadImages(at.nodes, resolve('dist/images'))} images loaded`);
+    abort.signal.throwIfAborted();
+    console.log(`export KUBECONFIG=${at.kubeconfig}`);
+    return 0;
+  } catch (error) {
+    console.error(`cluster: ${error instanceof Error ? error.message : String(error)}`);
+    await stopCluster(FOLDER);
+    return abort.signal.aborted ? 130 : 1;
+  }
+}
+
+if (verb === 'up' && programs !== undefined) process.exit(await up(programs));
+else if (verb === 'down') await stopCluster(FOLDER);
+else {
+  console.error('usage: node tools/kubernetes/cluster/main.ts up PROGRAMS | down');
+  process.exit(2);
+}
