@@ -43,7 +43,7 @@ installed now: the newest that is not this release's.
 {{- range (dig "spec" "template" "spec" "containers" list $agents) -}}
 {{- range .args -}}
 {{- if hasPrefix "--sidecar-images=" . -}}
-{{- $former = splitList "," (trimPrefix "--sidecar-images=" .) | without $current | first | default "" | list | compact -}}
+{{- $former = without (splitList "," (trimPrefix "--sidecar-images=" .)) $current | first | default "" | list | compact -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { withValuesTable } from '../../tools/values-table.ts';
+import { CHART, render, SIDECAR_DIGEST, tryRender } from './render.ts';
+
+const text = (file: string): string => readFileSync(join(CHART, file), 'utf8');
+
+interface Schema {
+  readonly type?: unknown;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: unknown;
+  readonly items?: Schema;
+}
+
+/** [path of the value, a wrong value, what the message names besides the path]. */
+const WRONG: readonly (readonly [string, unknown, string?])[] = [
+  ['imagez', {}, "'imagez' not allowed"],
+  ['images/registry', 'https://registry.example'],
+  ['images/tag', 'a b'],
+  ['images/digests/agent', 'sha256:12'],
+  ['images/digests/sidecars', SIDECAR_DIGEST, "'sidecars' not allowed"],
+  ['images/formerSidecars', ['registry.example/enclave-sidecar:1']],
+  ['images/pullPolicy', 'Sometimes'],
+  ['images/pullSecrets', [{ name: 'regcred' }]],
+  ['ha', 'yes'],
+  ['enclaveNamespaces', []],
+  ['enclaveNamespaces', ['Enclaves']],
+  ['enclaveNamespaces', ['a', 'a']],
+  ['enclaveNamespaces', ['kube-system']],
+  ['publicEndpoint', 'enclaves.example'],
+  ['requireIsolation', 'no'],
+  ['trustDomain', 'Example.org'],
+  ['enclaveDomain', 'a_b'],
+  ['pcrs', 'sha1:0,1'],
+  ['pcrs', 'sha256:0,23'],
+  ['logLevel', 'verbose'],
+  ['tpm/device', 'dev/tpm0'],
+  ['tpm/device', '/etc/passwd'],
+  ['tpm/socketDirectory', 'run/swtpm'],
+  ['tpm/socket', '../tpm.sock'],
+  ['tpm/group', 'tss'],
+  ['tpm/group', 0],
+  ['tpm/ekRoots', { 'vendor.pem': 'no certificate' }],
+  ['tpm/ekRoots', { '../vendor.pem': '-----BEGIN CERTIFICATE-----' }, "'../vendor.pem' not allowed"],
+  ['tpm/ekRoots', { 'other/vendor.pem': '-----BEGIN CERTIFICATE-----' }, "'other/vendor.pem' not allowed"],
+  ['tpm/ekAllowList', [{ ekSha256: 'AB' }]],
+  ['tpm/ekAllowList', [{ ekSha256: '0a'.repeat(32), trust: 'vendor-root' }]],
+  ['agent/maxUnavailable', 0],
+  ['agent/maxUnavailable', '0%'],
+  ['agent/tolerations', [{ operator: 'Always' }]],
+  ['webhook/resources/requests/cpu', 'much'],
+  ['webhook/replicas', 3, "'replicas' not allowed"],
+  ['certs/nodeSelector', { disk: 1 }],
+  ['front/publicNames', ['https://front.example']],
+  ['front/seats', -1],
+  ['front/service/type', 'ExternalName'],
+  ['front/service/port', 0],
+  ['front/service/nodePort', 30_000, 'got number, want null'],
+  ['front/ingress', { enabled: true }, '/front/publicNames'],
+  ['front/gateway', { enabled: true, parentRefs: [{ name: 'edge' }] }, '/front/publicNames'],
+  ['front/gateway', { enabled: true }, '/front/gateway/parentRefs'],
+  ['front/storage/kind', 'emptyDir'],
+  ['front/storage', { kind: 'ephemeral', existingClaim: 'mine' }, '/front/storage/existingClaim'],
+  ['front/storage/size', '1 GB'],
+  ['front/database/url', 'mysql://db/front'],
+  ['front/database', { url: 'postgres://db/front', existingSecret: 'mine' }, '/front/database/url'],
+  ['front/database/port', 70_000],
+  ['networkPolicy/metricsFrom', [{}]],
+  ['networkPolicy/apiServer/to', [{ ipBlock: { cidr: '10.0.0.1' } }]],
+  ['networkPolicy/apiServer/ports', []],
+  ['podMonitor/interval', 'often'],
+  ['prometheusRule/enabled', 1],
+  ['crds/install', 'never'],
+];
+
+/** What each wrong value is wrong against: the rest of it is right. */
+const nested = (path: string, value: unknown): object =>
+  path.split('/').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
+
+describe('the schema', () => {
+  // Bound to helm's start time: 50 processes of 60 ms.
+  test('refuses each wrong value, and the message names it', async () => {
+    for (const [path, value, names] of WRONG) {
+      const { code, stderr } = await tryRender({ values: nested(path, value) });
+      expect(code, `${path}: ${JSON.stringify(value)}`).not.toBe(0);
+      expect(stderr).toContain("values don't meet the specifications of the schema");
+      // The path of the value or of one below it, or of what lacks the key.
+      expect(stderr).toContain(names ?? `'/${path}`);
+    }
+  }, 60_000);
+
+  test('refuses two replicas of front without PostgreSQL, and takes them with either form of it', async () => {
+    const { code, stderr } = await tryRender({ values: { ha: true } });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('/front/database/existingSecret');
+    expect(stderr).toContain('/front/database/url');
+    await render({ values: { ha: true, front: { database: { existingSecret: 'database' } } } });
+    await render({ values: { ha: true, front: { database: { url: 'postgres://u:p@db/front' } } } });
+  });
+
+  test('knows each value and no other', () => {
+    const schema = JSON.parse(text('values.schema.json')) as Schema;
+    // `global` is helm's own.
+    const { global: _, ...known } = schema.properties ?? {};
+    compare('', { ...schema, properties: known }, parse(text('values.yaml')));
+  });
+
+  test('is closed at every level', () => {
+    const open: string[] = [];
+    walk('', JSON.parse(text('values.schema.json')) as Schema, (path, { type, additionalProperties }) => {
+      if (type === 'object' && additionalProperties === undefined && !/^\/(global|\w+\/affinity)/.test(path))
+        open.push(path);
+    });
+    expect(open).toEqual([]);
+  });
+});
+
+test('a checkout’s chart says what it lacks: the digest of the sidecar', async () => {
+  const { code, stderr } = await tryRender({ values: { images: { digests: { sidecar: '' } } } });
+  expect(code).not.toBe(0);
+  expect(stderr).toContain('images.digests.sidecar is empty');
+  expect(stderr).toContain('make images');
+});
+
+test('the README’s table is that of values.yaml', () => {
+  expect(text('README.md'), 'run node tools/make-chart-readme.ts').toBe(
+    withValuesTable(text('README.md'), text('values.yaml')),
+  );
+});
+
+function compare(path: string, schema: Schema, values: unknown): void {
+  if (schema.properties === undefined || typeof values !== 'object' || values === null) return;
+  const optional = path.endsWith('/affinity') || path.endsWith('/resources') || path.endsWith('requests');
+  if (!optional) expect(Object.keys(values).sort(), path).toEqual(Object.keys(schema.properties).sort());
+  for (const [key, inner] of Object.entries(schema.properties))
+    compare(`${path}/${key}`, inner, (values as Readonly<Record<string, unknown>>)[key]);
+}
+
+function walk(path: string, schema: Schema, visit: (path: string, schema: Schema) => void): void {
+  visit(path, schema);
+  for (const [key, inner] of Object.entries(schema.properties ?? {})) walk(`${path}/${key}`, inner, visit);
+  if (schema.items !== undefined) walk(`${path}[]`, schema.items, visit);
+}

@@ -1,0 +1,136 @@
+/** What every pod of the release keeps to, in each shape that the chart has. */
+import { describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { COMPONENTS } from '../../names/components.ts';
+import { breachesOfRestricted } from '../support/restricted-standard.ts';
+import { identityOf, type Rendered, render } from './render.ts';
+
+interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly args: readonly string[];
+  readonly [member: string]: unknown;
+}
+interface Workload extends Rendered {
+  readonly spec: {
+    readonly replicas?: number;
+    readonly strategy?: { readonly type?: string };
+    readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
+    readonly template: {
+      readonly metadata: Rendered['metadata'];
+      readonly spec: { readonly containers: readonly Container[]; readonly [member: string]: unknown };
+    };
+  };
+}
+
+const POSTGRES = { front: { database: { existingSecret: 'front-database' } } };
+const SHAPES = {
+  default: {},
+  ha: { ha: true, ...POSTGRES },
+  socket: { tpm: { socketDirectory: '/run/swtpm', group: 1200 } },
+} as const;
+const shapes: Readonly<Record<string, Promise<Rendered[]>>> = Object.fromEntries(
+  Object.entries(SHAPES).map(([shape, values]) => [shape, render({ values })]),
+);
+const WORKLOADS = ['Deployment', 'DaemonSet'];
+const OURS = [...WORKLOADS, 'NetworkPolicy', 'PodDisruptionBudget', 'PersistentVolumeClaim', 'PriorityClass'];
+
+const workloads = (objects: readonly Rendered[]): Workload[] =>
+  objects.filter(({ kind }) => WORKLOADS.includes(kind)) as Workload[];
+const named = (objects: readonly Rendered[], name: string): Workload => {
+  const found = workloads(objects).find(({ metadata }) => metadata.name === name);
+  if (found === undefined) throw new Error(`no ${name}`);
+  return found;
+};
+
+describe.each(Object.entries(shapes))('%s', (shape, rendering) => {
+  test('every pod is restricted, but the agent’s', async () => {
+    for (const { metadata, spec } of workloads(await rendering)) {
+      const breaches = breachesOfRestricted({ spec: spec.template.spec });
+      if (metadata.name !== 'enclave-agent') expect(breaches, metadata.name).toEqual([]);
+      for (const { securityContext, image, resources, name, ...container } of spec.template.spec.containers) {
+        expect(securityContext).toMatchObject({
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+        expect(resources).toMatchObject({
+          requests: { cpu: expect.any(String), memory: expect.any(String) },
+          limits: { memory: expect.any(String) },
+        });
+        for (const [probe, path] of [
+          ['startupProbe', '/livez'],
+          ['livenessProbe', '/livez'],
+          ['readinessProbe', '/readyz'],
+        ] as const)
+          expect(container[probe], `${name} ${probe}`).toMatchObject({ httpGet: { path, port: 'health' } });
+      }
+      expect(spec.template.spec).toMatchObject({
+        automountServiceAccountToken: false,
+        enableServiceLinks: false,
+        priorityClassName: expect.any(String),
+        serviceAccountName: metadata.name,
+      });
+      expect(spec.template.metadata.labels).toMatchObject(spec.selector.matchLabels);
+    }
+  });
+
+  test('each component has its workload; each but the agent a budget and a NetworkPolicy', async () => {
+    const objects = await rendering;
+    const names = objects.map(identityOf);
+    for (const component of COMPONENTS) {
+      named(objects, `enclave-${component}`);
+      for (const kind of ['PodDisruptionBudget', 'NetworkPolicy'])
+        expect(names.includes(`${kind} enclave-licensing/enclave-${component}`), `${kind} ${component}`).toBe(
+          component !== 'agent',
+        );
+    }
+  });
+
+  test('the rendering is the one that was looked at', async () => {
+    const objects = (await rendering).filter(({ kind }) => OURS.includes(kind));
+    await expect(stringify(objects, { aliasDuplicateObjects: false })).toMatchFileSnapshot(
+      `../golden/chart/${shape}.yaml`,
+    );
+  });
+});
+
+test('ha doubles what may have two', async () => {
+  for (const [shape, replicas] of [
+    ['default', 1],
+    ['ha', 2],
+  ] as const) {
+    const objects = (await shapes[shape]) ?? [];
+    for (const component of ['webhook', 'launcher', 'front'])
+      expect(named(objects, `enclave-${component}`).spec.replicas, component).toBe(replicas);
+  }
+});
+
+test('two processes never share a SQLite file', async () => {
+  expect(named((await shapes['default']) ?? [], 'enclave-front').spec.strategy).toEqual({ type: 'Recreate' });
+  const shared = named(await render({ values: POSTGRES }), 'enclave-front').spec;
+  expect(shared.strategy?.type).toBeUndefined();
+  expect(shared.template.spec.containers[0]?.args.join(' ')).toContain('--database-url-file=');
+  expect(shared.template.spec.containers[0]?.args.join(' ')).not.toContain('--database=');
+});
+
+test('a password in the URL is in a Secret and nowhere else', async () => {
+  const url = 'postgres://front:hunter2@db/front';
+  const objects = await render({ values: { front: { database: { url } } } });
+  const holders = objects.filter((object) => JSON.stringify(object).includes('hunter2'));
+  expect(holders.map(identityOf)).toEqual(['Secret enclave-licensing/enclave-front-database']);
+});
+
+test('the launcher may work in the namespaces that the values name, and has their names in DNS', async () => {
+  const objects = await render({ values: { enclaveNamespaces: ['team-a', 'team-b'] } });
+  const names = objects.map(identityOf);
+  for (const namespace of ['team-a', 'team-b'])
+    for (const object of [
+      `Namespace /${namespace}`,
+      `RoleBinding ${namespace}/enclave-launcher`,
+      `Service ${namespace}/enclaves`,
+    ])
+      expect(names).toContain(object);
+  expect(named(objects, 'enclave-launcher').spec.template.spec.containers[0]?.args).toContain(
+    '--namespaces=team-a,team-b',
+  );
+});
