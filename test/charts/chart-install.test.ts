@@ -1,0 +1,167 @@
+/** helm and the chart against a real kube-apiserver: installed, upgraded, taken away. (It runs no controller, so nothing is waited for.) */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type CommandResult, command } from '../../tools/cluster/command.ts';
+import { type ApiClient, type ApiServerUnderTest, apiClient } from '../contract/api-client.ts';
+import { apiServerUnderTest, isRealApiServer } from '../support/api-server-under-test.ts';
+import { helmPath } from '../support/helm.ts';
+import { CHART, identityOf, type Rendered, render, SIDECAR_DIGEST } from './render.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'chart-install-'));
+const values = join(directory, 'values.json');
+writeFileSync(values, JSON.stringify({ images: { digests: { sidecar: SIDECAR_DIGEST } } }));
+let server: ApiServerUnderTest | undefined;
+afterAll(async () => {
+  await server?.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function helm(...args: string[]): Promise<CommandResult> {
+  const env = { HOME: directory, ...(server && { KUBECONFIG: server.kubeconfig }) };
+  return command(await helmPath(), args, { env });
+}
+
+/** @returns what helm printed, NOTES among it */
+async function mustHelm(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await helm(...args);
+  if (code !== 0) throw new Error(`helm ${args.join(' ')}: exit ${code}\n${stderr}`);
+  return stdout;
+}
+
+test('helm lint finds nothing', async () => {
+  const said = await mustHelm('lint', CHART, '-f', values, '--strict');
+  expect(said).toContain('0 chart(s) failed');
+});
+
+/** A copy of the chart whose CRD lacks one property, as an older release's would. */
+function olderChart(): string {
+  const chart = join(directory, 'older');
+  cpSync(CHART, chart, { recursive: true });
+  const file = join(chart, 'files/crds.yaml');
+  const text = readFileSync(file, 'utf8');
+  const older = text.replace('- { name: TPM, type: string, jsonPath: .spec.tpmTrust }\n', '\n');
+  expect(older).not.toBe(text);
+  writeFileSync(file, older);
+  return chart;
+}
+
+function onTheRealOne(): void {
+  const NAMESPACE = 'tenant-7';
+  const RELEASE = ['licensing', CHART, '-n', NAMESPACE, '-f', values];
+  const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  const HOOKS = '/apis/admissionregistration.k8s.io/v1';
+  let admin: ApiClient;
+  const get = async (path: string): Promise<Readonly<Record<string, unknown>>> => {
+    const { status, body } = await admin.get(path);
+    if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(body)}`);
+    return body;
+  };
+  const names = async (path: string): Promise<string[]> =>
+    ((await get(path))['items'] as Rendered[]).map(({ metadata }) => metadata.name);
+  beforeAll(async () => {
+    server = await apiServerUnderTest();
+    admin = apiClient(server, await server.issueClient('admin', ['system:masters']));
+    // Somebody else's, which the chart must not touch.
+    const foreign = (await render()).find(({ metadata }) => metadata.name === 'tcsissuers.tcs.intel.com');
+    const { annotations: _, ...metadata } = foreign?.metadata ?? { name: '' };
+    const { status } = await admin.post(CRDS, { ...foreign, metadata });
+    expect(status).toBe(201);
+  });
+
+  test('installs with no value but the sidecar’s digest; NOTES say what the cluster lacks and the next three commands', async () => {
+    const notes = await mustHelm(
+      'install',
+      'licensing',
+      olderChart(),
+      ...RELEASE.slice(2),
+      '--create-namespace',
+    );
+    expect(notes).toContain('THIS CLUSTER CANNOT RUN ENCLAVES AS IT IS');
+    expect(notes).toContain('No node has the labels');
+    expect(notes).toContain('No TPM is trusted');
+    expect(notes).toContain('tcsissuers.tcs.intel.com is not this release');
+    expect(notes).toContain('installed without helm');
+    for (const next of ['kubectl wait', 'helm test', 'kubectl get configmap']) expect(notes).toContain(next);
+  });
+
+  test('each object that it renders is there, as the API server understands it', async () => {
+    const manifest = await mustHelm('get', 'manifest', 'licensing', '-n', NAMESPACE);
+    const rendered = await render({ namespace: NAMESPACE });
+    for (const object of rendered.filter(({ metadata }) => metadata.name !== 'tcsissuers.tcs.intel.com'))
+      expect(manifest, identityOf(object)).toContain(`name: ${object.metadata.name}`);
+    expect(await names(`/apis/apps/v1/namespaces/${NAMESPACE}/deployments`)).toHaveLength(4);
+  });
+
+  test('the real Pod Security admission takes every pod but the agent’s for restricted', async () => {
+    await admin.patch(`/api/v1/namespaces/${NAMESPACE}`, 'merge', {
+      metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+    });
+    const verdicts: Record<string, number> = {};
+    for (const { kind, metadata, spec } of await render({ namespace: NAMESPACE })) {
+      if (kind !== 'Deployment' && kind !== 'DaemonSet') continue;
+      const { template } = spec as { template: { spec: object } };
+      const { status } = await admin.post(`/api/v1/namespaces/${NAMESPACE}/pods?dryRun=All`, {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: metadata.name },
+        spec: template.spec,
+      });
+      verdicts[metadata.name] = status;
+    }
+    const [accepted, forbidden] = [201, 403];
+    expect(verdicts).toEqual({
+      'enclave-agent': forbidden,
+      'enclave-certs': accepted,
+      'enclave-front': accepted,
+      'enclave-launcher': accepted,
+      'enclave-webhook': accepted,
+    });
+  });
+
+  test('an upgrade brings the CRDs up to date, keeps what they hold and what the certificate service wrote, and remembers the sidecar', async () => {
+    const crd = `${CRDS}/attestednodes.enclave-licensing.dev`;
+    const columns = async (): Promise<string> => JSON.stringify((await get(crd))['spec']);
+    expect(await columns()).not.toContain('"TPM"');
+    const profiles = '/apis/enclave-licensing.dev/v1alpha1/namespaces/enclaves/enclaveprofiles';
+    const profile = {
+      apiVersion: 'enclave-licensing.dev/v1alpha1',
+      kind: 'EnclaveProfile',
+      metadata: { name: 'hello' },
+      spec: { image: `registry.example/app@${SIDECAR_DIGEST}`, upstream: '8080' },
+    };
+    const made = await admin.post(profiles, profile);
+    expect(made.status, JSON.stringify(made.body)).toBe(201);
+    const hook = `${HOOKS}/mutatingwebhookconfigurations/enclave-licensing`;
+    const bundle = Buffer.from(server?.caPem ?? '').toString('base64');
+    await admin.patch(hook, 'json', [
+      { op: 'add', path: '/webhooks/0/clientConfig/caBundle', value: bundle },
+    ]);
+
+    const next = `sha256:${'7d'.repeat(32)}`;
+    const notes = await mustHelm('upgrade', ...RELEASE, '--set', `images.digests.sidecar=${next}`);
+    expect(notes).toContain('enforces the Pod Security Standard restricted');
+    expect(notes).toContain('No node’s TPM has enrolled'.replace('’', "'"));
+    expect(await columns()).toContain('"TPM"');
+    expect(await names(profiles)).toEqual(['hello']);
+    expect(JSON.stringify(await get(hook))).toContain(bundle);
+    const agent = JSON.stringify(await get(`/apis/apps/v1/namespaces/${NAMESPACE}/daemonsets/enclave-agent`));
+    expect(agent).toMatch(new RegExp(`--sidecar-images=[^"]*${next},[^"]*${SIDECAR_DIGEST}`));
+  });
+
+  test('when it goes, no webhook is left, and what it said would stay stays', async () => {
+    await mustHelm('uninstall', 'licensing', '-n', NAMESPACE);
+    for (const kind of ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'])
+      expect(await names(`${HOOKS}/${kind}`)).toEqual([]);
+    expect((await names(CRDS)).filter((name) => /enclave-licensing|tcs\.intel/.test(name))).toHaveLength(5);
+    expect(await names(`/api/v1/namespaces/${NAMESPACE}/persistentvolumeclaims`)).toEqual(['enclave-front']);
+    expect(await names('/api/v1/namespaces')).toContain('enclaves');
+    expect(await names('/apis/rbac.authorization.k8s.io/v1/clusterroles')).not.toContain('enclave-certs');
+    // And a new release takes them up.
+    const notes = await mustHelm('install', ...RELEASE);
+    expect(notes).not.toContain('attestednodes.enclave-licensing.dev is not this release');
+  });
+}
+
+if (isRealApiServer) describe('on kube-apiserver', onTheRealOne);
