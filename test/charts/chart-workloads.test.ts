@@ -113,6 +113,22 @@ test('two processes never share a SQLite file', async () => {
   expect(shared.template.spec.containers[0]?.args.join(' ')).not.toContain('--database=');
 });
 
+test('what the test of an installation may do, it may during the test alone', async () => {
+  const objects = (await render()).filter(
+    (object) =>
+      object.metadata.name.startsWith('enclave-doctor') || JSON.stringify(object).includes('enclave-doctor'),
+  );
+  expect(objects.length).toBeGreaterThan(6);
+  for (const object of objects) {
+    expect(object.metadata.annotations?.['helm.sh/hook'], identityOf(object)).toBe('test');
+    expect(object.metadata.annotations?.['helm.sh/hook-delete-policy']).toContain(
+      object.kind === 'Pod' ? 'before-hook-creation' : 'hook-failed',
+    );
+  }
+  const pod = objects.find(({ kind }) => kind === 'Pod');
+  expect(breachesOfRestricted(pod ?? {})).toEqual([]);
+});
+
 test('a password in the URL is in a Secret and nowhere else', async () => {
   const url = 'postgres://front:hunter2@db/front';
   const objects = await render({ values: { front: { database: { url } } } });
