@@ -21,7 +21,7 @@ test: setup build ## every suite that needs no Kubernetes
 test-kube: setup build ## the API-server suites on a real kube-apiserver (needs Go)
 	@tools/kubernetes/test.sh
 
-cluster: setup build ## a real cluster on this machine: Kubernetes, nodes with containerd and TPMs (needs Go and root; NODES=2)
+cluster: images ## a real cluster on this machine with the product on it: nodes, TPMs, chart (needs Go, root; NODES=2, VALUES=file)
 	@tools/kubernetes/cluster.sh
 
 cluster-down: setup ## end it; nothing of it stays

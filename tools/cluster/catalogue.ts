@@ -46,7 +46,7 @@ export function catalogue(dist: string, node: string): Catalogue {
 
 /** `registry/name@sha256:...`, as a pod names it. */
 export function imageReference(from: Catalogue, name: ImageName): string {
-  const entry = from.images[`${REGISTRY}/${name}`];
+  const [repository, entry] = Object.entries(from.images).find(([key]) => key.endsWith(`/${name}`)) ?? [];
   if (entry === undefined) throw new Error(`no image ${name} in the catalogue: run make build`);
-  return `${REGISTRY}/${name}@${entry.digest}`;
+  return `${repository}@${entry.digest}`;
 }

@@ -30,7 +30,7 @@ export async function runDemo(options: { readonly keep: boolean }): Promise<numb
     const settings = writeSettings(environment);
     await story(environment, settings, say, abort.signal);
     if (options.keep) {
-      await writeShellEnvironment(environment, settings);
+      await writeShellEnvironment(environment.directory, environment.cluster.kubeconfig, settings);
       await stay(environment, say, abort.signal);
     }
   } catch (error) {

@@ -1,10 +1,10 @@
 /** The operator's part: a profile, a policy for the users, and what `enclavectl` needs to know. */
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { kubectlPath } from '../../test/support/kubectl.ts';
-import { imageReference } from '../cluster/catalogue.ts';
-import { ENCLAVE_NAMESPACE, type Environment } from '../cluster/environment.ts';
+import { type Catalogue, imageReference } from '../cluster/catalogue.ts';
+import { ENCLAVE_NAMESPACE } from '../cluster/environment.ts';
 import type { Settings } from './people.ts';
 
 export const PROFILE = 'hello';
@@ -13,7 +13,17 @@ export const UPSTREAM = 'unix:/run/enclave/app.sock';
 const NOTHING_MEASURED = '00'.repeat(32);
 const PCRS = [0, 1, 2, 3, 4, 5, 6, 7];
 
-export function profileObject(environment: Environment): object {
+/** An installation, on whatever cluster. */
+interface Installation {
+  readonly catalogue: Catalogue;
+  /** Where its files are written. */
+  readonly directory: string;
+  /** host:port of front. */
+  readonly frontAddress: string;
+  readonly rootsFile: string;
+}
+
+export function profileObject(environment: Pick<Installation, 'catalogue'>): object {
   return {
     apiVersion: 'enclave-licensing.dev/v1alpha1',
     kind: 'EnclaveProfile',
@@ -27,7 +37,7 @@ export function profileObject(environment: Environment): object {
 }
 
 /** Reference values, each as narrow as the demo knows it. */
-export function policyObject(environment: Environment): object {
+export function policyObject(environment: Pick<Installation, 'catalogue'>): object {
   return {
     // The demo's TPMs are software: without this line every bundle is refused.
     allowEmulatedTpm: true,
@@ -60,7 +70,7 @@ export function policyObject(environment: Environment): object {
 }
 
 /** Writes the policy; resolves to what enclavectl reads. */
-export function writeSettings(environment: Environment): Settings {
+export function writeSettings(environment: Installation): Settings {
   const policyFile = join(environment.directory, 'policy.yaml');
   writeFileSync(policyFile, stringify(policyObject(environment)));
   return {
@@ -71,15 +81,20 @@ export function writeSettings(environment: Environment): Settings {
 }
 
 /** All that a second terminal needs: settings as shell assignments, `enclavectl` and `kubectl` as commands. */
-export async function writeShellEnvironment(environment: Environment, settings: Settings): Promise<void> {
-  const commands = join(environment.directory, 'bin');
+export async function writeShellEnvironment(
+  directory: string,
+  kubeconfig: string,
+  settings: Settings,
+): Promise<void> {
+  const commands = join(directory, 'bin');
+  rmSync(commands, { recursive: true, force: true });
   mkdirSync(commands);
   const enclavectl = `#!/bin/sh\nexec '${process.execPath}' '${resolve('dist/enclavectl.js')}' "$@"\n`;
   writeFileSync(join(commands, 'enclavectl'), enclavectl, { mode: 0o755 });
   symlinkSync(await kubectlPath(), join(commands, 'kubectl'));
-  const assignments = { KUBECONFIG: environment.cluster.kubeconfig, ...settings };
+  const assignments = { KUBECONFIG: kubeconfig, ...settings };
   const lines = Object.entries(assignments).map(([name, value]) => `export ${name}='${value}'\n`);
-  writeFileSync(join(environment.directory, 'env'), `${lines.join('')}export PATH='${commands}':"$PATH"\n`, {
+  writeFileSync(join(directory, 'env'), `${lines.join('')}export PATH='${commands}':"$PATH"\n`, {
     mode: 0o600,
   });
 }

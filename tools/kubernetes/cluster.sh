@@ -3,6 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" = 0 ] || { echo 'cluster: network namespaces and containers need root: sudo make cluster' >&2; exit 1; }
-tools/debian.sh cluster ip:iproute2 nft:nftables unshare:util-linux busybox:busybox-static swtpm:swtpm swtpm_setup:swtpm-tools
+tools/debian.sh cluster ip:iproute2 nft:nftables unshare:util-linux busybox:busybox-static swtpm:swtpm swtpm_setup:swtpm-tools haproxy:haproxy
 bin=$(tools/kubernetes/build.sh cluster)
 exec node tools/kubernetes/cluster/main.ts up "$bin"

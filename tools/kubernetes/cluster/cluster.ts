@@ -2,8 +2,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { kubectlPath } from '../../../test/support/kubectl.ts';
 import { command, mustRun } from '../../cluster/command.ts';
 import { startControlPlane } from './control-plane.ts';
+import { startEntry } from './entry.ts';
 import { loadBusybox } from './images.ts';
 import { CGROUP, HOST_LINK, type Layout, layout } from './layout.ts';
 import { endMachine, firstProcess, isRunning, logTail, startMachine } from './machine.ts';
@@ -45,12 +47,13 @@ export async function startCluster({ layout: at, programs, say, signal }: StartO
   const [pki] = await Promise.all([startControlPlane(at), startTpms(at)]);
   say('API server up, a TPM for each node made');
   signal.throwIfAborted();
-  await kubectl(at, programs, ['apply', '-f', join(import.meta.dirname, 'addons.yaml')]);
+  await kubectl(at, ['apply', '-f', join(import.meta.dirname, 'addons.yaml')]);
   await Promise.all(at.nodes.map((node) => startNode(node, pki)));
   signal.throwIfAborted();
   await loadBusybox(at.nodes, at.folder);
   for (const node of at.nodes) startKubelet(node);
-  await untilNodesReady(at, programs, signal);
+  startEntry(at);
+  await untilNodesReady(at, signal);
   say(`nodes Ready: ${at.nodes.map(({ name }) => name).join(', ')}`);
   writeFileSync(join(at.folder, UP), String(at.nodes.length));
 }
@@ -74,17 +77,17 @@ export async function stopCluster(folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
 }
 
-export function kubectl(at: Layout, programs: string, args: readonly string[]): Promise<string> {
-  return mustRun(join(programs, 'kubectl'), args, { env: { KUBECONFIG: at.kubeconfig, HOME: at.folder } });
+async function kubectl(at: Layout, args: readonly string[]): Promise<string> {
+  return await mustRun(await kubectlPath(), args, { env: { KUBECONFIG: at.kubeconfig, HOME: at.folder } });
 }
 
-async function untilNodesReady(at: Layout, programs: string, signal: AbortSignal): Promise<void> {
+async function untilNodesReady(at: Layout, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + READY_MS;
   const path =
     '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}';
   for (;;) {
     signal.throwIfAborted();
-    const said = await kubectl(at, programs, ['get', 'nodes', '-o', `jsonpath=${path}`]);
+    const said = await kubectl(at, ['get', 'nodes', '-o', `jsonpath=${path}`]);
     const waiting = at.nodes.filter(({ name }) => !said.split('\n').includes(`${name}=True`));
     if (waiting.length === 0) return;
     for (const node of waiting)

@@ -12,6 +12,12 @@ export const SERVICE_RANGE = '10.96.0.0/16';
 /** The Service `kubernetes`, first of the range. */
 export const API_SERVICE_ADDRESS = '10.96.0.1';
 export const DNS_ADDRESS = '10.96.0.10';
+/** CoreDNS itself, for what runs outside of nodes. */
+export const DNS_UPSTREAM = `${CONTROL_ADDRESS}:53`;
+/** Enclaves from outside, on the control plane's address. */
+export const ENTRY_PORT = 8443;
+/** Front from outside, on every node's address. */
+export const FRONT_NODE_PORT = 30447;
 export const POD_RANGE = '10.244.0.0/16';
 /** Parent of every cgroup that the nodes make, in each hierarchy. */
 export const CGROUP = 'enclave-cluster';

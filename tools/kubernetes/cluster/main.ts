@@ -1,10 +1,16 @@
 /** `node tools/kubernetes/cluster/main.ts up PROGRAMS | down`: `make cluster` and `make cluster-down`. */
-import { resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { PROFILE } from '../../demo/operator.ts';
 import { runningCluster, startCluster, stopCluster } from './cluster.ts';
 import { loadImages } from './images.ts';
-import { layout } from './layout.ts';
+import { install } from './installation.ts';
+import { FRONT_NODE_PORT, layout } from './layout.ts';
+import { chartValues, FRONT_STORAGE, frontVolume } from './values.ts';
 
 const FOLDER = resolve('.cluster');
+/** The operator's own values file, if there is one. */
+const VALUES = process.env['VALUES'] ? [resolve(process.env['VALUES'])] : [];
 const [verb, programs] = process.argv.slice(2);
 
 const begun = performance.now();
@@ -27,7 +33,22 @@ async function up(bin: string): Promise<number> {
     }
     say(`${await loadImages(at.nodes, resolve('dist/images'))} images loaded`);
     abort.signal.throwIfAborted();
-    console.log(`export KUBECONFIG=${at.kubeconfig}`);
+    mkdirSync(join(at.nodes[0]?.folder ?? '', FRONT_STORAGE), { recursive: true });
+    const settings = await install({
+      folder: FOLDER,
+      kubeconfig: at.kubeconfig,
+      values: chartValues(at),
+      valuesFiles: VALUES,
+      objects: [frontVolume(at)],
+      frontAddress: `${at.nodes[0]?.address}:${FRONT_NODE_PORT}`,
+      say,
+      signal: abort.signal,
+    });
+    for (const [name, value] of Object.entries({ KUBECONFIG: at.kubeconfig, ...settings }))
+      console.log(`export ${name}=${value}`);
+    console.log(
+      `\nin any shell:  . .cluster/env; enclavectl init; enclavectl signup NAME; enclavectl launch ${PROFILE}`,
+    );
     return 0;
   } catch (error) {
     console.error(`cluster: ${error instanceof Error ? error.message : String(error)}`);

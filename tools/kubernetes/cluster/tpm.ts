@@ -8,6 +8,8 @@ import { INSIDE, runIn, startProgram } from './machine.ts';
 /** On the node: the folder that pods mount by hostPath, and the socket's name in it. */
 export const TPM_FOLDER = '/run/enclave-tpm';
 export const TPM_SOCKET = 'tpm.sock';
+/** May open it, as the group `tss` of a real device. */
+export const TPM_GROUP = 970;
 
 /** Makes and starts them. @returns folder with the roots of their endorsement key certificates, as PEM files */
 export async function startTpms({ folder, control, nodes }: Layout): Promise<string> {
@@ -23,8 +25,7 @@ export async function startTpms({ folder, control, nodes }: Layout): Promise<str
     startProgram(node, 'swtpm', [
       ...['swtpm', 'socket', '--tpm2', '--tpmstate', `dir=${INSIDE}/tpm`],
       ...['--flags', 'not-need-init,startup-clear'],
-      // A pod that mounts the folder may open it, as a device plugin would allow; nothing else is there.
-      ...['--server', `type=unixio,path=${socket},mode=0666`],
+      ...['--server', `type=unixio,path=${socket},mode=0660,gid=${TPM_GROUP}`],
       ...['--ctrl', `type=unixio,path=${socket}.ctrl,mode=0600`],
     ]);
   }
