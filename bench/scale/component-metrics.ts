@@ -27,11 +27,12 @@ export async function metricTargets(environment: Environment): Promise<Targets> 
   return targets;
 }
 
-/** What the replicas of one component say now. */
+/** What the replicas of one component say now; one that is away says nothing. */
 export async function scrape(targets: Targets, component: string): Promise<MetricValues> {
   const values = new Map<string, number>();
   const texts = (targets.get(component) ?? []).map(async (url) => (await fetch(url)).text());
-  for (const text of await Promise.all(texts)) readMetrics(text, `enclave_${component}_`, values);
+  for (const text of await Promise.allSettled(texts))
+    if (text.status === 'fulfilled') readMetrics(text.value, `enclave_${component}_`, values);
   return values;
 }
 

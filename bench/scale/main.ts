@@ -5,9 +5,10 @@
 import { parseArgs } from 'node:util';
 import { metricTargets } from './component-metrics.ts';
 import type { RunningEnclave } from './crowd.ts';
+import { tryFaults } from './faults.ts';
 import { grow, type Stage } from './growth.ts';
 import { startScaleWorld } from './scale-world.ts';
-import { growthTables } from './tables.ts';
+import { faultTables, growthTables } from './tables.ts';
 
 const { values } = parseArgs({
   options: {
@@ -17,6 +18,8 @@ const { values } = parseArgs({
     sizes: { type: 'string', default: '10,25,50,100,250,500' },
     'in-flight': { type: 'string', default: '16' },
     'rest-seconds': { type: 'string', default: '10' },
+    /** At the last size: a storm of questions, and what goes wrong. */
+    faults: { type: 'boolean', default: false },
   },
 });
 const sizes = values.sizes.split(',').map(Number);
@@ -37,6 +40,12 @@ try {
     );
   });
   console.log(growthTables(stages));
+  if (values.faults) {
+    const report = await tryFaults(world, targets, running, options.inFlight, ({ name, seconds }) =>
+      console.error(`${name}: ${seconds.toFixed(1)} s`),
+    );
+    console.log(`\n${faultTables(report)}`);
+  }
 } finally {
   await world.stop();
 }

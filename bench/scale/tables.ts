@@ -1,4 +1,5 @@
 import { median } from '../figures.ts';
+import type { FaultReport } from './faults.ts';
 import type { Stage } from './growth.ts';
 
 /** A Markdown table: one row a name, one column a stage. */
@@ -81,6 +82,9 @@ export function growthTables(stages: readonly Stage[]): string {
     ]),
     table(head('nothing is launched'), [
       row('API calls a second', (s) => sum(s.resting.callTotals.values()) / s.resting.seconds, 1),
+      ...CALLERS.map((name) =>
+        row(`of it: ${label(name)}`, (s) => (s.resting.callTotals.get(name) ?? 0) / s.resting.seconds, 1),
+      ),
       row('watch events a second', (s) => s.resting.watchEvents / s.resting.seconds, 1),
       ...PROCESSES.map((name) =>
         row(
@@ -96,4 +100,37 @@ export function growthTables(stages: readonly Stage[]): string {
 function meanBatch({ growing }: Stage): number {
   const agent = growing.counted.get('agent');
   return (agent?.get('batch_leaves_sum') ?? 0) / (agent?.get('batch_leaves_count') ?? 1);
+}
+
+/** What was done to a cluster of full size, as tables of Markdown. */
+export function faultTables({ storm, stormWindow, faults }: FaultReport): string {
+  const agent = stormWindow.counted.get('agent');
+  const batch = (agent?.get('batch_leaves_sum') ?? 0) / (agent?.get('batch_leaves_count') ?? 1);
+  const cpu = (name: string): string =>
+    (((stormWindow.cpuSeconds.get(name) ?? 0) * 1000) / storm.asked).toFixed(1);
+  return [
+    table(
+      ['fresh evidence', ''],
+      [
+        ['answers a second', (storm.asked / storm.seconds).toFixed(0)],
+        ['ms each: p50', median(storm.times).toFixed(0)],
+        ['p99', percentile(storm.times, 99).toFixed(0)],
+        ['statements in a batch, mean', batch.toFixed(1)],
+        ...['agent', 'swtpm', 'nodes', 'users', 'kube-apiserver'].map((name) => [
+          `CPU ms an answer: ${label(name)}`,
+          cpu(name),
+        ]),
+      ],
+    ),
+    table(
+      ['what happened', 's', 'API calls', 'largest event loop delay, ms: certs', 'agents, mean'],
+      faults.map(({ name, seconds, during }) => [
+        name,
+        seconds.toFixed(1),
+        [...during.callTotals.values()].reduce((all, each) => all + each, 0),
+        ((during.peaks.lag.get('certs') ?? 0) * 1000).toFixed(0),
+        ((during.peaks.lag.get('agent') ?? 0) * 1000).toFixed(0),
+      ]),
+    ),
+  ].join('\n\n');
 }
