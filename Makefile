@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube test-long cluster-down cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook images images-lock add clean
+.PHONY: help setup demo test test-kube test-postgres test-long cluster-down cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook images images-lock add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ cluster: images ## a real cluster on this machine with the product on it: nodes,
 
 cluster-down: setup ## end it; nothing of it stays
 	@node tools/kubernetes/cluster/main.ts down
+
+test-postgres: setup build ## the store and two fronts on PostgreSQL (installs Debian's)
+	@tools/postgres/test.sh
 
 test-long: setup build ## suites that take minutes: rotation under load
 	@node tools/run-tests.ts --long

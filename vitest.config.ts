@@ -13,6 +13,9 @@ const cluster = [
 /** Suites that take minutes by their nature (rotation under load): `make test-long`. */
 const long = ['test/long/**/*.test.ts'];
 
+/** Suites that need a PostgreSQL server: `make test-postgres`. */
+const postgres = ['test/postgres/**/*.test.ts'];
+
 /** Of `expect.poll`: a loaded machine is no failure, and what is waited for comes at once on an idle one. */
 const expect = { poll: { timeout: 15_000 } };
 
@@ -25,7 +28,7 @@ export default defineConfig({
           name: 'rooms',
           expect,
           include: ['test/**/*.test.ts'],
-          exclude: [...cluster, ...long],
+          exclude: [...cluster, ...long, ...postgres],
           testTimeout: 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
@@ -51,6 +54,16 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'postgres',
+          expect,
+          include: postgres,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

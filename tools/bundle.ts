@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
 
-const NATIVE = ['better-sqlite3', 'pkcs11js', 'pg-native'];
+const NATIVE = ['better-sqlite3', 'pkcs11js', 'pg-native', 'pg-cloudflare'];
 const PACKAGES = realpathSync('node_modules');
 
 export interface BundleOptions {

@@ -1,8 +1,9 @@
-/** Runs vitest and closes with the line `N passed, N failed`, whatever the reporter of the day prints. Arguments: file filters; `--long` for the long suites. */
+/** Runs vitest and closes with the line `N passed, N failed`, whatever the reporter of the day prints. Arguments: file filters; `--long` for the long suites, `--postgres` for those that need PostgreSQL. */
 import { startVitest } from 'vitest/node';
 
-const filters = process.argv.slice(2).filter((argument) => argument !== '--long');
-const project = process.argv.includes('--long') ? ['long'] : ['rooms', 'cluster'];
+const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const chosen = ['long', 'postgres'].filter((name) => process.argv.includes(`--${name}`));
+const project = chosen.length > 0 ? chosen : ['rooms', 'cluster'];
 const vitest = await startVitest('test', filters, { run: true, watch: false, project });
 await vitest.close();
 let passed = 0;

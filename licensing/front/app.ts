@@ -14,22 +14,23 @@ import { followTrust } from '../../platform/trust/follow-trust.ts';
 import { readRootsFile } from '../../platform/trust/read-roots-file.ts';
 import { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
-import { openSqliteStore } from '../store/sqlite-store.ts';
+import { openStore } from '../store/open-store.ts';
 import { judgeComponent } from '../trust/component-role.ts';
 import { createTrustClient } from '../trust/trust-client.ts';
 import { frontMetrics } from './front-metrics.ts';
 import type { FRONT_OPTIONS } from './options.ts';
 import { startPasswords } from './passwords/passwords.ts';
 import { serveFront } from './serve-front.ts';
+import { Keyring } from './tokens/keyring.ts';
 import { publishTokenKeys } from './tokens/publish-keys.ts';
-import { openTokens } from './tokens/tokens.ts';
+import { createTokens } from './tokens/tokens.ts';
 
 /** Wires front: store, passwords, tokens, own certificate, trust, launcher; then serves until the signal. */
 export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void> {
   const { config, log, metrics, health, signal, clock } = context;
   const trusted = health.check('trust-document');
   const serving = health.check('serving');
-  const store = openSqliteStore(config.database);
+  const store = await openStore(config, log, signal, health.check('store'));
   const counters = frontMetrics(metrics);
   const passwords = await startPasswords({
     onRun: counters.scryptBegun,
@@ -37,7 +38,11 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
     concurrency: config.scryptConcurrency,
     queue: config.scryptQueue,
   });
-  const tokens = await openTokens(store, config.tokenLifetime, clock.now());
+  const keyring = await Keyring.open(store, {
+    keyLifetimeMs: config.tokenKeyLifetime,
+    tokenLifetimeMs: Math.max(config.tokenLifetime, config.enclaveTokenLifetime),
+    clock,
+  });
   const trust = new TrustHolder(nodeCrypto, await readRootsFile(config.rootsFile));
   const identity = await obtainIdentity({
     kube: kubeFromConfig(config),
@@ -63,13 +68,14 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
   trust.onChange(() => trusted.ok());
   const following = [
     followTrust({ client: trustClient, holder: trust, log, signal }),
-    publishTokenKeys(trustClient, trust, tokens.publicKeys, log, signal),
+    publishTokenKeys(trustClient, trust, keyring, log, signal),
   ];
   const front = await serveFront(
     {
       store,
       passwords,
-      tokens,
+      tokens: createTokens(keyring, config.tokenLifetime),
+      keyring,
       launcher,
       tls: mapLive(identity, (credential) => ({ credential })),
       limits: {

@@ -17,7 +17,9 @@ export type FrontCode =
   | 'enclave-not-ready'
   | 'grant-refused'
   | 'trust-document-missing'
+  | 'token-key-unpublished'
   | 'launcher-away'
+  | 'store-away'
   | 'stopping';
 
 const STATUSES: Readonly<Record<FrontCode, StatusName>> = {
@@ -36,7 +38,9 @@ const STATUSES: Readonly<Record<FrontCode, StatusName>> = {
   'enclave-not-ready': 'FAILED_PRECONDITION',
   'grant-refused': 'PERMISSION_DENIED',
   'trust-document-missing': 'UNAVAILABLE',
+  'token-key-unpublished': 'UNAVAILABLE',
   'launcher-away': 'UNAVAILABLE',
+  'store-away': 'UNAVAILABLE',
   stopping: 'UNAVAILABLE',
 };
 

@@ -9,7 +9,25 @@ export const FRONT_OPTIONS = {
   launcherName: { kind: 'string', help: 'its DNS name (default enclave-launcher.<release namespace>.svc)' },
   certs: { kind: 'address', required: true, help: 'the certificate service’s address' },
   certsName: { kind: 'string', help: 'its DNS name (default enclave-certs.<release namespace>.svc)' },
-  database: { kind: 'path', required: true, help: 'SQLite file, made with mode 0600 when it does not exist' },
+  database: {
+    kind: 'path',
+    help: 'SQLite file of the one front, made with mode 0600 when it does not exist; or --database-url-file',
+  },
+  databaseUrlFile: {
+    kind: 'path',
+    help: 'file with postgres://user:password@host/database, for any number of fronts',
+  },
+  databaseCaFile: {
+    kind: 'path',
+    help: 'roots in PEM for the PostgreSQL server; needed unless the URL says sslmode=disable',
+  },
+  databaseConnections: {
+    kind: 'integer',
+    default: 10,
+    min: 2,
+    max: 200,
+    help: 'PostgreSQL connections of one front, at most',
+  },
   seats: { kind: 'integer', default: 3, max: 10_000, help: 'seats of a new user’s licence' },
   rootsFile: { kind: 'path', required: true, help: 'roots.json of the ConfigMap enclave-licensing-roots' },
   releaseNamespace: { kind: 'string', default: DEFAULT_RELEASE_NAMESPACE, help: 'namespace of this release' },
@@ -19,6 +37,11 @@ export const FRONT_OPTIONS = {
   },
   port: { kind: 'integer', default: PORTS.front, max: 65_535, help: 'port of the licensing API' },
   tokenLifetime: { kind: 'duration', default: '8h', help: 'how long a login lasts' },
+  tokenKeyLifetime: {
+    kind: 'duration',
+    default: '24h',
+    help: 'how long a key signs tokens before the next one does',
+  },
   enclaveTokenLifetime: {
     kind: 'duration',
     default: '1h',

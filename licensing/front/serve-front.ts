@@ -13,6 +13,7 @@ import { sleep } from '../../platform/run/sleep.ts';
 import type { ServerTls } from '../../platform/tls/server-options.ts';
 import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
 import type { Store } from '../store/store.ts';
+import { FrontLease } from './front-lease.ts';
 import type { FrontMetrics } from './front-metrics.ts';
 import type { FrontWorld } from './front-world.ts';
 import type { LaunchLimits } from './launches/launch-step.ts';
@@ -20,17 +21,21 @@ import type { Launcher } from './launches/launch-world.ts';
 import { Launches } from './launches/launches.ts';
 import type { Passwords } from './passwords/passwords.ts';
 import { licensingHandlers } from './service/licensing-service.ts';
+import type { Keyring } from './tokens/keyring.ts';
 import type { Tokens } from './tokens/tokens.ts';
 
 /** More than a person does, or a client that tries again; little enough that one user does not keep API server and TPMs busy. */
-const WORK_RATE = { perMinute: 120, burst: 120 };
+const WORK_PER_MINUTE = 120;
 const SWEEP_MS = 10_000;
+/** How soon a stop at another front, or its death once its lease is over, is seen. */
+const LOOK_MS = 500;
 const FIRST_RECONCILE_RETRY_MS = 1000;
 
 export interface FrontParts {
   readonly store: Store;
   readonly passwords: Passwords;
   readonly tokens: Tokens;
+  readonly keyring: Pick<Keyring, 'tend'>;
   readonly launcher: Launcher;
   readonly tls: Live<ServerTls>;
   readonly limits: LaunchLimits & {
@@ -62,9 +67,15 @@ export interface ServedFront {
 export async function serveFront(parts: FrontParts, host: string, port: number): Promise<ServedFront> {
   const { store, passwords, tokens, launcher, clock, log, limits, signal } = parts;
   const metrics = parts.frontMetrics;
-  const perMinute = (rate: number) => new RateLimiter({ perMinute: rate, burst: rate });
+  const lease = new FrontLease({ store, log, check: parts.health?.check('store') });
+  // Fronts that share a store share the limits too: a caller reaches any of them.
+  const perMinute = (rate: number) =>
+    new RateLimiter(() => {
+      const part = Math.max(1, Math.ceil(rate / lease.fronts));
+      return { perMinute: part, burst: part };
+    });
   const startedAt = clock.now();
-  const launches = new Launches({ store, launcher, clock, log, metrics, limits, startedAt, signal });
+  const launches = new Launches({ store, lease, launcher, clock, log, metrics, limits, startedAt, signal });
   const server = createRpcServer({
     tls: parts.tls,
     log,
@@ -85,23 +96,28 @@ export async function serveFront(parts: FrontParts, host: string, port: number):
       crypto: nodeCrypto,
       loginsByUser: perMinute(limits.loginsPerUser),
       loginsByPeer: perMinute(limits.loginsPerPeer),
-      workByUser: new RateLimiter(WORK_RATE),
+      workByUser: perMinute(WORK_PER_MINUTE),
       seats: limits.seats,
       enclaveTokens: parts.enclaveTokens,
       trustDocument: parts.trustDocument,
       isRevoked: parts.isRevoked,
     }),
   );
+  // Before the first seat is taken: a front that nobody knows to live owns nothing. When it fails, `keep` goes on.
+  await lease.renew().catch(() => undefined);
+  const keeping = lease.keep(signal);
   const bound = await server.listen(host, port);
-  await launches.resume();
   const loops = [
+    repeat('taking up launches', LOOK_MS, LOOK_MS, log, signal, () => launches.look()),
+    repeat('token keys', SWEEP_MS, SWEEP_MS, log, signal, () => parts.keyring.tend()),
     repeat('sweep', SWEEP_MS, SWEEP_MS, log, signal, () => launches.sweep()),
     repeat('reconcile', limits.reconcileMs, FIRST_RECONCILE_RETRY_MS, log, signal, () =>
       launches.reconcile(),
     ),
   ];
   const ended = aborted(signal).then(async () => {
-    await Promise.all([server.close(), launches.ended(), ...loops]);
+    const idle = Promise.all([launches.ended(), keeping, ...loops]).then(() => lease.leave());
+    await Promise.all([server.close(), idle]);
   });
   return { port: bound, launches, ended };
 }

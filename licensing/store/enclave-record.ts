@@ -5,7 +5,13 @@
 export type EnclaveState = 'launching' | 'ready' | 'stopping' | 'failing' | 'stopped' | 'failed';
 
 export const SEATED_STATES: readonly EnclaveState[] = ['launching', 'ready', 'stopping', 'failing'];
+/** Some front has to act. */
 export const UNFINISHED_STATES: readonly EnclaveState[] = ['launching', 'stopping', 'failing'];
+
+/** Nothing more is to be done by a front, unless somebody asks for it. */
+export function isAtRest(state: EnclaveState | undefined): boolean {
+  return state !== undefined && !UNFINISHED_STATES.includes(state);
+}
 
 /** What a launch asks for; none of it changes afterwards. */
 export interface NewEnclave {
@@ -28,6 +34,8 @@ export interface EnclaveProgress {
   readonly state: EnclaveState;
   /** `Phase` of licensing.v1: the furthest reached. */
   readonly phase: number;
+  /** What was said of it last. */
+  readonly message: string;
   /** Why it failed, and the refusal's code: empty unless failing or failed. */
   readonly reason: string;
   readonly reasonCode: string;
@@ -44,6 +52,8 @@ export interface EnclaveProgress {
 }
 
 export interface EnclaveRecord extends NewEnclave, EnclaveProgress {
+  /** The front that drives it, alive or not; empty when none does. */
+  readonly driver: string;
   readonly createdAt: number;
   readonly updatedAt: number;
 }

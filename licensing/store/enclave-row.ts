@@ -11,6 +11,7 @@ export interface EnclaveRow {
   certificate_request: Uint8Array;
   state: string;
   phase: number;
+  message: string;
   reason: string;
   reason_code: string;
   namespace: string;
@@ -18,7 +19,8 @@ export interface EnclaveRow {
   server_name: string;
   profile_spec: string;
   attended_at: number;
-  delivered: number;
+  delivered: number | boolean;
+  driver: string;
   created_at: number;
   updated_at: number;
 }
@@ -42,6 +44,7 @@ export function recordOfRow(row: EnclaveRow): EnclaveRecord {
     certificateRequest: new Uint8Array(row.certificate_request),
     state: row.state,
     phase: row.phase,
+    message: row.message,
     reason: row.reason,
     reasonCode: row.reason_code,
     namespace: row.namespace,
@@ -49,7 +52,8 @@ export function recordOfRow(row: EnclaveRow): EnclaveRecord {
     serverName: row.server_name,
     profileSpec: row.profile_spec,
     attendedAt: row.attended_at,
-    delivered: row.delivered === 1,
+    delivered: Boolean(row.delivered),
+    driver: row.driver,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };
@@ -59,6 +63,7 @@ export function recordOfRow(row: EnclaveRow): EnclaveRecord {
 export const PROGRESS_COLUMNS: Readonly<Record<keyof EnclaveProgress, keyof EnclaveRow>> = {
   state: 'state',
   phase: 'phase',
+  message: 'message',
   reason: 'reason',
   reasonCode: 'reason_code',
   namespace: 'namespace',

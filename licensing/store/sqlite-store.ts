@@ -1,60 +1,44 @@
-import { closeSync, openSync } from 'node:fs';
-import Database from 'better-sqlite3';
-import { type Result, refuse, success } from '../../formats/bytes/result.ts';
+import type Database from 'better-sqlite3';
+import { type Result, success } from '../../formats/bytes/result.ts';
 import {
   type EnclaveProgress,
   type EnclaveRecord,
   type EnclaveState,
+  isAtRest,
   type NewEnclave,
   SEATED_STATES,
+  UNFINISHED_STATES,
 } from './enclave-record.ts';
 import { type EnclaveRow, PROGRESS_COLUMNS, recordOfRow } from './enclave-row.ts';
-import { MIGRATIONS } from './migrations.ts';
-import type { Page, Store, StoreCode, TokenKeyRecord, UserRecord } from './store.ts';
+import { joinedLaunch } from './joined-launch.ts';
+import { openSqliteDatabase } from './sqlite-database.ts';
+import type {
+  ClaimedEnclave,
+  LivingFronts,
+  Page,
+  Store,
+  StoreCode,
+  TokenKeyRecord,
+  UserRecord,
+} from './store.ts';
+import { storeRefusals } from './store-refusals.ts';
+import { type TokenKeyRow, tokenKeyOfRow } from './token-key-row.ts';
 
 /**
- * The store in one SQLite file (mode 0600), for one front: write-ahead log, `synchronous=FULL` so that a seat survives a power
- * loss, and an exclusive lock so that a second front on the same file is refused instead of driving the same launches. Throws
- * when the file cannot be opened, is in use, or was written by a newer version.
+ * The store in one SQLite file, for one front: a second one on the same file is refused instead of driving the same launches. So
+ * the fronts of before are dead when it is opened. Throws when the file cannot be opened, is in use, or was written by a newer version.
  */
 export function openSqliteStore(file: string): Store {
-  return new SqliteStore(openDatabase(file));
-}
-
-function openDatabase(file: string): Database.Database {
-  // Created before SQLite opens it, so that it and its log are never readable for others, not even for a moment.
-  closeSync(openSync(file, 'a', 0o600));
-  const database = new Database(file, { timeout: 1000 });
-  try {
-    database.pragma('locking_mode = EXCLUSIVE');
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
-    database.pragma('foreign_keys = ON');
-    migrate(database, file);
-    return database;
-  } catch (error) {
-    database.close();
-    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY'))
-      throw new Error(`${file} is in use by another front: one file serves one process`);
-    throw error;
-  }
-}
-
-function migrate(database: Database.Database, file: string): void {
-  const run = database.transaction(() => {
-    const version = Number(database.pragma('user_version', { simple: true }));
-    if (version > MIGRATIONS.length)
-      throw new Error(
-        `${file} was written by a newer version (schema ${version}, this knows ${MIGRATIONS.length})`,
-      );
-    for (const step of MIGRATIONS.slice(version)) database.exec(step);
-    database.pragma(`user_version = ${MIGRATIONS.length}`);
-  });
-  run.exclusive();
+  const database = openSqliteDatabase(file);
+  database.exec('DELETE FROM fronts');
+  return new SqliteStore(database);
 }
 
 const marks = (values: readonly unknown[]): string => values.map(() => '?').join(', ');
 const bytes = (value: Uint8Array): Buffer => Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+
+const NO_LIVING_DRIVER =
+  'NOT EXISTS (SELECT 1 FROM fronts WHERE fronts.name = enclaves.driver AND fronts.alive_until > ?)';
 
 class SqliteStore implements Store {
   readonly #database: Database.Database;
@@ -68,8 +52,7 @@ class SqliteStore implements Store {
       const made = this.#database
         .prepare('INSERT INTO users (name, password_key, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
         .run(user.name, bytes(user.passwordKey), now);
-      if (made.changes === 0)
-        return refuse('user-exists', `user "${user.name}" exists`, 'choose another name, or log in');
+      if (made.changes === 0) return storeRefusals.userExists(user.name);
       this.#database.prepare('INSERT INTO licences (user, seats) VALUES (?, ?)').run(user.name, seats);
       return success(undefined);
     });
@@ -86,43 +69,30 @@ class SqliteStore implements Store {
 
   async takeSeat(
     enclave: NewEnclave,
+    front: string,
     now: number,
   ): Promise<Result<{ readonly record: EnclaveRecord; readonly created: boolean }, StoreCode>> {
     return this.#write(() => {
       const there = this.#database
         .prepare<[string, Buffer], EnclaveRow>('SELECT * FROM enclaves WHERE user = ? AND launch_id = ?')
         .get(enclave.user, bytes(enclave.launchId));
-      if (there !== undefined) {
-        if (there.profile !== enclave.profile || there.owner_key_sha256 !== enclave.ownerKeySha256)
-          return refuse(
-            'launch-id-reused',
-            `this launch id belongs to enclave ${there.id} of profile "${there.profile}" and another key or profile was given`,
-            'use a new launch id for a new launch',
-          );
-        return success({ record: recordOfRow(there), created: false });
-      }
+      if (there !== undefined) return joinedLaunch(recordOfRow(there), enclave);
       const licence = this.#database
         .prepare<[string], { seats: number }>('SELECT seats FROM licences WHERE user = ?')
         .get(enclave.user);
-      if (licence === undefined)
-        return refuse('unknown-user', `there is no user "${enclave.user}"`, 'sign up first');
+      if (licence === undefined) return storeRefusals.unknownUser(enclave.user);
       const taken = this.#count('WHERE user = ? AND state IN', [enclave.user]);
-      if (taken >= licence.seats)
-        return refuse(
-          'no-seat',
-          `all ${licence.seats} seats of the licence are taken`,
-          'stop an enclave, or ask the operator for more seats',
-        );
-      return success({ record: this.#insert(enclave, now), created: true });
+      if (taken >= licence.seats) return storeRefusals.noSeat(licence.seats);
+      return success({ record: this.#insert(enclave, front, now), created: true });
     });
   }
 
-  #insert(enclave: NewEnclave, now: number): EnclaveRecord {
+  #insert(enclave: NewEnclave, front: string, now: number): EnclaveRecord {
     this.#database
       .prepare(
-        `INSERT INTO enclaves (id, user, launch_id, profile, owner_key_sha256, nonce, certificate_request, state, phase, reason,
-           reason_code, namespace, endpoint, server_name, profile_spec, attended_at, delivered, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, 'launching', 1, '', '', '', '', '', '', ?, 0, ?, ?)`,
+        `INSERT INTO enclaves (id, user, launch_id, profile, owner_key_sha256, nonce, certificate_request, state, phase,
+           message, reason, reason_code, namespace, endpoint, server_name, profile_spec, attended_at, delivered, driver, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, 'launching', 1, '', '', '', '', '', '', '', ?, 0, ?, ?, ?)`,
       )
       .run(
         enclave.id,
@@ -133,6 +103,7 @@ class SqliteStore implements Store {
         bytes(enclave.nonce),
         bytes(enclave.certificateRequest),
         now,
+        front,
         now,
         now,
       );
@@ -173,6 +144,7 @@ class SqliteStore implements Store {
   ): Promise<EnclaveRecord | undefined> {
     return this.#write(() => {
       const columns: string[] = ['updated_at = ?'];
+      if (isAtRest(change.state)) columns.push("driver = ''");
       const values: (string | number)[] = [now];
       for (const [field, column] of Object.entries(PROGRESS_COLUMNS)) {
         const value = change[field as keyof EnclaveProgress];
@@ -197,23 +169,65 @@ class SqliteStore implements Store {
     return this.#count('WHERE state IN', []);
   }
 
-  async tokenKeys(): Promise<readonly TokenKeyRecord[]> {
+  async renewFront(front: string, leaseMs: number): Promise<LivingFronts> {
+    return this.#write(() => {
+      const now = Date.now();
+      this.#database.prepare('DELETE FROM fronts WHERE alive_until <= ?').run(now);
+      this.#database
+        .prepare(
+          `INSERT INTO fronts (name, joined_at, alive_until) VALUES (?, ?, ?)
+           ON CONFLICT (name) DO UPDATE SET alive_until = excluded.alive_until`,
+        )
+        .run(front, now, now + leaseMs);
+      const living = this.#database
+        .prepare<[], { name: string }>('SELECT name FROM fronts ORDER BY joined_at, name')
+        .all();
+      return { count: living.length, eldest: living[0]?.name === front };
+    });
+  }
+
+  async leaveFront(front: string): Promise<void> {
+    this.#database.prepare('DELETE FROM fronts WHERE name = ?').run(front);
+  }
+
+  async claimEnclave(id: string, front: string): Promise<ClaimedEnclave | undefined> {
+    return this.#write(() => {
+      this.#database
+        .prepare(
+          `UPDATE enclaves SET driver = ? WHERE id = ? AND state IN (${marks(UNFINISHED_STATES)}) AND ${NO_LIVING_DRIVER}`,
+        )
+        .run(front, id, ...UNFINISHED_STATES, Date.now());
+      const record = this.#find(id);
+      return record && { record, ours: record.driver === front };
+    });
+  }
+
+  async claimable(front: string): Promise<readonly EnclaveRecord[]> {
     return this.#database
-      .prepare<[], { key_id: string; private_key: Uint8Array; created_at: number }>(
-        'SELECT key_id, private_key, created_at FROM token_keys ORDER BY created_at, key_id',
+      .prepare<(string | number)[], EnclaveRow>(
+        `SELECT * FROM enclaves WHERE state IN (${marks(UNFINISHED_STATES)}) AND (driver = ? OR ${NO_LIVING_DRIVER})
+         ORDER BY created_at, id`,
       )
-      .all()
-      .map((row) => ({
-        keyId: row.key_id,
-        privateKey: new Uint8Array(row.private_key),
-        createdAt: row.created_at,
-      }));
+      .all(...UNFINISHED_STATES, front, Date.now())
+      .map(recordOfRow);
+  }
+
+  async tokenKeys(now: number): Promise<readonly TokenKeyRecord[]> {
+    return this.#database
+      .prepare<[number], TokenKeyRow>(
+        'SELECT * FROM token_keys WHERE expires_at > ? ORDER BY created_at, key_id',
+      )
+      .all(now)
+      .map(tokenKeyOfRow);
   }
 
   async addTokenKey(key: TokenKeyRecord): Promise<void> {
-    this.#database
-      .prepare('INSERT INTO token_keys (key_id, private_key, created_at) VALUES (?, ?, ?)')
-      .run(key.keyId, bytes(key.privateKey), key.createdAt);
+    this.#write(() => {
+      this.#database.prepare('DELETE FROM token_keys WHERE expires_at <= ?').run(key.createdAt);
+      this.#database
+        .prepare('INSERT INTO token_keys (key_id, public_key, created_at, expires_at) VALUES (?, ?, ?, ?)')
+        .run(key.keyId, bytes(key.publicKey), key.createdAt, key.expiresAt);
+    });
   }
 
   async close(): Promise<void> {

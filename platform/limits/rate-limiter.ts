@@ -14,12 +14,13 @@ interface Bucket {
  * that made-up names cannot fill the memory. Times are milliseconds of one clock.
  */
 export class RateLimiter {
-  readonly #rate: Rate;
+  readonly #rate: () => Rate;
   readonly #maxKeys: number;
   readonly #buckets = new Map<string, Bucket>();
 
-  constructor(rate: Rate, maxKeys = 10_000) {
-    this.#rate = rate;
+  /** @param rate may change: what is in a bucket stays, up to the new burst */
+  constructor(rate: Rate | (() => Rate), maxKeys = 10_000) {
+    this.#rate = typeof rate === 'function' ? rate : () => rate;
     this.#maxKeys = maxKeys;
   }
 
@@ -33,7 +34,7 @@ export class RateLimiter {
   /** How many milliseconds until there is one to take; 0 when there is. Nothing is counted. */
   wait(key: string, now: number): number {
     const { tokens } = this.#bucket(key, now);
-    return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) * 60_000) / this.#rate.perMinute);
+    return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) * 60_000) / this.#rate().perMinute);
   }
 
   /** Counts what is known only afterwards, such as bytes: the bucket may be overdrawn, and who comes next waits it out. */
@@ -44,13 +45,14 @@ export class RateLimiter {
   /** Takes one back: what turned out harmless does not count. */
   giveBack(key: string, now: number): void {
     const bucket = this.#bucket(key, now);
-    bucket.tokens = Math.min(this.#rate.burst, bucket.tokens + 1);
+    bucket.tokens = Math.min(this.#rate().burst, bucket.tokens + 1);
   }
 
   #bucket(key: string, now: number): Bucket {
-    const known = this.#buckets.get(key) ?? { tokens: this.#rate.burst, at: now };
-    const gained = (Math.max(0, now - known.at) * this.#rate.perMinute) / 60_000;
-    const bucket = { tokens: Math.min(this.#rate.burst, known.tokens + gained), at: now };
+    const { perMinute, burst } = this.#rate();
+    const known = this.#buckets.get(key) ?? { tokens: burst, at: now };
+    const gained = (Math.max(0, now - known.at) * perMinute) / 60_000;
+    const bucket = { tokens: Math.min(burst, known.tokens + gained), at: now };
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
     if (this.#buckets.size > this.#maxKeys) {

@@ -1,14 +1,12 @@
-import { createPrivateKey } from 'node:crypto';
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
-import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { openSqliteStore } from '../../licensing/store/sqlite-store.ts';
-import type { TokenKeyRecord } from '../../licensing/store/store.ts';
-import { ERROR_DOMAIN } from '../../names/wire.ts';
+import { connectFront } from '../../client/library/front/front-client.ts';
+import { readPinnedRoots } from '../../client/library/trust/pinned-roots.ts';
+import { SessionStore } from '../../client/state/session-store.ts';
 import type { CommandResult } from '../../tools/cluster/command.ts';
 import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
 import { policyObject, profileObject } from '../../tools/demo/operator.ts';
@@ -28,7 +26,7 @@ beforeAll(async () => {
   world = await startWorld();
   alice = await world.user('alice');
   operator = ['--kubeconfig', world.environment.cluster.kubeconfig];
-  enclave = await launchOf('hello');
+  enclave = await launchOf(alice, 'hello');
 });
 afterAll(() => world?.stop());
 
@@ -37,8 +35,8 @@ afterEach(() => {
   for (const each of undo.splice(0)) each();
 });
 
-async function launchOf(profile: string, ...flags: string[]): Promise<string> {
-  const said = await succeed(alice, ['launch', profile, '--json', '--timeout', '90s', ...flags]);
+async function launchOf(who: Person, profile: string, ...flags: string[]): Promise<string> {
+  const said = await succeed(who, ['launch', profile, '--json', '--timeout', '90s', ...flags]);
   return (JSON.parse(said) as { enclave: string }).enclave;
 }
 
@@ -211,20 +209,19 @@ test('a user whom the operator revokes is out with every connection, session and
   expect(await ask(await dial(carol))).toContain('"path":"/mine"');
 });
 
-/** The key that front signs tokens with. Front alone may open its database: a copy of it is read. */
-async function frontsTokenKey(): Promise<TokenKeyRecord> {
-  const directory = dirname(world.environment.cluster.kubeconfig);
-  const files = readdirSync(directory, { recursive: true, encoding: 'utf8' });
-  for (const file of files.filter((each) => /\/front\.db(-wal)?$/.test(each)))
-    copyFileSync(join(directory, file), join(alice.home, basename(file)));
-  const store = openSqliteStore(join(alice.home, 'front.db'));
-  const [key] = await store.tokenKeys();
-  await store.close();
-  if (key === undefined) throw new Error('front has no token key');
-  return key;
+/** A token of that user for an enclave of theirs, as enclavectl gets it. */
+async function tokenFor(who: Person, id: string): Promise<string> {
+  const session = new SessionStore(join(who.home, '.local/state/enclavectl')).load();
+  const { frontAddress, rootsFile } = world.environment;
+  const { roots } = readPinnedRoots(readFileSync(rootsFile, 'utf8'), rootsFile);
+  const [host = '', port] = frontAddress.split(':');
+  const front = connectFront({ host, port: Number(port) }, roots.system);
+  undo.push(() => front.close());
+  return (await front.issueEnclaveToken({ enclave: id }, { token: session?.token ?? '', timeoutMs: 10_000 }))
+    .token;
 }
 
-test('with auth: jwt a request that is under way ends too when its user is revoked, or its token does', async () => {
+test('with auth: jwt a request that is under way ends too when its user is revoked', async () => {
   const profile = profileObject(world.environment) as { metadata: object; spec: object };
   const web = {
     ...profile,
@@ -234,32 +231,19 @@ test('with auth: jwt a request that is under way ends too when its user is revok
   await world.environment.kubectl(['apply', '-f', '-'], JSON.stringify(web));
   const policy = join(alice.home, 'web.yaml');
   writeFileSync(policy, stringify({ ...policyObject(world.environment), modes: ['http'], auth: ['jwt'] }));
-  const id = await launchOf('web', '--policy', policy);
-  const { serverName } = recordOf(alice, id);
-  const key = await frontsTokenKey();
-  const tokenOf = (user: string, seconds: number): Promise<string> =>
-    new SignJWT({
-      sub: user,
-      aud: serverName,
-      iss: ERROR_DOMAIN,
-      exp: Math.floor(Date.now() / 1000) + seconds,
-    })
-      .setProtectedHeader({ alg: 'ES256', kid: key.keyId })
-      .sign(createPrivateKey({ key: Buffer.from(key.privateKey), format: 'der', type: 'pkcs8' }));
-  const begun = async (user: string, seconds: number): Promise<TLSSocket> => {
-    const authorization = `authorization: Bearer ${await tokenOf(user, seconds)}\r\n`;
-    return hold(await dial(alice, id, false), authorization);
+  const begun = async (who: Person) => {
+    const id = await launchOf(who, 'web', '--policy', policy);
+    const authorization = `authorization: Bearer ${await tokenFor(who, id)}\r\n`;
+    return { id, authorization, socket: await hold(await dial(who, id, false), authorization) };
   };
-  const [dave, erin] = [await begun('dave', 600), await begun('erin', 600)];
-  const short = await begun('erin', 4);
-  expect(await lastWordsOf(short)).toMatch(/^(HTTP\/1.1 401 [\s\S]*"code":"token-invalid"|$)/);
+  const dave = await world.user('dave');
+  const [his, hers] = [await begun(dave), await begun(alice)];
+  // A token for one enclave is none for another.
+  expect(await ask(await dial(alice, hers.id, false), his.authorization)).toMatch(/^HTTP\/1.1 401 /);
   await succeed(alice, ['admin', 'users', 'revoke', 'dave', ...operator]);
-  expect(await lastWordsOf(dave)).toMatch(/^(HTTP\/1.1 401 [\s\S]*"code":"user-revoked"|$)/);
-  expect(erin.closed).toBe(false);
-  const refused = await ask(
-    await dial(alice, id, false),
-    `authorization: Bearer ${await tokenOf('dave', 600)}\r\n`,
-  );
+  expect(await lastWordsOf(his.socket)).toMatch(/^(HTTP\/1.1 401 [\s\S]*"code":"user-revoked"|$)/);
+  expect(hers.socket.closed).toBe(false);
+  const refused = await ask(await dial(dave, his.id, false), his.authorization);
   expect(refused).toMatch(/^HTTP\/1.1 403 [\s\S]*"code":"user-revoked"/);
 });
 

@@ -24,6 +24,8 @@ function record(change: Partial<EnclaveRecord> = {}): EnclaveRecord {
     certificateRequest: none,
     state: 'launching',
     phase: 3,
+    message: '',
+    driver: '',
     reason: '',
     reasonCode: '',
     namespace: '',

@@ -1,6 +1,5 @@
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { afterEach, expect, test } from 'vitest';
-import { openTokens } from '../../licensing/front/tokens/tokens.ts';
 import { ERROR_DOMAIN } from '../../names/wire.ts';
 import { type FrontFixture, follow, launchRequest, startFrontFixture } from '../support/front-fixture.ts';
 
@@ -16,8 +15,8 @@ test('a token for a launched enclave is its user’s alone, for that enclave alo
   const { enclave, result } = await follow(api.launch(launchRequest(), ada));
   const { token, expiresAt, serverName } = await api.issueEnclaveToken({ enclave }, ada);
   expect(serverName).toBe(result.enclave?.serverName);
-  const tokens = await openTokens(fixture.front.store, 1000, Date.now());
-  const { payload } = await jwtVerify(token, createLocalJWKSet(tokens.publicKeys), { audience: serverName });
+  const keys = { keys: (await fixture.front.keyring.wanted()).map(({ jwk }) => jwk) };
+  const { payload } = await jwtVerify(token, createLocalJWKSet(keys), { audience: serverName });
   expect(payload).toMatchObject({ sub: 'ada', aud: serverName, iss: ERROR_DOMAIN });
   expect(payload.exp).toBe((expiresAt?.getTime() ?? 0) / 1000);
   expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(600);

@@ -1,5 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
+import type { TokenKey } from '../../formats/evidence/trust-document.ts';
+import { Keyring } from '../../licensing/front/tokens/keyring.ts';
 import { publishTokenKeys } from '../../licensing/front/tokens/publish-keys.ts';
+import { openSqliteStore } from '../../licensing/store/sqlite-store.ts';
 import { judgeComponent } from '../../licensing/trust/component-role.ts';
 import { OID_EKU_ENCLAVE, OID_EKU_SERVER_AUTH } from '../../names/oids.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
@@ -37,31 +43,63 @@ test('a component is judged by chain, role, name, usage and time', () => {
     expect(judge(wrong)).toEqual(expect.any(String));
 });
 
-test('token keys are handed out until a document holds them, and again when it no longer does', async () => {
-  const system = createTestAuthority('system');
+/** A certificate service that two fronts watch. */
+function service(system: TestAuthority) {
   const roots = rootsOf(system);
-  const holder = new TrustHolder(nodeCrypto, roots);
-  const key = { kty: 'EC', crv: 'P-256', x: 'A'.repeat(43), y: 'A'.repeat(43), kid: 'k1' } as const;
-  let failures = 2;
-  let calls = 0;
+  const holders = [new TrustHolder(nodeCrypto, roots), new TrustHolder(nodeCrypto, roots)] as const;
+  let named: readonly TokenKey[] = [];
+  const given: string[] = [];
+  const state = { failures: 0, version: 0 };
+  const offer = (keys: readonly TokenKey[]): void => {
+    named = keys;
+    state.version += 1;
+    for (const holder of holders) holder.offer(documentOf(system, state.version, roots, keys));
+  };
   const client = {
     setTokenKeys: async ({ jwks }: { jwks: string }) => {
-      calls += 1;
-      if (failures > 0) {
-        failures -= 1;
+      if (state.failures > 0) {
+        state.failures -= 1;
         throw new Error('away');
       }
-      expect(JSON.parse(jwks)).toEqual({ keys: [key] });
-      setImmediate(() => holder.offer(documentOf(system, holder.version + 1, roots, [key])));
+      given.push(jwks);
+      const { keys } = JSON.parse(jwks) as { keys: TokenKey[] };
+      setImmediate(() => offer(keys));
       return { version: 1n };
     },
   };
-  void publishTokenKeys(client, holder, { keys: [key] }, silentLogger, signal());
-  holder.offer(documentOf(system, 1, roots));
-  await vi.waitFor(() => expect(holder.version).toBe(2), 15_000);
-  expect(calls).toBe(3);
-  holder.offer(documentOf(system, 3, roots, [key]));
-  holder.offer(documentOf(system, 4, roots));
-  await vi.waitFor(() => expect(holder.version).toBe(5), 15_000);
-  expect(calls).toBe(4);
+  return { holders, client, offer, given, state, named: () => named.map(({ kid }) => kid) };
+}
+
+test('token keys of every front are handed out until a document holds them, again when it no longer does, and then rest', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'keys-'));
+  const store = openSqliteStore(join(folder, 'front.db'));
+  const { holders, client, offer, given, state, named } = service(createTestAuthority('system'));
+  const open = () =>
+    Keyring.open(store, { keyLifetimeMs: 86_400_000, tokenLifetimeMs: 1000, clock: systemClock });
+  const keyrings = [await open(), await open()] as const;
+  const both = (await keyrings[0].wanted()).map(({ id }) => id);
+  state.failures = 2;
+  const running = signal();
+  const loops = keyrings.map((keyring, index) =>
+    publishTokenKeys(client, holders[index === 0 ? 0 : 1], keyring, silentLogger, running),
+  );
+  offer([]);
+  await vi.waitFor(() => expect(named()).toEqual(both), 15_000);
+  for (const keyring of keyrings)
+    await vi.waitFor(() => expect(keyring.signingForEnclaves).toBeDefined(), 15_000);
+  expect(both).toHaveLength(2);
+  const settled = state.version;
+  // As a service that lost its state would, or one with a key that is long over.
+  offer([]);
+  await vi.waitFor(() => expect(named()).toEqual(both), 15_000);
+  offer([...(JSON.parse(given.at(-1) ?? '').keys as TokenKey[]), { ...STRANGER, kid: 'long-over' }]);
+  await vi.waitFor(() => expect(named()).toEqual(both), 15_000);
+  // At most one front too many each time: they do not take turns for ever.
+  expect(state.version).toBeLessThanOrEqual(settled + 6);
+  for (const each of over.splice(0)) each.abort();
+  await Promise.all(loops);
+  await store.close();
+  rmSync(folder, { recursive: true });
 });
+
+const STRANGER = { kty: 'EC', crv: 'P-256', x: 'A'.repeat(43), y: 'A'.repeat(43) } as const;

@@ -6,7 +6,8 @@ import { buildCertificateRequest } from '../../formats/x509/certificate-request.
 import { frontMetrics } from '../../licensing/front/front-metrics.ts';
 import { startPasswords } from '../../licensing/front/passwords/passwords.ts';
 import { serveFront } from '../../licensing/front/serve-front.ts';
-import { openTokens } from '../../licensing/front/tokens/tokens.ts';
+import { Keyring } from '../../licensing/front/tokens/keyring.ts';
+import { createTokens } from '../../licensing/front/tokens/tokens.ts';
 import { openSqliteStore } from '../../licensing/store/sqlite-store.ts';
 import { generateKey, type KeyPair } from '../../platform/identity/key-pair.ts';
 import { createRpcClient, type RpcClient } from '../../platform/rpc/rpc-client.ts';
@@ -57,6 +58,12 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
       queue: 50,
       onRun: counters.scryptBegun,
     });
+    const keyring = await Keyring.open(store, {
+      keyLifetimeMs: 86_400_000,
+      tokenLifetimeMs: 3_600_000,
+      clock,
+    });
+    keyring.published((await keyring.wanted()).map(({ id }) => id));
     const abort = new AbortController();
     const launcherClient = createRpcClient(LauncherServiceService, {
       address: { host: '127.0.0.1', port: launcher.port },
@@ -69,7 +76,8 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
       {
         store,
         passwords,
-        tokens: await openTokens(store, 3_600_000, clock.now()),
+        tokens: createTokens(keyring, 3_600_000),
+        keyring,
         launcher: launcherClient,
         tls: liveValue({ credential: authority.issue({ dns: [FRONT_NAME] }) }),
         limits: {
@@ -100,7 +108,7 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
       await passwords.close();
       await store.close();
     };
-    return { ...served, store, stop };
+    return { ...served, store, keyring, stop };
   }
 
   front = await start();

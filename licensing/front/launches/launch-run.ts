@@ -1,11 +1,12 @@
 import { RpcRefusal } from '../../../platform/rpc/rpc-error.ts';
 import { type Backoff, createBackoff } from '../../../platform/run/backoff.ts';
 import { explain } from '../../../platform/run/explain.ts';
+import { sleep } from '../../../platform/run/sleep.ts';
 import type { LaunchResult } from '../../../proto/gen/enclave_licensing/launcher/v1/launcher.ts';
 import { Phase } from '../../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { isLaunchCode, type LaunchCode } from '../../codes/launch-code.ts';
 import { phaseName } from '../../codes/phase-name.ts';
-import type { EnclaveRecord } from '../../store/enclave-record.ts';
+import { type EnclaveRecord, type EnclaveState, isAtRest } from '../../store/enclave-record.ts';
 import { Feed } from './feed.ts';
 import { nextStep } from './launch-step.ts';
 import type { LaunchWorld } from './launch-world.ts';
@@ -18,10 +19,18 @@ export type LaunchEvent =
 /** A failing launch is told after this time even when the launcher has not removed everything yet. */
 const TELL_FAILURE_AFTER_MS = 15_000;
 const REMOVE_CALL_MS = 10_000;
+/** How often the record is read of an enclave that another front drives. */
+const FOLLOW_MS = 250;
+
+/** A step under way that began in this state. */
+export interface Acting {
+  readonly state: EnclaveState;
+}
 
 /**
  * Brings one enclave to rest: reads its record, takes the next step, writes what came of it, and again. Everything that counts is in
- * the store, so that a run which is killed at any point is taken up by another.
+ * the store, so that a run which is killed at any point is taken up by another, here or at another front. While another front
+ * drives the enclave this run only tells what it writes.
  */
 export class LaunchRun {
   readonly feed = new Feed<LaunchEvent>();
@@ -33,6 +42,8 @@ export class LaunchRun {
   #trouble = '';
   #result: LaunchResult | undefined;
   #tellFailure: NodeJS.Timeout | undefined;
+  #acting: Acting | undefined;
+  #told = '';
 
   /** `onEnd` is called in the same turn in which the last event is published. */
   constructor(id: string, world: LaunchWorld, onEnd: () => void) {
@@ -49,6 +60,16 @@ export class LaunchRun {
   /** The record was changed by somebody else: what is under way is given up and the record read again. */
   interrupt(): void {
     this.#attempt.abort();
+  }
+
+  /** What the launcher is asked for at this moment. */
+  get acting(): Acting | undefined {
+    return this.#acting;
+  }
+
+  /** The record of what this front has to drive, read while that step was under way; undefined when it is not this front's any more. */
+  heard(acting: Acting | undefined, record: EnclaveRecord | undefined): void {
+    if (acting !== undefined && acting === this.#acting && record?.state !== acting.state) this.interrupt();
   }
 
   /** The record at rest; undefined when the process stops or there is no record. */
@@ -78,19 +99,53 @@ export class LaunchRun {
       attached: this.feed.listeners > 0,
       since: Math.max(record.attendedAt, startedAt),
     };
+    if (record.state === 'failing') this.#tellFailureLater(record);
     const step = nextStep(record, attention, limits, clock.now());
+    if (step.do === 'rest') return true;
+    if (!isAtRest(record.state) && !(await this.#isOurs(record, signal))) return false;
     switch (step.do) {
-      case 'rest':
-        return true;
       case 'fail':
         await this.#fail(record, step.code, this.#withTrouble(step.reason));
-        return false;
+        break;
       case 'launch':
-        await this.#launch(record, step.until, signal);
-        return false;
+        await this.#act(record, () => this.#launch(record, step.until, signal));
+        break;
       case 'remove':
-        await this.#remove(record, step.outcome, signal);
-        return false;
+        await this.#act(record, () => this.#remove(record, step.outcome, signal));
+        break;
+    }
+    return false;
+  }
+
+  /** False when another front drives it, or this one has only now begun to: the record is to be read again. */
+  async #isOurs(record: EnclaveRecord, signal: AbortSignal): Promise<boolean> {
+    const { store, lease, log } = this.#world;
+    if (!lease.held) throw new Error('this front lost touch with the store');
+    if (record.driver === lease.name) return true;
+    const claimed = await store.claimEnclave(this.#id, lease.name);
+    if (claimed?.ours) log.info({ enclave: this.#id, state: claimed.record.state }, 'taken up');
+    else if (claimed !== undefined) await this.#follow(claimed.record, signal);
+    return false;
+  }
+
+  /** Tells what the front that drives it has written, and that its user still waits. */
+  async #follow(record: EnclaveRecord, signal: AbortSignal): Promise<void> {
+    const { store, clock, limits } = this.#world;
+    const { phase, message } = record;
+    const now = clock.now();
+    if (this.#told !== `${phase} ${message}`)
+      this.#publish(phase, message === '' ? phaseName(phase) : message);
+    if (this.feed.listeners > 0 && now > record.attendedAt + limits.unattendedTimeoutMs / 3)
+      await store.updateEnclave(this.#id, ['launching', 'ready'], { attendedAt: now }, now);
+    await sleep(FOLLOW_MS, signal);
+  }
+
+  async #act(record: EnclaveRecord, action: () => Promise<void>): Promise<void> {
+    this.#acting = { state: record.state };
+    try {
+      await action();
+    } finally {
+      this.#acting = undefined;
     }
   }
 
@@ -113,7 +168,7 @@ export class LaunchRun {
       for await (const { event } of call) {
         if (event?.$case === 'result') return await this.#ready(event.value);
         if (event?.$case === 'progress') {
-          await this.#progress(record, reached, event.value.phase, event.value.message);
+          await this.#progress(record, reached, event.value.phase, event.value.message.slice(0, 1000));
           reached = Math.max(reached, event.value.phase);
         }
       }
@@ -132,7 +187,9 @@ export class LaunchRun {
     if (phase > reached) {
       this.#backoff.reset();
       const { store, clock, metrics } = this.#world;
-      await store.updateEnclave(this.#id, ['launching'], { phase }, clock.now());
+      const written = await store.updateEnclave(this.#id, ['launching'], { phase, message }, clock.now());
+      // Stopped meanwhile, at this front or another.
+      if (written === undefined) return this.interrupt();
       metrics.phaseReached(phaseName(phase), clock.now() - record.createdAt);
     }
     if (phase >= reached) this.#publish(phase, message);
@@ -167,8 +224,11 @@ export class LaunchRun {
     metrics.launched(code);
     log.warn({ enclave: this.#id, code, reason, phase: phaseName(record.phase) }, 'launch failed');
     this.#publish(record.phase, `failed, and is being removed: ${reason}`);
+  }
+
+  #tellFailureLater(record: EnclaveRecord): void {
     this.#tellFailure ??= setTimeout(
-      () => this.feed.publish(settled(failing, undefined)),
+      () => this.feed.publish(settled(record, undefined)),
       TELL_FAILURE_AFTER_MS,
     );
   }
@@ -182,6 +242,7 @@ export class LaunchRun {
   }
 
   #publish(phase: number, message: string): void {
+    this.#told = `${phase} ${message}`;
     this.feed.publish({ kind: 'progress', phase, message, at: this.#world.clock.now() });
   }
 }

@@ -22,12 +22,15 @@ export class Launches {
 
   constructor(world: LaunchWorld) {
     this.#world = world;
+    world.lease.onLapse(() => {
+      for (const run of this.#runs.values()) run.interrupt();
+    });
   }
 
   /** Takes a seat and starts, or joins the launch with the same user and id. */
   async launch(enclave: NewEnclave, signal: AbortSignal): Promise<Result<JoinedLaunch, StoreCode>> {
-    const { store, clock, log } = this.#world;
-    const taken = await store.takeSeat(enclave, clock.now());
+    const { store, lease, clock, log } = this.#world;
+    const taken = await store.takeSeat(enclave, lease.name, clock.now());
     if (!taken.ok) return taken;
     const { id, state } = taken.value.record;
     if (taken.value.created) {
@@ -71,26 +74,32 @@ export class Launches {
     return now;
   }
 
-  /** At start: every unfinished launch goes on from its record. */
-  async resume(): Promise<void> {
-    for (const { id, state } of await this.#world.store.enclavesIn(UNFINISHED_STATES)) {
-      this.#world.log.info({ enclave: id, state }, 'going on with an unfinished launch');
-      this.#ensure(id);
-    }
+  /**
+   * Takes up what this front has to drive, at start and when another has died, and lets go of steps that another front has made void: an
+   * enclave stopped there, or taken over.
+   */
+  async look(): Promise<void> {
+    const { store, lease } = this.#world;
+    const acting = [...this.#runs].map(([id, run]) => ({ id, run, step: run.acting }));
+    const ours = new Map((await store.claimable(lease.name)).map((record) => [record.id, record]));
+    for (const { id, run, step } of acting) run.heard(step, ours.get(id));
+    for (const id of ours.keys()) this.#ensure(id);
   }
 
-  /** Ends what nobody came for, takes up what has no run, and forgets what ended long ago. */
+  /** Ends what nobody came for, and forgets what ended long ago. */
   async sweep(): Promise<void> {
-    const { store, clock } = this.#world;
-    for (const record of await store.enclavesIn([...UNFINISHED_STATES, 'ready']))
-      if (record.state !== 'ready' || !record.delivered) this.#ensure(record.id);
-    await store.forgetFinished(clock.now() - FORGET_AFTER_MS);
+    const { store, lease, clock } = this.#world;
+    if (lease.eldest) {
+      for (const record of await store.enclavesIn(['ready'])) if (!record.delivered) this.#ensure(record.id);
+      await store.forgetFinished(clock.now() - FORGET_AFTER_MS);
+    }
     await this.#countSeats();
   }
 
-  /** Compares seats with pods: pods without a seat are removed, seats without a pod are freed. @throws when the launcher cannot be asked */
+  /** Compares seats with pods, at one front for all: pods without a seat are removed, seats without a pod are freed. @throws when the launcher cannot be asked */
   async reconcile(): Promise<void> {
-    const { store, launcher, log, metrics, clock, signal } = this.#world;
+    const { store, lease, launcher, log, metrics, clock, signal } = this.#world;
+    if (!lease.eldest) return;
     const before = await store.enclavesIn(['ready']);
     const { pods } = await launcher.list({}, { signal, timeoutMs: 30_000 });
     const after = await store.enclavesIn([...UNFINISHED_STATES, 'ready']);

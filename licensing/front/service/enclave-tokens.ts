@@ -3,6 +3,7 @@ import type {
   IssueEnclaveTokenRequest,
   IssueEnclaveTokenResponse,
 } from '../../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
+import { frontRefusal } from '../front-refusal.ts';
 import type { FrontWorld } from '../front-world.ts';
 import { authenticate, countWork } from './authenticate.ts';
 import { mustBeReady, ownEnclave, unknownEnclave } from './own-enclave.ts';
@@ -24,7 +25,9 @@ export async function issueEnclaveToken(
   countWork(world, user);
   const serverName = await nameOf(world, user, enclave);
   const { lifetimeMs } = world.enclaveTokens;
-  const { token, expiresAt } = await world.tokens.issueFor(serverName, user, lifetimeMs, world.clock.now());
+  const issued = await world.tokens.issueFor(serverName, user, lifetimeMs, world.clock.now());
+  if (!issued.ok) throw frontRefusal(issued, { retryAfterMs: 1000 });
+  const { token, expiresAt } = issued.value;
   call.log.info({ enclave }, 'token for an enclave issued');
   return { token, expiresAt: new Date(expiresAt), serverName };
 }

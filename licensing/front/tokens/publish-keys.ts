@@ -1,41 +1,49 @@
-import type { JSONWebKeySet } from 'jose';
 import type { Logger } from '../../../platform/log/logger.ts';
 import { aborted } from '../../../platform/run/aborted.ts';
 import { createBackoff } from '../../../platform/run/backoff.ts';
 import { explain } from '../../../platform/run/explain.ts';
+import { sleep } from '../../../platform/run/sleep.ts';
 import type { TrustHolder } from '../../../platform/trust/trust-holder.ts';
 import type { TrustClient } from '../../trust/trust-client.ts';
+import type { Keyring } from './keyring.ts';
+
+/** A new document comes each minute; a key that was made since is handed out sooner. */
+const LOOK_MS = 2000;
 
 /**
- * Hands the public token keys to the certificate service whenever the newest trust document holds others: at first start, and when the service comes
- * back without them.
+ * Hands the public token keys of all fronts to the certificate service whenever the newest trust document lacks one, or names one that is long over: at
+ * first start, when keys take turns, and when the service comes back without them. Fronts that do so at once send the same.
  */
 export async function publishTokenKeys(
   client: Pick<TrustClient, 'setTokenKeys'>,
   trust: TrustHolder,
-  keys: JSONWebKeySet,
+  keyring: Keyring,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const wanted = keys.keys.map((key) => key.kid ?? '').sort();
-  const jwks = JSON.stringify(keys);
   const backoff = createBackoff(500, 30_000);
   let wake = Promise.withResolvers<void>();
   const stop = trust.onChange(() => wake.resolve());
   const stopped = aborted(signal);
   while (!signal.aborted) {
-    const published = trust.current?.document.tokenKeys.keys.map((key) => key.kid).sort();
-    if (published === undefined || published.join() === wanted.join()) {
-      await Promise.race([wake.promise, stopped]);
-      wake = Promise.withResolvers();
-      continue;
-    }
+    let given = false;
     try {
-      const { version } = await client.setTokenKeys({ jwks }, { signal });
-      log.info({ keys: wanted.length, version: Number(version) }, 'token keys handed out');
-      backoff.reset();
-      // The document with the keys is on its way; without it they are handed out again.
-      await Promise.race([wake.promise, stopped, backoff.wait(signal)]);
+      const named = trust.current?.document.tokenKeys.keys.map((key) => key.kid);
+      if (named !== undefined) {
+        keyring.published(named);
+        const wanted = await keyring.wanted();
+        const tolerated = await keyring.tolerated();
+        const lacks = wanted.some(({ id }) => !named.includes(id));
+        if (lacks || named.some((id) => !tolerated.has(id))) {
+          const jwks = JSON.stringify({ keys: wanted.map(({ jwk }) => jwk) });
+          const { version } = await client.setTokenKeys({ jwks }, { signal });
+          log.info({ keys: wanted.length, version: Number(version) }, 'token keys handed out');
+          // The document with the keys is on its way; without it they are handed out again.
+          given = true;
+        }
+      }
+      if (!given) backoff.reset();
+      await Promise.race([wake.promise, stopped, given ? backoff.wait(signal) : sleep(LOOK_MS, signal)]);
       wake = Promise.withResolvers();
     } catch (error) {
       if (signal.aborted) break;

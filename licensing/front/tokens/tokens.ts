@@ -1,114 +1,102 @@
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  randomUUID,
-} from 'node:crypto';
-import { exportJWK, type JSONWebKeySet, type JWK, jwtVerify, SignJWT } from 'jose';
+import { randomUUID } from 'node:crypto';
+import { decodeProtectedHeader, jwtVerify, SignJWT } from 'jose';
 import { type Result, refuse, success } from '../../../formats/bytes/result.ts';
 import { ERROR_DOMAIN } from '../../../names/wire.ts';
-import type { Store } from '../../store/store.ts';
+import type { Keyring, SigningKey } from './keyring.ts';
 
 export const TOKEN_AUDIENCE = `${ERROR_DOMAIN}/front`;
 const ISSUER = ERROR_DOMAIN;
 const ALGORITHM = 'ES256';
+/** SHA-256 in base64url. */
+const KEY_ID = /^[A-Za-z0-9_-]{43}$/;
+
+export interface IssuedToken {
+  /** A JWT (RFC 7519). */
+  readonly token: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
 
 export interface Tokens {
-  /** A JWT (RFC 7519) for that user and its end in milliseconds since 1970. */
-  issue(user: string, now: number): Promise<{ readonly token: string; readonly expiresAt: number }>;
-  /** The same for another audience than front itself: an enclave with `auth: jwt`. */
+  /** For that user, who shows it to any front. */
+  issue(user: string, now: number): Promise<IssuedToken>;
+  /** For another audience than front: an enclave with `auth: jwt`. Refused until the trust document names a key of this front. */
   issueFor(
     audience: string,
     user: string,
     lifetimeMs: number,
     now: number,
-  ): Promise<{ readonly token: string; readonly expiresAt: number }>;
-  /** The user, or a refusal: bad signature, other audience, expired, malformed; the message does not say which key. */
+  ): Promise<Result<IssuedToken, 'token-key-unpublished'>>;
+  /**
+   * The user, or a refusal: bad signature, other audience, expired, malformed; the message does not say which. Asks the store only for
+   * a key that it has not seen. @throws StoreAway
+   */
   check(token: string, now: number): Promise<Result<string, 'unauthenticated'>>;
-  /** The public keys (RFC 7517) for who checks tokens elsewhere. */
-  readonly publicKeys: JSONWebKeySet;
 }
 
-interface Key {
-  readonly id: string;
-  readonly privateKey: KeyObject;
-  readonly publicKey: KeyObject;
-  readonly jwk: JWK;
-}
-
-/** The signing key is made once and kept in the store; the newest signs, all of them verify. */
-export async function openTokens(store: Store, lifetimeMs: number, now: number): Promise<Tokens> {
-  let kept = await store.tokenKeys();
-  if (kept.length === 0) {
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const { id } = await describe(privateKey);
-    const der = privateKey.export({ format: 'der', type: 'pkcs8' });
-    await store.addTokenKey({ keyId: id, privateKey: der, createdAt: now });
-    kept = await store.tokenKeys();
-  }
-  const keys = await Promise.all(
-    kept.map((each) =>
-      describe(createPrivateKey({ key: Buffer.from(each.privateKey), format: 'der', type: 'pkcs8' })),
-    ),
-  );
-  const signing = keys.at(-1);
-  if (signing === undefined) throw new Error('the store kept no token key');
-  const byId = new Map(keys.map((key) => [key.id, key.publicKey]));
-
-  const issueFor: Tokens['issueFor'] = async (audience, user, lifetime, at) => {
+export function createTokens(keyring: Keyring, lifetimeMs: number): Tokens {
+  const sign = async (
+    key: SigningKey,
+    audience: string,
+    user: string,
+    lifetime: number,
+    at: number,
+  ): Promise<IssuedToken> => {
     const issuedAt = Math.floor(at / 1000);
     const expires = issuedAt + Math.floor(lifetime / 1000);
     const token = await new SignJWT()
-      .setProtectedHeader({ alg: ALGORITHM, kid: signing.id, typ: 'JWT' })
+      .setProtectedHeader({ alg: ALGORITHM, kid: key.id, typ: 'JWT' })
       .setIssuer(ISSUER)
       .setAudience(audience)
       .setSubject(user)
       .setIssuedAt(issuedAt)
       .setExpirationTime(expires)
       .setJti(randomUUID())
-      .sign(signing.privateKey);
+      .sign(key.privateKey);
     return { token, expiresAt: expires * 1000 };
   };
 
   return {
-    publicKeys: { keys: keys.map((key) => key.jwk) },
-    issue: (user, at) => issueFor(TOKEN_AUDIENCE, user, lifetimeMs, at),
-    issueFor,
+    issue: (user, at) => sign(keyring.signing, TOKEN_AUDIENCE, user, lifetimeMs, at),
+
+    async issueFor(audience, user, lifetime, at) {
+      const key = keyring.signingForEnclaves;
+      if (key !== undefined) return success(await sign(key, audience, user, lifetime, at));
+      return refuse(
+        'token-key-unpublished',
+        'sidecars do not know this front’s key yet: the trust document does not name it',
+        'try again in a few seconds; when it lasts, look at the certificate service',
+      );
+    },
+
     async check(token, at) {
-      try {
-        const { payload } = await jwtVerify(
-          token,
-          (header) => {
-            const key = header.kid === undefined ? undefined : byId.get(header.kid);
-            if (key === undefined) throw new Error('unknown key');
-            return key;
-          },
-          {
+      const id = keyIdOf(token);
+      const key = id === undefined ? undefined : await keyring.find(id);
+      if (key !== undefined) {
+        try {
+          const { payload } = await jwtVerify(token, key.publicKey, {
             algorithms: [ALGORITHM],
             issuer: ISSUER,
             audience: TOKEN_AUDIENCE,
             typ: 'JWT',
             requiredClaims: ['sub', 'exp', 'iat'],
             currentDate: new Date(at),
-          },
-        );
-        if (payload.sub !== undefined && payload.sub !== '') return success(payload.sub);
-      } catch {
-        // One answer for every reason: what is wrong with a token is nobody's business but its owner's, who logs in again.
+          });
+          if (payload.sub !== undefined && payload.sub !== '') return success(payload.sub);
+        } catch {
+          // One answer for every reason: what is wrong with a token is nobody's business but its owner's, who logs in again.
+        }
       }
       return refuse('unauthenticated', 'the token is not valid, or no longer', 'log in again');
     },
   };
 }
 
-/** Key id: the JWK thumbprint (RFC 7638). */
-async function describe(privateKey: KeyObject): Promise<Key> {
-  const publicKey = createPublicKey(privateKey);
-  const { kty, crv, x, y } = await exportJWK(publicKey);
-  if (kty !== 'EC' || crv !== 'P-256' || x === undefined || y === undefined)
-    throw new Error('a token key in the store is no P-256 key');
-  const id = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
-  return { id, privateKey, publicKey, jwk: { kty, crv, x, y, kid: id, alg: ALGORITHM, use: 'sig' } };
+function keyIdOf(token: string): string | undefined {
+  try {
+    const { kid } = decodeProtectedHeader(token);
+    return kid !== undefined && KEY_ID.test(kid) ? kid : undefined;
+  } catch {
+    return undefined;
+  }
 }

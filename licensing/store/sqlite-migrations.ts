@@ -1,5 +1,5 @@
 /** The schema's steps, in order; `user_version` counts those taken. A step that has been released never changes. */
-export const MIGRATIONS: readonly string[] = [
+export const SQLITE_MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE users (
     name TEXT PRIMARY KEY,
@@ -41,6 +41,24 @@ export const MIGRATIONS: readonly string[] = [
     key_id TEXT PRIMARY KEY,
     private_key BLOB NOT NULL,
     created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE enclaves ADD COLUMN message TEXT NOT NULL DEFAULT '';
+  ALTER TABLE enclaves ADD COLUMN driver TEXT NOT NULL DEFAULT '';
+
+  CREATE TABLE fronts (
+    name TEXT PRIMARY KEY,
+    joined_at INTEGER NOT NULL,
+    alive_until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  DROP TABLE token_keys;
+  CREATE TABLE token_keys (
+    key_id TEXT PRIMARY KEY,
+    public_key BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
 ];

@@ -1,0 +1,84 @@
+import { readFile } from 'node:fs/promises';
+import { ConfigError } from '../../platform/config/config-error.ts';
+import type { HealthCheck } from '../../platform/health/health.ts';
+import type { Logger } from '../../platform/log/logger.ts';
+import { createBackoff } from '../../platform/run/backoff.ts';
+import { explain } from '../../platform/run/explain.ts';
+import { type DatabaseUrl, parseDatabaseUrl } from './database-url.ts';
+import type { Store } from './store.ts';
+import { StoreAway } from './store-away.ts';
+
+/** As the options say it. */
+export interface StoreOptions {
+  /** A SQLite file: exactly one of this and `databaseUrlFile`. */
+  readonly database: string | undefined;
+  /** A file with the URL of a PostgreSQL database. */
+  readonly databaseUrlFile: string | undefined;
+  readonly databaseCaFile: string | undefined;
+  readonly databaseConnections: number;
+  readonly bind: string;
+}
+
+/**
+ * Opens the store that the options name. A PostgreSQL database that is away is waited for; the check says so meanwhile.
+ * @throws ConfigError; the signal's reason
+ */
+export async function openStore(
+  options: StoreOptions,
+  log: Logger,
+  signal: AbortSignal,
+  check: HealthCheck,
+): Promise<Store> {
+  const { database, databaseUrlFile } = options;
+  if ((database === undefined) === (databaseUrlFile === undefined))
+    throw new ConfigError('give either --database (a SQLite file) or --database-url-file (PostgreSQL)');
+  if (database !== undefined) {
+    const { openSqliteStore } = await import('./sqlite-store.ts');
+    return openSqliteStore(database);
+  }
+  const file = databaseUrlFile ?? '';
+  const url = await readUrl(file);
+  const ca = url.sslmode === 'disable' ? undefined : await readCa(options.databaseCaFile);
+  const { openPostgresStore } = await import('./postgres-store.ts');
+  const backoff = createBackoff(200, 5000);
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await openPostgresStore({
+        url,
+        ca,
+        password: async () => (await readUrl(file)).password,
+        connections: options.databaseConnections,
+        localAddress: options.bind,
+      });
+    } catch (error) {
+      if (!(error instanceof StoreAway)) throw error;
+      check.fail(error.message);
+      log.warn({ error: error.message }, 'the database cannot be used yet');
+      await backoff.wait(signal);
+    }
+  }
+}
+
+/** Says what is wrong with the file, and nothing of what is in it. */
+async function readUrl(file: string): Promise<DatabaseUrl> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new ConfigError(`--database-url-file ${file}: ${explain(error)}`);
+  });
+  const url = parseDatabaseUrl(text);
+  if (!url.ok) throw new ConfigError(`--database-url-file ${file}: ${url.message}; ${url.remedy}`);
+  return url.value;
+}
+
+async function readCa(file: string | undefined): Promise<string> {
+  if (file === undefined)
+    throw new ConfigError(
+      '--database-ca-file is missing: the database is spoken to over TLS, unless its URL says sslmode=disable',
+    );
+  const pem = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new ConfigError(`--database-ca-file ${file}: ${explain(error)}`);
+  });
+  if (!pem.includes('-----BEGIN CERTIFICATE-----'))
+    throw new ConfigError(`--database-ca-file ${file}: it holds no certificate in PEM`);
+  return pem;
+}
