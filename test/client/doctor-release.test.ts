@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Snapshot } from '../../client/command/doctor/snapshot.ts';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
 import { ROOTS_KEY } from '../../names/components.ts';
 import { fixtureRoots } from '../support/fixture-certificates.ts';
-import { copy, good, NOW, soundSnapshot, told } from './doctor-snapshot.ts';
+import { type Breakage, changed, copy, good, mapped, NOW, soundSnapshot, told } from './doctor-snapshot.ts';
 
 /** What a release consists of, read back from the API server and broken. */
 
@@ -25,9 +24,8 @@ test('defaults that the API server fills in are no difference', () => {
 });
 
 const DAY = 86_400_000;
-type Breaker = (sound: Snapshot) => Partial<Snapshot>;
 
-const BROKEN: readonly (readonly [string, Breaker, readonly string[]])[] = [
+const BROKEN: readonly Breakage[] = [
   [
     'an API server of before',
     ({ server }) => ({ server: { ...server, version: 'v1.29.14-gke.100' } }),
@@ -37,10 +35,10 @@ const BROKEN: readonly (readonly [string, Breaker, readonly string[]])[] = [
     'a kubelet of before',
     () => ({
       nodes: good([
-        { metadata: { name: 'old' }, status: { nodeInfo: { kubeletVersion: 'v1.28.0' } } },
+        { metadata: { name: 'n1' }, status: { nodeInfo: { kubeletVersion: 'v1.28.0' } } },
       ] as never),
     }),
-    ['kubernetes kubernetes-too-old node old'],
+    ['kubernetes kubernetes-too-old node n1'],
   ],
   [
     'a definition that is gone',
@@ -164,14 +162,3 @@ test('roots that end, or have ended', () => {
     ['system', 'enclaves', 'users', 'attestation-keys'].map((issuer) => `roots roots-ended root ${issuer}`),
   );
 });
-
-function mapped<T>(read: { ok: boolean; value?: T }, change: (value: T) => T) {
-  return good(change(copy(read.value as T)));
-}
-
-function changed<T>(read: { ok: boolean; value?: T }, change: (value: T) => void) {
-  return mapped(read, (value) => {
-    change(value);
-    return value;
-  });
-}

@@ -1,6 +1,16 @@
+import { checkAdmission } from './checks/admission.ts';
 import { checkAdmissionPolicies } from './checks/admission-policies.ts';
+import { checkAgents } from './checks/agents.ts';
+import { checkClocks } from './checks/clocks.ts';
+import { checkComponents } from './checks/components.ts';
 import { checkDefinitions } from './checks/definitions.ts';
+import { checkFront } from './checks/front.ts';
+import { checkKeeperFindings } from './checks/keeper-findings.ts';
 import { checkKubernetesVersion } from './checks/kubernetes-version.ts';
+import { checkLeaders } from './checks/leaders.ts';
+import { checkNamespaces } from './checks/namespaces.ts';
+import { checkNodeTpms } from './checks/node-tpms.ts';
+import { checkRights } from './checks/rights.ts';
 import { checkRoots } from './checks/roots.ts';
 import { checkWebhookConfigurations } from './checks/webhook-configurations.ts';
 import type { CheckResult } from './finding.ts';
@@ -14,6 +24,16 @@ const CHECKS = {
   roots: checkRoots,
   webhooks: checkWebhookConfigurations,
   policies: checkAdmissionPolicies,
+  rights: checkRights,
+  components: checkComponents,
+  leaders: checkLeaders,
+  admission: checkAdmission,
+  agents: checkAgents,
+  tpms: checkNodeTpms,
+  namespaces: checkNamespaces,
+  findings: checkKeeperFindings,
+  clocks: checkClocks,
+  front: checkFront,
 } as const satisfies Record<string, (snapshot: Snapshot, notes: Notes) => void>;
 
 export type CheckName = keyof typeof CHECKS;

@@ -8,7 +8,7 @@ export type Said = Pick<Finding, 'about' | 'what' | 'why' | 'remedy'>;
 export class Notes {
   readonly #findings: Finding[] = [];
   readonly #unread: string[] = [];
-  #seen: string[] = [];
+  readonly #seen: string[] = [];
 
   problem(code: DoctorCode, said: Said): void {
     this.#add('problem', code, said);
@@ -32,6 +32,11 @@ export class Notes {
     const line = `${what}: ${read.message}`;
     if (!this.#unread.includes(line)) this.#unread.push(line);
     return undefined;
+  }
+
+  /** The same, but an API server that does not have such a thing at all is no lack. */
+  optional<T>(what: string, read: Read<T>): T | undefined {
+    return !read.ok && read.reason === 'not-served' ? undefined : this.value(what, read);
   }
 
   result(): CheckResult {
