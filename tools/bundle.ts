@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
 
-const NATIVE = ['better-sqlite3', 'pkcs11js', 'pg-native', 'pg-cloudflare'];
-const PACKAGES = realpathSync('node_modules');
+const NATIVE = ['better-sqlite3', 'pkcs11js'];
+/** What pg tries elsewhere than here. */
+const ABSENT = ['pg-native', 'pg-cloudflare'];
 
 export interface BundleOptions {
   readonly entry: string;
@@ -25,7 +26,9 @@ export async function bundle({ entry, directory, file, small }: BundleOptions): 
   const made = await rolldown({
     input: entry,
     platform: 'node',
-    external: (id) => NATIVE.some((native) => id === native || id.startsWith(`${native}/`)),
+    // A checkout whose node_modules is a link gives the same bundle: paths stand in it.
+    resolve: { symlinks: false },
+    external: (id) => [...NATIVE, ...ABSENT].some((name) => id === name || id.startsWith(`${name}/`)),
     onLog: (level, log, handler) => {
       if (level === 'warn' && log.code !== 'EVAL') handler(level, log);
     },
@@ -51,7 +54,7 @@ export async function bundle({ entry, directory, file, small }: BundleOptions): 
 /** Path of the package that a module is of, from the checkout; none for our own sources. */
 function packageOf(id: string): string[] {
   const found = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0];
-  return found === undefined ? [] : [join('node_modules', relative(PACKAGES, found))];
+  return found === undefined ? [] : [relative('.', found)];
 }
 
 function escapeFiles(directory: string): void {
