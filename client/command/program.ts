@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
+import { VERSION } from '../../names/version.ts';
 import { parseDuration } from '../../platform/config/duration.ts';
 import { login, logout, type PasswordFlags, signup } from './account-commands.ts';
 import { listClusterNodes, releaseClusterNode, rotateClusterNode } from './admin-nodes-commands.ts';
@@ -45,6 +46,7 @@ export function createProgram(open: (flags: GlobalFlags) => Workspace): Command 
     .option('--policy <file>', 'what evidence is accepted (YAML or JSON)')
     .option('--json', 'one JSON document on standard output')
     .addHelpText('after', EPILOGUE)
+    .version(`enclavectl ${VERSION}`, '--version')
     .showHelpAfterError(false);
 
   const command = <F extends object>(

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { VERSION } from '../../names/version.ts';
 import { asksForHelp, readConfig } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { processEnvironment } from '../config/environment.ts';
@@ -19,7 +20,7 @@ export interface Drivers {
 }
 
 /**
- * A component's process: configuration, `--help`, health port, logs, signals. Never returns.
+ * A component's process: configuration, `--help` and `--version`, health port, logs, signals. Never returns.
  * Exit codes: 0 ended by a signal, 1 our own fault or something the app cannot go on without, 2 wrong use (one line on standard error).
  */
 export async function run<const S extends Options>(
@@ -34,6 +35,10 @@ export async function run<const S extends Options>(
   const argv = process.argv.slice(2);
   if (asksForHelp(argv)) {
     process.stdout.write(helpText(program, all, prefix));
+    process.exit(0);
+  }
+  if (argv.includes('--version')) {
+    process.stdout.write(`${program} ${VERSION}\n`);
     process.exit(0);
   }
   try {

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { VERSION } from '../../names/version.ts';
 import type { Contents } from '../bundle.ts';
 import { REGISTRY as DEFAULT_REGISTRY } from '../cluster/catalogue.ts';
 import { architecture } from './architecture.ts';
@@ -11,9 +12,9 @@ import { cacheFolder } from './cache-folder.ts';
 import { component } from './component.ts';
 import { IMAGES } from './images.ts';
 import { layer } from './layer.ts';
-import { VERSION } from './npm-lock.ts';
+import { sbom } from './sbom.ts';
 import { selfCheck } from './self-check.ts';
-import { sourceLabels } from './source.ts';
+import { labelsOf, source } from './source.ts';
 import type { Tree } from './tree.ts';
 import { writeTree } from './write-tree.ts';
 
@@ -28,30 +29,29 @@ mkdirSync(OUTPUT, { recursive: true });
 const shared = base(arch, cache);
 const sharedLayer = layer(shared.tree, join(cache, 'layers'));
 writeTree(shared.tree, join(OUTPUT, 'rootfs/base'));
-const { created, labels } = sourceLabels();
-const written: Record<string, unknown> = {};
+const from = source();
 const trees = new Map<string, Tree>();
+const written: Record<string, unknown> = {};
 const digests: Record<string, string> = {};
 for (const image of IMAGES) {
-  const external = (contents[image.bundle] ?? []).flatMap(({ external }) => external);
-  const tree = await component(image, external, arch, shared.libraries);
+  const { tree, packages } = await component(image, contents[image.bundle] ?? [], arch, shared.libraries);
   trees.set(image.name, tree);
   writeTree(tree, join(OUTPUT, 'rootfs', image.name));
   const tag = `${registry}/${image.name}:${VERSION}`;
-  const made = archive({
+  const { bytes, digest, compressedBytes } = archive({
     tag,
     arch,
-    created,
+    created: from.created,
     layers: [sharedLayer, layer(tree, join(cache, 'layers'))],
-    labels: {
-      ...labels,
-      'org.opencontainers.image.title': image.name,
-      'org.opencontainers.image.description': image.title,
-    },
+    labels: labelsOf(from, image),
   });
-  writeFileSync(join(OUTPUT, `${image.name}.tar`), made.bytes);
-  const { digest, compressedBytes } = made;
-  written[image.name] = { reference: `${registry}/${image.name}@${digest}`, tag, digest, compressedBytes };
+  const reference = `${registry}/${image.name}@${digest}`;
+  writeFileSync(join(OUTPUT, `${image.name}.tar`), bytes);
+  writeFileSync(
+    join(OUTPUT, `${image.name}.cdx.json`),
+    sbom({ image: image.name, reference, arch, debian: shared.packages, npm: packages, source: from }),
+  );
+  written[image.name] = { reference, tag, digest, compressedBytes };
   if (image.chartKey !== undefined) digests[image.chartKey] = digest;
   console.log(`${image.name} ${digest} ${(compressedBytes / 1e6).toFixed(1)} MB`);
 }

@@ -9,7 +9,6 @@ export interface LockedPackage {
 }
 
 interface LockFile {
-  readonly version: string;
   readonly packages: Readonly<Record<string, Partial<LockedPackage>>>;
 }
 
@@ -22,6 +21,3 @@ export function lockedPackage(path: string): LockedPackage {
     throw new Error(`package-lock.json has no ${path}: run make setup`);
   return { version, integrity, license: license ?? 'NOASSERTION' };
 }
-
-/** The project's own version. */
-export const VERSION = lock.version;

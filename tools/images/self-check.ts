@@ -19,8 +19,8 @@ export function selfCheck(base: Tree, components: ReadonlyMap<string, Tree>): vo
       writeTree(tree, root);
       const addons = [...tree.keys()].filter((path) => path.endsWith('.node')).map((path) => `/${path}`);
       if (addons.length > 0) inside(root, name, [ENTRYPOINT[0], '-e', LOAD, ...addons]);
-      inside(root, name, [...ENTRYPOINT, '--help']);
-      rmSync(join(root, 'app'), { recursive: true });
+      inside(root, name, [...ENTRYPOINT, '--version']);
+      for (const folder of ['app', `usr/share/doc/${name}`]) rmSync(join(root, folder), { recursive: true });
     }
   } finally {
     rmSync(root, { recursive: true, force: true });

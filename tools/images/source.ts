@@ -1,21 +1,36 @@
 import { execFileSync } from 'node:child_process';
-import { VERSION } from './npm-lock.ts';
+import { VERSION } from '../../names/version.ts';
+import type { Image } from './images.ts';
+
+export interface Source {
+  /** When it was committed, RFC 3339. */
+  readonly created: string;
+  /** The commit; `-changed` follows if the checkout is not as it says. */
+  readonly revision: string;
+}
 
 function git(...args: string[]): string {
   return execFileSync('git', args, { encoding: 'utf8' }).trim();
 }
 
-/** Where the sources come from and when they were committed: the same for every build of one commit. A changed checkout says so in its revision. */
-export function sourceLabels(): { created: string; labels: Record<string, string> } {
+/** Where the sources come from: the same for every build of one commit. */
+export function source(): Source {
   const created = new Date(Number(git('log', '-1', '--format=%ct')) * 1000).toISOString();
   const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
-  return {
+  return { created, revision: `${git('rev-parse', 'HEAD')}${changed ? '-changed' : ''}` };
+}
+
+/** Annotations of OCI Image Format 1.1 (annotations.md). */
+export function labelsOf({ created, revision }: Source, image: Image): Record<string, string> {
+  const labels = {
     created,
-    labels: {
-      'org.opencontainers.image.created': created,
-      'org.opencontainers.image.licenses': 'Apache-2.0',
-      'org.opencontainers.image.revision': `${git('rev-parse', 'HEAD')}${changed ? '-changed' : ''}`,
-      'org.opencontainers.image.version': VERSION,
-    },
+    description: image.title,
+    licenses: 'Apache-2.0',
+    revision,
+    title: image.name,
+    version: VERSION,
   };
+  return Object.fromEntries(
+    Object.entries(labels).map(([name, value]) => [`org.opencontainers.image.${name}`, value]),
+  );
 }

@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
+import { VERSION } from '../../../names/version.ts';
 
 const { values } = parseArgs({
   options: {
@@ -13,10 +14,15 @@ const { values } = parseArgs({
     host: { type: 'string' },
     greeting: { type: 'string' },
     help: { type: 'boolean' },
+    version: { type: 'boolean' },
   },
 });
 if (values.help) {
   console.log('Usage: demo-app (--socket PATH | --port NUMBER [--host ADDRESS]) [--greeting TEXT]');
+  process.exit(0);
+}
+if (values.version) {
+  console.log(`demo-app ${VERSION}`);
   process.exit(0);
 }
 const server = createServer((request, response) => {
