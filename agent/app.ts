@@ -32,6 +32,7 @@ import { watchRetirement } from './enrolment/retirement.ts';
 import { stayEnrolled } from './enrolment/stay-enrolled.ts';
 import { agentMetrics } from './metrics.ts';
 import type { AGENT_OPTIONS } from './options.ts';
+import { IssuedCertificates } from './pods/issued-certificates.ts';
 import { watchNodePods } from './pods/node-pods.ts';
 import { Revoker } from './pods/revoker.ts';
 import { Connections } from './serve/connections.ts';
@@ -178,6 +179,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     acceptsRoots: (text) => (trust.current === undefined ? undefined : trust.acceptsRoots(text)),
   };
   const connections = new Connections();
+  const issued = new IssuedCertificates();
   const revoker = new Revoker({ client: trustClient, log, metrics, signal });
   const pods = watchNodePods({
     kube,
@@ -186,10 +188,15 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     metrics,
     signal,
     connections,
-    onEnd: (podUid, how, reason) => {
+    onEnd: ({ metadata: { uid: podUid = '', namespace = '', name: pod = '' } = {} }, how, reason) => {
       log.info({ podUid, how, reason }, 'an enclave ends');
       connections.end(podUid, how);
-      revoker.revoke(podUid);
+      const certificate = issued.take(podUid) ?? new Uint8Array(0);
+      revoker.revoke({ podUid, certificate, namespace, pod });
+    },
+    onListed: (podUids) => {
+      connections.keepOnly(podUids);
+      issued.keepOnly(podUids);
     },
   });
   await Promise.race([pods.synced, aborted(signal)]);
@@ -200,7 +207,7 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     bind: config.bind,
     port: config.port,
     credential: identity,
-    routes: routes(createCalls({ kube, crypto, attestor, trust, clock }), trust, signal),
+    routes: routes(createCalls({ kube, crypto, attestor, trust, clock, issued }), trust, signal),
     connections,
     authenticate: (authorization, remoteAddress) =>
       authenticate(authorization, remoteAddress, {

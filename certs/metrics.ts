@@ -10,6 +10,8 @@ export interface CertsMetrics {
   readonly trustVersion: Gauge;
   readonly revocations: Gauge;
   readonly rootNotAfter: Gauge;
+  readonly leader: Gauge;
+  readonly elections: Counter;
 }
 
 /** Metric names of this component, all in one place. */
@@ -29,5 +31,7 @@ export function certsMetrics(metrics: Metrics): CertsMetrics {
     rootNotAfter: metrics.gauge('root_not_after_seconds', 'End of a root certificate, unix seconds', [
       'issuer',
     ]),
+    leader: metrics.gauge('leader', 'Whether this replica leads: 1, or 0 while it stands by'),
+    elections: metrics.counter('elections_total', 'Terms that this replica began as leader'),
   };
 }

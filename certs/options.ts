@@ -9,11 +9,6 @@ import { KUBE_OPTIONS } from '../platform/kube/kube-options.ts';
 
 export const CERTS_OPTIONS = {
   ...KUBE_OPTIONS,
-  authorityDir: {
-    kind: 'path',
-    required: true,
-    help: "folder of the issuers' keys and of what must outlive a restart",
-  },
   ekRootsDir: {
     kind: 'path',
     required: true,

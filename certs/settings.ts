@@ -8,7 +8,6 @@ import type { CERTS_OPTIONS } from './options.ts';
 import { parsePcrSelection } from './trust/trust-state.ts';
 
 export interface Settings {
-  readonly authorityDir: string;
   readonly pcrSelection: PcrSelection;
   readonly frontNames: readonly string[];
   readonly webhookConfigurations: readonly string[];

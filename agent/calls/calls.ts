@@ -11,6 +11,7 @@ import { type Clock, unixSeconds } from '../../platform/run/clock.ts';
 import type { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import type { CertifyResponse } from '../../proto/gen/enclave_licensing/agent/v1/agent.ts';
 import { type AgentRefusal, type AgentResult, refuseCall } from '../code.ts';
+import type { IssuedCertificates } from '../pods/issued-certificates.ts';
 import type { Calls } from '../serve/router.ts';
 import type { Attestor } from './attestor.ts';
 import { CertificateLimit } from './certificate-limit.ts';
@@ -28,6 +29,8 @@ export interface CallsOptions {
   readonly attestor: Attestor;
   readonly trust: TrustHolder;
   readonly clock: Clock;
+  /** Notes what a pod's certificate is. */
+  readonly issued: Pick<IssuedCertificates, 'note'>;
 }
 
 const USAGES = ['digital signature', 'server auth'];
@@ -36,7 +39,7 @@ const CERTIFY_MS = 60_000;
 
 /** The agent's three calls, for callers that are known. */
 export function createCalls(options: CallsOptions): Calls {
-  const { kube, crypto, attestor, trust, clock } = options;
+  const { kube, crypto, attestor, trust, clock, issued } = options;
   const limit = new CertificateLimit(clock);
   return {
     prove: async ({ certificateRequest }, { caller }) => {
@@ -75,6 +78,7 @@ export function createCalls(options: CallsOptions): Calls {
         };
         try {
           const certificateChain = await requestCertificate(kube, wanted, patience);
+          issued.note(uid, certificateChain[0]);
           return { ok: true, value: { certificateChain } };
         } catch (error) {
           return certifyRefusal(error);
@@ -90,6 +94,7 @@ export function createCalls(options: CallsOptions): Calls {
         const judged = judgeCertificate(crypto, shown, claims, trust.roots, now);
         if (!judged.ok) return judged;
         connection.chain = certificateChain;
+        issued.note(claims.pod.uid, certificateChain[0]);
       }
       const [leaf] = connection.chain ?? [];
       if (connection.chain === undefined || leaf === undefined)

@@ -16,10 +16,11 @@ export interface NodePodsOptions {
   /** What was said of the pods that are connected; the others are judged by what was seen before. */
   readonly connections: {
     claims(podUid: string): Claims | undefined;
-    keepOnly(podUids: ReadonlySet<string>): void;
   };
   /** An enclave's pod is gone, ends, or is no longer what a statement said of it. */
-  onEnd(podUid: string, how: 'ended' | 'changed', reason: string): void;
+  onEnd(pod: Pod, how: 'ended' | 'changed', reason: string): void;
+  /** The copy was made anew: these are the pods that there are. */
+  onListed(podUids: ReadonlySet<string>): void;
 }
 
 /** A pod that goes while the API server is away, or just after, is not connected for longer than this once it is back. */
@@ -39,7 +40,7 @@ export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
     for (const claims of said) {
       const over = claims === undefined ? undefined : reasonToEnd(claims, pod, rules);
       if (over === undefined) continue;
-      onEnd(uidOf(pod), over.how, over.reason);
+      onEnd(pod, over.how, over.reason);
       return;
     }
   };
@@ -51,10 +52,10 @@ export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
     onUpdate: look,
     onDelete: (pod) => {
       if (isEnclave(pod) || connections.claims(uidOf(pod)) !== undefined)
-        onEnd(uidOf(pod), 'ended', 'the pod is gone');
+        onEnd(pod, 'ended', 'the pod is gone');
     },
     // One that came and went while the API server was away was never in the copy.
-    onListed: (pods) => connections.keepOnly(new Set(pods.map(uidOf))),
+    onListed: (pods) => options.onListed(new Set(pods.map(uidOf))),
     onTrouble: (error) => {
       metrics.podWatchFailures.inc();
       log.warn({ error }, `the watch of the node's pods is interrupted: ${explain(error)}`);

@@ -3,6 +3,7 @@ import type { RpcClient } from '../../platform/rpc/rpc-client.ts';
 import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
 import { explain } from '../../platform/run/explain.ts';
+import type { RevokedCertificate } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import type { TrustServiceService } from '../../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
 import type { AgentMetrics } from '../metrics.ts';
 
@@ -19,16 +20,16 @@ const MAX_PENDING = 10_000;
 /** Asks the certificate service to revoke the certificates of pods, again and again until it has. */
 export class Revoker {
   readonly #options: RevokerOptions;
-  readonly #pending = new Set<string>();
+  readonly #pending = new Map<string, RevokedCertificate>();
   #working = false;
 
   constructor(options: RevokerOptions) {
     this.#options = options;
   }
 
-  revoke(podUid: string): void {
+  revoke(subject: RevokedCertificate): void {
     if (this.#pending.size >= MAX_PENDING) return;
-    this.#pending.add(podUid);
+    this.#pending.set(subject.podUid, subject);
     if (!this.#working) void this.#work();
   }
 
@@ -36,9 +37,9 @@ export class Revoker {
     const { client, log, metrics, signal } = this.#options;
     const backoff = createBackoff(200, 15_000);
     this.#working = true;
-    for (const podUid of this.#pending) {
+    for (const [podUid, subject] of this.#pending) {
       try {
-        await client.revoke({ subject: { $case: 'certificate', value: { podUid } } }, { signal });
+        await client.revoke({ subject: { $case: 'certificate', value: subject } }, { signal });
         this.#pending.delete(podUid);
         backoff.reset();
         metrics.revocations.inc({ result: 'ok' });
@@ -51,7 +52,7 @@ export class Revoker {
         log.warn({ error, podUid }, `not revoked: ${explain(error)}`);
         this.#pending.delete(podUid);
         // At the end of the line, so that one does not hold up the others.
-        if (!final) this.#pending.add(podUid);
+        if (!final) this.#pending.set(podUid, subject);
         await backoff.wait(signal);
       }
     }

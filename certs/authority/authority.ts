@@ -11,7 +11,7 @@ export interface IssuerKey {
   sign(message: Uint8Array): Uint8Array;
 }
 
-/** Where the four issuers' keys live: a folder now, PKCS#11 or a TPM later. */
+/** Where the four issuers' keys live: Secrets now, PKCS#11 or a TPM later. */
 export interface Authority {
   issuer(name: Issuer): IssuerKey;
 }

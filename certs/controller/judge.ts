@@ -33,8 +33,8 @@ export interface JudgeOptions {
   readonly kube: Kube;
   readonly registry: Pick<NodeRegistry, 'isBound'>;
   view(): JudgeView;
-  /** A quote that verified. */
-  onTpm(tpm: TpmSeen): void;
+  /** A quote that verified; resolves when it is kept. */
+  onTpm(tpm: TpmSeen): Promise<void>;
 }
 
 /**
@@ -100,6 +100,6 @@ async function judgeEnclave(
       `TPM ${tpm.ekSha256} is no longer node ${node}'s`,
       'restart the pod of the node’s agent: it enrols at its start',
     );
-  onTpm(tpm);
+  await onTpm(tpm);
   return evaluateEnclave(crypto, request, statement, pod, enclaves, view().revocations);
 }

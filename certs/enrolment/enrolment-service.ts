@@ -42,7 +42,7 @@ export interface EnrolmentOptions {
   sign(profile: CertificateProfile): Result<Issued, CertsCode>;
   random(bytes: number): Uint8Array;
   onOutcome(outcome: CertsCode | 'enrolled'): void;
-  onEnrolled(node: string, ekSha256: string): void;
+  onEnrolled(node: string, ekSha256: string): Promise<void>;
 }
 
 const SECRET_BYTES = 32;
@@ -192,7 +192,7 @@ async function certify(
   // Bound before it is signed: a certificate for a node that is another TPM's never exists.
   const bound = await options.registry.bind(node, trust);
   if (!bound.ok) return bound;
-  options.onEnrolled(node, trust.ekSha256);
+  await options.onEnrolled(node, trust.ekSha256);
   const issued = options.sign(attestationKeyProfile(attestationKey.spki, node, trust));
   if (!issued.ok) return issued;
   const parsed = parseCertificate(issued.value.certificate);

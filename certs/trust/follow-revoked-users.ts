@@ -7,6 +7,7 @@ import { createBackoff } from '../../platform/run/backoff.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { sleep } from '../../platform/run/sleep.ts';
 import type { TrustPublisher } from './trust-publisher.ts';
+import { usersThatFit } from './trust-state.ts';
 
 export interface FollowRevokedUsersOptions {
   readonly kube: Kube;
@@ -31,7 +32,7 @@ export async function followRevokedUsers(options: FollowRevokedUsersOptions): Pr
   while (!signal.aborted) {
     try {
       const found = await kube.get(CONFIG_MAPS, { name: REVOKED_USERS_CONFIG_MAP, namespace }, signal);
-      if (found !== undefined) takeOver(Object.keys(found.data ?? {}).sort());
+      if (found !== undefined) await takeOver(Object.keys(found.data ?? {}).sort());
       else check.ok();
       backoff.reset();
       await sleep(PERIOD_MS, signal);
@@ -45,13 +46,14 @@ export async function followRevokedUsers(options: FollowRevokedUsersOptions): Pr
     }
   }
 
-  function takeOver(users: readonly string[]): void {
-    const changed = publisher.change(({ operatorRevoked }) =>
-      JSON.stringify(operatorRevoked) === JSON.stringify(users) ? undefined : { operatorRevoked: users },
+  async function takeOver(users: readonly string[]): Promise<void> {
+    // What has no room in the document is not kept either.
+    const kept = usersThatFit(users);
+    const changed = await publisher.change(({ operatorRevoked }) =>
+      JSON.stringify(operatorRevoked) === JSON.stringify(kept) ? undefined : { operatorRevoked: kept },
     );
     if (changed) log.info({ users: users.length }, 'the operator’s list of revoked users changed');
-    const said = new Set(publisher.published.current().document.revoked.users.map(({ user }) => user));
-    const left = users.filter((user) => !said.has(user)).length;
+    const left = users.length - kept.length;
     if (left === 0) check.ok();
     else
       check.fail(

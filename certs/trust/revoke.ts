@@ -2,11 +2,16 @@ import { toHex } from '../../formats/bytes/bytes.ts';
 import { type Result, success } from '../../formats/bytes/result.ts';
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import { GRANT_REVOCATION_VERSION, openGrant, parseGrant } from '../../formats/evidence/grant.ts';
+import type { Roots } from '../../formats/evidence/roots.ts';
 import type { TrustDocument } from '../../formats/evidence/trust-document.ts';
+import { parseDuration } from '../../injection/duration.ts';
+import { readSidecar } from '../../injection/read-sidecar.ts';
+import type { Pod } from '../../platform/kube/resources.ts';
 import type { ComponentPeer } from '../../platform/tls/component-peer.ts';
-import type { RevokeRequest } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
+import type { RevokedCertificate, RevokeRequest } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
+import { verifyChain } from '../../verify/certificate-chain.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
-import type { IssuedLog } from '../issue/issued-log.ts';
+import { clampNotAfter, LIFETIMES } from '../issue/lifetimes.ts';
 
 /** One entry of the document's revocations, with its kind. */
 export type Revocation = {
@@ -16,17 +21,23 @@ export type Revocation = {
   };
 }[keyof TrustDocument['revoked']];
 
+export interface RevocationContext {
+  readonly crypto: Crypto;
+  readonly roots: Roots;
+  /** What the API server shows under the names in the request, when it brings no certificate. */
+  readonly pod: Pod | undefined;
+  /** Unix seconds. */
+  readonly now: number;
+}
+
 /**
  * Whether this component may revoke what it asks for: an agent the certificates of its own node's pods, the launcher users and, with the
  * owner's signature, grants. Whether that owner has an enclave is asked of the API server afterwards.
- * @param now unix seconds
  */
 export function decideRevocation(
-  crypto: Crypto,
   caller: ComponentPeer,
   request: RevokeRequest,
-  issued: IssuedLog,
-  now: number,
+  context: RevocationContext,
 ): Result<Revocation, CertsCode> {
   const { subject } = request;
   const invalid = (what: string) =>
@@ -39,15 +50,7 @@ export function decideRevocation(
     case 'certificate': {
       if (caller.component !== 'agent' || caller.node === undefined)
         return role('the agent of the pod’s node');
-      const { podUid } = subject.value;
-      const known = issued.find(podUid);
-      if (known === undefined || known.node !== caller.node)
-        return refuseCerts(
-          'revocation-foreign',
-          `no living certificate of pod ${JSON.stringify(podUid.slice(0, 64))} on node ${caller.node}`,
-          'nothing is to be done: there is nothing to revoke, or another node’s agent does it',
-        );
-      return success({ kind: 'certificates', entry: { podUid, until: known.notAfter } });
+      return revocationOfPod(caller.node, subject.value, context);
     }
     case 'user': {
       if (caller.component !== 'launcher') return role('the launcher');
@@ -58,17 +61,58 @@ export function decideRevocation(
     }
     case 'grant': {
       if (caller.component !== 'launcher') return role('the launcher');
-      return revocationOfGrant(crypto, subject.value.revocation, subject.value.signature, now);
+      return revocationOfGrant(subject.value.revocation, subject.value.signature, context);
     }
   }
 }
 
+/**
+ * The certificate shows by itself whose it was: nothing has to be remembered of what was issued. Without one the pod must still be there; then its certificates end
+ * at the latest when one that was issued now would.
+ */
+function revocationOfPod(
+  node: string,
+  { podUid, certificate }: RevokedCertificate,
+  context: RevocationContext,
+): Result<Revocation, CertsCode> {
+  const until =
+    certificate.length > 0
+      ? endOfCertificate(node, podUid, certificate, context)
+      : endOfLivingPod(node, podUid, context);
+  return until === undefined
+    ? refuseCerts(
+        'revocation-foreign',
+        `no living certificate of pod ${JSON.stringify(podUid.slice(0, 64))} on node ${node}`,
+        'nothing is to be done: there is nothing to revoke, or another node’s agent does it',
+      )
+    : success({ kind: 'certificates', entry: { podUid, until } });
+}
+
+function endOfCertificate(
+  node: string,
+  podUid: string,
+  der: Uint8Array,
+  { crypto, roots, now }: RevocationContext,
+): number | undefined {
+  const chain = verifyChain(crypto, [der], { roots, role: 'enclaves', now });
+  if (!chain.ok) return undefined;
+  const { enclaveBinding } = chain.value.extensions;
+  return enclaveBinding?.podUid === podUid && enclaveBinding.node === node ? chain.value.notAfter : undefined;
+}
+
+function endOfLivingPod(node: string, podUid: string, { pod, now }: RevocationContext): number | undefined {
+  if (podUid === '' || pod?.metadata?.uid !== podUid || pod.spec?.nodeName !== node) return undefined;
+  const sidecar = readSidecar(pod);
+  // What is no longer a sidecar of ours may have had any lifetime.
+  const wished = sidecar.ok ? parseDuration(sidecar.value.certificateLifetime) : LIFETIMES.enclaves.most;
+  return clampNotAfter(LIFETIMES.enclaves, now, wished);
+}
+
 /** The owner says which grant ends: signed by the owner key that it names, which is the key of the grant itself. */
 function revocationOfGrant(
-  crypto: Crypto,
   json: Uint8Array,
   signature: Uint8Array,
-  now: number,
+  { crypto, now }: RevocationContext,
 ): Result<Revocation, CertsCode> {
   const parsed = parseGrant(json, GRANT_REVOCATION_VERSION);
   if (!parsed.ok) return refuseCerts('revocation-invalid', parsed.message, parsed.remedy);

@@ -1,14 +1,14 @@
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import type { Roots } from '../../formats/evidence/roots.ts';
 import type { SignedTrustDocument } from '../../formats/evidence/trust-document.ts';
+import type { Pod } from '../../platform/kube/resources.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
 import type { Handlers } from '../../platform/rpc/service.ts';
 import type { Live } from '../../platform/run/live.ts';
 import type { ComponentPeer } from '../../platform/tls/component-peer.ts';
-import type { WatchResponse } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
+import type { RevokeRequest, WatchResponse } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import type { TrustServiceService } from '../../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
 import { refuseCerts } from '../code.ts';
-import type { IssuedLog } from '../issue/issued-log.ts';
 import { refuseCall } from '../refuse-call.ts';
 import { identifyCaller } from './caller.ts';
 import { decideRevocation, type Revocation } from './revoke.ts';
@@ -19,8 +19,9 @@ import { withRevocation } from './trust-state.ts';
 export interface TrustServiceOptions {
   readonly crypto: Crypto;
   readonly publisher: TrustPublisher;
-  readonly issued: IssuedLog;
   readonly roots: Roots;
+  /** What the API server shows under these names. */
+  pod(namespace: string, name: string): Promise<Pod | undefined>;
   /** Owner keys of an enclave's living pods. */
   ownerKeys(enclave: string): Promise<readonly string[]>;
   /** Ids of launched enclaves that have a living pod. */
@@ -31,7 +32,7 @@ export interface TrustServiceOptions {
 
 /** `trust.v1`: the document to every component, changes of it to those whose business they are. */
 export function trustHandlers(options: TrustServiceOptions): Handlers<typeof TrustServiceService> {
-  const { crypto, publisher, issued } = options;
+  const { crypto, publisher, roots } = options;
   const version = (): bigint => BigInt(publisher.published.current().document.version);
   return {
     watch: async function* (request, call) {
@@ -45,7 +46,8 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
     },
     revoke: async (request, call) => {
       const caller = callerOf(options, call);
-      const decision = decideRevocation(crypto, caller, request, issued, options.now());
+      const pod = await podWithoutCertificate(options, request);
+      const decision = decideRevocation(caller, request, { crypto, roots, pod, now: options.now() });
       if (!decision.ok) throw refuseCall(decision);
       const { kind, entry } = decision.value;
       // Anybody can make a key and sign with it: only what an enclave carries takes room in a document that goes to everybody.
@@ -57,17 +59,17 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
             'there is nothing to revoke while the enclave does not run: send it again when it does',
           ),
         );
-      let full = !add(publisher, decision.value);
+      let full = !(await add(publisher, decision.value));
       if (full && kind === 'grants') {
         // What was launched and is gone comes back under another id.
         const launched = await options.launchedEnclaves();
-        publisher.change(({ revoked }) => {
+        await publisher.change(({ revoked }) => {
           const grants = revoked.grants.filter(
             ({ enclave }) => enclave.includes('.') || launched.has(enclave),
           );
           return grants.length < revoked.grants.length ? { revoked: { ...revoked, grants } } : undefined;
         });
-        full = !add(publisher, decision.value);
+        full = !(await add(publisher, decision.value));
       }
       if (full)
         throw refuseCall(
@@ -88,7 +90,7 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
         );
       const keys = parseTokenKeys(request.jwks);
       if (!keys.ok) throw refuseCall(keys);
-      publisher.change((state) =>
+      await publisher.change((state) =>
         JSON.stringify(state.tokenKeys) === JSON.stringify(keys.value)
           ? undefined
           : { tokenKeys: keys.value },
@@ -100,14 +102,24 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
 }
 
 /** False when there is no room for it. */
-function add(publisher: TrustPublisher, { kind, entry }: Revocation): boolean {
+async function add(publisher: TrustPublisher, { kind, entry }: Revocation): Promise<boolean> {
   let full = false;
-  publisher.change((state) => {
+  await publisher.change((state) => {
     const revoked = withRevocation(state.revoked, kind, entry);
     full = revoked === undefined;
     return revoked === undefined || revoked === state.revoked ? undefined : { revoked };
   });
   return !full;
+}
+
+/** An agent that was restarted holds no certificate of the pod: what it says of the pod is looked up. */
+async function podWithoutCertificate(
+  options: TrustServiceOptions,
+  { subject }: RevokeRequest,
+): Promise<Pod | undefined> {
+  if (subject?.$case !== 'certificate' || subject.value.certificate.length > 0) return undefined;
+  const { namespace, pod } = subject.value;
+  return namespace === '' || pod === '' ? undefined : options.pod(namespace, pod);
 }
 
 function callerOf({ crypto, roots, now }: TrustServiceOptions, call: RpcCall): ComponentPeer {

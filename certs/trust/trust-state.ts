@@ -85,15 +85,21 @@ function keyOf(entry: object): string {
 
 /** All users that are revoked, whoever did it; those of the operator come first, as far as there is room. */
 export function revokedUsers({ revoked, operatorRevoked }: TrustState): Revoked['users'] {
-  const names = new Set([...operatorRevoked, ...revoked.users.map(({ user }) => user)]);
-  const users: { user: string }[] = [];
+  return usersThatFit([...operatorRevoked, ...revoked.users.map(({ user }) => user)]).map((user) => ({
+    user,
+  }));
+}
+
+/** The first of these, each once, as far as a document has room. */
+export function usersThatFit(users: readonly string[]): string[] {
+  const fitting: string[] = [];
   let bytes = 2;
-  for (const user of names) {
+  for (const user of new Set(users)) {
     bytes += Buffer.byteLength(JSON.stringify({ user })) + 1;
-    if (users.length >= MAX_REVOCATIONS || bytes > MAX_BYTES.users) break;
-    users.push({ user });
+    if (fitting.length >= MAX_REVOCATIONS || bytes > MAX_BYTES.users) break;
+    fitting.push(user);
   }
-  return users;
+  return fitting;
 }
 
 /** The current set of roots, newest first, then earlier ones that pods may still carry. */

@@ -1,27 +1,40 @@
-import { join } from 'node:path';
 import { fromBase64url, toBase64url } from '../../formats/bytes/base64.ts';
 import { isJsonObject, parseJson } from '../../formats/bytes/json.ts';
-import { readIfThere } from '../../platform/files/read-if-there.ts';
-import { writeFileAtomic } from '../../platform/files/write-file-atomic.ts';
-import { EMPTY_STATE, type TrustState } from './trust-state.ts';
+import { TRUST_STATE_SECRET, TRUST_STATE_SECRET_TYPE } from '../../names/certs-state.ts';
+import type { Kube } from '../../platform/kube/kube.ts';
+import { SECRETS, type Secret } from '../../platform/kube/resources.ts';
+import { readOwnSecret, secretData, secretText } from '../state/own-secret.ts';
+import type { TrustState } from './trust-state.ts';
 
-const FILE = 'trust-state.json';
-const MAX_BYTES = 4 * 1024 * 1024;
+const KEY = 'state.json';
+/** A Secret holds no more; `trust-state.ts` bounds what stands in it to less. */
+export const MAX_TRUST_STATE_BYTES = 1024 * 1024;
 
-/** The trust state's file, beside the keys: whoever may write it may sign as well. */
+/** The trust state's Secret. */
 export interface TrustStore {
-  load(): TrustState;
-  save(state: TrustState): void;
+  /** What stands there; undefined when there is none. */
+  load(): Promise<TrustState | undefined>;
+  /**
+   * Replaces what this process loaded or saved last, and nothing else: when somebody wrote meanwhile, the API server answers Conflict. After a failure nobody knows
+   * what stands there: `load` comes before the next `save`.
+   */
+  save(state: TrustState): Promise<void>;
 }
 
-export function openTrustStore(folder: string): TrustStore {
-  const path = join(folder, FILE);
+export function createTrustStore(kube: Kube, namespace: string): TrustStore {
+  const own = { namespace, name: TRUST_STATE_SECRET, type: TRUST_STATE_SECRET_TYPE };
+  let known: Secret | undefined;
   return {
-    load: () => {
-      const text = readIfThere(path)?.toString('utf8');
-      return text === undefined ? EMPTY_STATE : decode(path, text);
+    load: async () => {
+      known = await readOwnSecret(kube, own);
+      return known && decode(`Secret ${own.name}`, secretText(known, KEY));
     },
-    save: (state) => writeFileAtomic(path, encode(state), 0o600),
+    save: async (state) => {
+      const data = secretData({ [KEY]: encode(state) });
+      known = await (known === undefined
+        ? kube.create(SECRETS, { metadata: { namespace, name: own.name }, type: own.type, data })
+        : kube.replace(SECRETS, { ...known, data }));
+    },
   };
 }
 
@@ -35,11 +48,11 @@ function encode(state: TrustState): string {
   return `${JSON.stringify({ ...rest, ...(written && { epoch: written }) })}\n`;
 }
 
-/** A file that was damaged is not replaced by an empty one: that would take revocations back and the version down. */
-function decode(path: string, text: string): TrustState {
-  const parsed = parseJson(text, { maxBytes: MAX_BYTES, maxDepth: 5 });
+/** A state that was damaged is not replaced by an empty one: that would take revocations back and the version down. */
+function decode(where: string, text: string): TrustState {
+  const parsed = parseJson(text, { maxBytes: MAX_TRUST_STATE_BYTES, maxDepth: 5 });
   const wrong = (what: string): Error =>
-    new Error(`${path} is damaged (${what}): restore it from its backup`);
+    new Error(`${where} is damaged (${what}): restore it from its backup`);
   if (!parsed.ok) throw wrong(parsed.message);
   const value = parsed.value;
   if (!isJsonObject(value) || !Number.isSafeInteger(value['version'])) throw wrong('no version');
@@ -50,7 +63,7 @@ function decode(path: string, text: string): TrustState {
   )
     throw wrong('no revocations');
   if (!Array.isArray(value['rootSets']) || !Array.isArray(value['tokenKeys'])) throw wrong('no root sets');
-  // Our own file, written by `encode`: its entries were judged when they came in, and the document's encoder judges them again.
+  // Our own, written by `encode`: its entries were judged when they came in, and the document's encoder judges them again.
   const state = value as unknown as Omit<TrustState, 'epoch' | 'operatorRevoked'> & Partial<TrustState>;
   return {
     version: state.version,

@@ -19,10 +19,10 @@ export async function turnEpochs({ publisher, health, log, signal }: TurnEpochsO
   while (!signal.aborted) {
     let rest = RETRY_MS;
     try {
-      rest = Math.max(publisher.turn(), 50);
+      rest = Math.max(await publisher.turn(), 50);
       check.ok();
     } catch (error) {
-      // The disk is full, say: nothing that is not on it is published.
+      // Nothing that is not stored is published.
       check.fail(explain(error));
       log.error({ reason: explain(error) }, 'the trust document could not be published');
     }

@@ -9,6 +9,8 @@ export interface HealthCheck {
   ok(note?: string): void;
   /** Why not, in one line without secrets: the page is readable by whoever reaches the port. */
   fail(reason: string): void;
+  /** It is no part of readiness any more: what it watched over has ended, the process has not. */
+  end(): void;
 }
 
 /** What /livez and /readyz answer. A check starts as failed, so nothing is ready before each part has said so. */
@@ -33,6 +35,7 @@ export function createHealth(): Health {
       return {
         ok: (note) => void checks.set(name, { ok: true, text: note === undefined ? 'ok' : `ok; ${note}` }),
         fail: (reason) => void checks.set(name, { ok: false, text: reason }),
+        end: () => void checks.delete(name),
       };
     },
     drain: () => {

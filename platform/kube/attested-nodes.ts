@@ -10,11 +10,18 @@ export interface CertifiedKey {
   readonly notAfter: string;
 }
 
+/** How often the TPM was reset (TPM 2.0 Library part 2, 10.11.1), as of its newest quote. */
+export interface BootState {
+  /** SHA-256 of the endorsement key's SPKI, lower-case hex. */
+  readonly ekSha256: string;
+  readonly resetCount: number;
+}
+
 /** A node and its TPM, written by the certificate service; operators annotate it. */
 export interface AttestedNode extends KubeObject {
   spec?: { node: string; ekSha256: string; tpmTrust: 'vendor-root' | 'listed' | 'emulated' };
   /** The attestation keys whose certificates are valid, the one certified last at the end. */
-  status?: { attestationKeys?: CertifiedKey[] };
+  status?: { attestationKeys?: CertifiedKey[]; boot?: BootState };
 }
 
 export const ATTESTED_NODES = customResource<AttestedNode>(

@@ -16,6 +16,19 @@ export interface ElectionOptions {
   readonly clock?: Clock;
   /** How long a lease holds without renewal; a third of it is the renewal's interval. */
   readonly leaseMs?: number;
+  /** Each time that the lease was found to be another's. */
+  onStandby?(): void;
+}
+
+/** What a leader knows of its own term. */
+export interface Term {
+  /** Aborts when the lease is lost or given up. */
+  readonly signal: AbortSignal;
+  /**
+   * Whether the lease is still held, by the clock and not by a timer: false at once in a process that was stopped for longer than the lease lasts and goes on,
+   * before its timers have run.
+   */
+  holds(): boolean;
 }
 
 const LEASE_MS = 15_000;
@@ -24,29 +37,30 @@ const SURE = 0.8;
 const RELEASE_MS = 2_000;
 
 /**
- * Leads when elected: `lead` runs with a signal that aborts when the lease is lost or given up; then the candidate stands again. Ends when the signal aborts,
+ * Leads when elected: `lead` runs until its term ends; then the candidate stands again. Ends when the signal aborts,
  * and gives the lease back so that a successor need not wait.
  */
-export async function elect(
-  options: ElectionOptions,
-  lead: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
+export async function elect(options: ElectionOptions, lead: (term: Term) => Promise<void>): Promise<void> {
   const { signal, log, leaseMs = LEASE_MS, clock = systemClock } = options;
-  const state: Observed = { version: '', at: 0, other: false };
+  const state: Observed = { version: '', at: 0, other: false, until: 0 };
   while (!signal.aborted) {
     const asked = performance.now();
     const held = await acquire(options, clock, leaseMs, state);
-    if (!held || performance.now() - asked > leaseMs * SURE) {
+    state.until = asked + leaseMs * SURE;
+    if (!held || performance.now() > state.until) {
+      if (state.other) options.onStandby?.();
       await sleep(leaseMs / 5, signal);
       continue;
     }
     log.info({ lease: options.name }, 'elected');
-    const term = new AbortController();
-    const led = lead(AbortSignal.any([signal, term.signal]))
+    const over = new AbortController();
+    const ended = AbortSignal.any([signal, over.signal]);
+    const term: Term = { signal: ended, holds: () => !ended.aborted && performance.now() < state.until };
+    const led = lead(term)
       .catch((error: unknown) => log.error({ error }, 'leading failed'))
-      .finally(() => term.abort());
-    await keep(options, clock, asked, state, AbortSignal.any([signal, term.signal]));
-    term.abort();
+      .finally(() => over.abort());
+    await keep(options, clock, state, ended);
+    over.abort();
     await led;
     // What cannot be given back runs out by itself, and nobody waits for an API server that is away.
     await Promise.race([release(options, clock).catch(() => undefined), sleep(RELEASE_MS)]);
@@ -62,6 +76,8 @@ interface Observed {
   at: number;
   /** Whether another candidate held it when it was last read. An API server that is away says nothing about who leads. */
   other: boolean;
+  /** Until when our own lease is relied on, of `performance.now()`. */
+  until: number;
 }
 
 async function acquire(
@@ -116,13 +132,11 @@ async function acquire(
 async function keep(
   options: ElectionOptions,
   clock: Clock,
-  asked: number,
   state: Observed,
   signal: AbortSignal,
 ): Promise<void> {
   const { leaseMs = LEASE_MS } = options;
-  let renewed = asked;
-  const left = (): number => renewed + leaseMs * SURE - performance.now();
+  const left = (): number => state.until - performance.now();
   while (left() > 0) {
     if (!(await sleep(Math.min(leaseMs / 3, left()), signal))) return;
     const sent = performance.now();
@@ -135,7 +149,7 @@ async function keep(
     over.abort();
     if (held === undefined) return;
     // Counted from the question: the lease may have been written as soon as it was asked for.
-    if (held) renewed = sent;
+    if (held) state.until = sent + leaseMs * SURE;
     else if (state.other) return;
   }
 }

@@ -61,6 +61,12 @@ export const CONFIG_MAPS = resource<ConfigMap>('v1', 'ConfigMap', 'configmaps', 
 export const SECRETS = resource<Secret>('v1', 'Secret', 'secrets', true);
 export const SERVICE_ACCOUNTS = resource<ServiceAccount>('v1', 'ServiceAccount', 'serviceaccounts', true);
 export const EVENTS = resource<Event>('v1', 'Event', 'events', true);
+export const ENDPOINT_SLICES = resource<EndpointSlice>(
+  'discovery.k8s.io/v1',
+  'EndpointSlice',
+  'endpointslices',
+  true,
+);
 export const LEASES = resource<Lease>('coordination.k8s.io/v1', 'Lease', 'leases', true);
 export const NETWORK_POLICIES = resource<NetworkPolicy>(
   'networking.k8s.io/v1',
@@ -111,12 +117,6 @@ export const CUSTOM_RESOURCE_DEFINITIONS = resource<CustomResourceDefinition>(
   false,
 );
 export const DAEMON_SETS = resource<DaemonSet>('apps/v1', 'DaemonSet', 'daemonsets', true);
-export const ENDPOINT_SLICES = resource<EndpointSlice>(
-  'discovery.k8s.io/v1',
-  'EndpointSlice',
-  'endpointslices',
-  true,
-);
 export const ROLE_BINDINGS = resource<RoleBinding>(
   'rbac.authorization.k8s.io/v1',
   'RoleBinding',

@@ -41,8 +41,8 @@ export async function obtainCertificates({ world, victim, other, from }: Callers
   if (enclaveBinding === undefined || subjectAltName === undefined)
     throw new Error('no certificate of an enclave');
   const issuers = {
-    enclaves: await issuerIn(world.authorityFolder, 'enclaves'),
-    users: await issuerIn(world.authorityFolder, 'users'),
+    enclaves: await issuerIn(world.kube, 'enclaves'),
+    users: await issuerIn(world.kube, 'users'),
   };
   return {
     own,

@@ -1,12 +1,14 @@
 import { createPrivateKey } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { EnclaveBinding } from '../../formats/x509/bindings.ts';
 import { buildCertificate, parseCertificate } from '../../formats/x509/certificate.ts';
 import { decodePem } from '../../formats/x509/pem.ts';
+import { issuerSecret } from '../../names/certs-state.ts';
+import { DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
 import { OID_EKU_ENCLAVE, OID_EKU_SERVER_AUTH } from '../../names/oids.ts';
 import type { Issuer } from '../../names/signers.ts';
 import { type KeyPair, keyPairOf } from '../../platform/identity/key-pair.ts';
+import type { Kube } from '../../platform/kube/kube.ts';
+import { SECRETS } from '../../platform/kube/resources.ts';
 
 /** The key and the name with which an issuer of the running certificate service signs. */
 export interface SigningIssuer {
@@ -15,12 +17,16 @@ export interface SigningIssuer {
   readonly subject: Uint8Array;
 }
 
-export async function issuerIn(folder: string, issuer: Issuer): Promise<SigningIssuer> {
-  const key = keyPairOf(createPrivateKey(await readFile(join(folder, `${issuer}.key.pem`), 'utf8')));
-  const der = decodePem('CERTIFICATE', await readFile(join(folder, `${issuer}.crt.pem`), 'utf8'));
+export async function issuerIn(kube: Kube, issuer: Issuer): Promise<SigningIssuer> {
+  const secret = await kube.get(SECRETS, {
+    namespace: DEFAULT_RELEASE_NAMESPACE,
+    name: issuerSecret(issuer),
+  });
+  const text = (key: string): string => Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();
+  const der = decodePem('CERTIFICATE', text('certificate.pem'));
   const root = der.ok && der.value[0] ? parseCertificate(der.value[0]) : undefined;
-  if (!root?.ok) throw new Error(`${issuer}.crt.pem holds no certificate`);
-  return { key, subject: root.value.subject };
+  if (!root?.ok) throw new Error(`the Secret of ${issuer} holds no certificate`);
+  return { key: keyPairOf(createPrivateKey(text('key.pem'))), subject: root.value.subject };
 }
 
 /** An enclave's certificate as the certificate service writes it, by whatever issuer. */

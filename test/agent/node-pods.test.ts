@@ -48,10 +48,11 @@ async function agentWith(...first: Pod[]) {
     rules,
     metrics: agentMetrics(recordingMetrics()),
     connections,
-    onEnd: (uid, how, reason) => {
+    onEnd: ({ metadata: { uid = '' } = {} }, how, reason) => {
       ended.push(`${uid}: ${reason}`);
       connections.end(uid, how);
     },
+    onListed: (uids) => connections.keepOnly(uids),
   });
   (await scripted.next()).answer(200, list('5', ...first));
   await watch.synced;

@@ -273,7 +273,9 @@ describe('an enclave', () => {
     const own = await session.trustClient('enclave-agent', { name: 'agent-1' });
     const other = await session.trustClient('enclave-agent', { name: 'agent-2' });
     const podUid = pod.metadata?.uid ?? '';
-    const subject = { $case: 'certificate', value: { podUid } } as const;
+    const { namespace = '', name = '' } = pod.metadata ?? {};
+    const value = { podUid, certificate: new Uint8Array(0), namespace, pod: name };
+    const subject = { $case: 'certificate', value } as const;
     expect(await refusalOf(other.revoke({ subject }))).toBe('revocation-foreign');
     const { version } = await own.revoke({ subject });
     const published = await session.document(other, Number(version) - 1);

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { type IssuerPem, makeIssuer, readIssuer } from '../../certs/authority/issuer-pem.ts';
 import { issue } from '../../certs/issue/issue.ts';
 import { LIFETIMES } from '../../certs/issue/lifetimes.ts';
 import type { CertificateProfile } from '../../certs/issue/profile.ts';
@@ -19,12 +20,19 @@ import { ISSUERS, type Issuer } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { verifyChain } from '../../verify/certificate-chain.ts';
-import { DOMAINS, NOW, removeFolders, serial, temporaryFolder, testAuthority } from './support.ts';
+import {
+  DOMAINS,
+  issuerContext,
+  NOW,
+  removeFolders,
+  serial,
+  temporaryFolder,
+  testAuthority,
+} from './support.ts';
 
 afterAll(removeFolders);
 
-const folder = temporaryFolder();
-const authority = testAuthority(folder);
+const authority = testAuthority();
 const roots = Object.fromEntries(
   ISSUERS.map((issuer) => [issuer, [authority.issuer(issuer).certificate.der]]),
 ) as unknown as Record<Issuer, Uint8Array[]>;
@@ -69,44 +77,43 @@ function opensslVerify(certificate: Uint8Array, root: Uint8Array, ...options: st
   }
 }
 
-describe('authority in a folder', () => {
-  test('keeps keys to itself, and is the same when it is opened again', () => {
-    expect(statSync(folder).mode & 0o777).toBe(0o700);
-    for (const issuer of ISSUERS) {
-      expect(statSync(join(folder, `${issuer}.key.pem`)).mode & 0o777).toBe(0o600);
-      expect(readFileSync(join(folder, `${issuer}.key.pem`), 'utf8')).toMatch(/^-----BEGIN PRIVATE KEY-----/);
-    }
-    expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
-    const again = testAuthority(folder, NOW + 86_400);
-    for (const issuer of ISSUERS)
-      expect(again.issuer(issuer).certificate.der).toEqual(authority.issuer(issuer).certificate.der);
+describe('an issuer that was kept', () => {
+  const context = issuerContext();
+  const users = makeIssuer('users', context);
+  const open =
+    (pem: Partial<IssuerPem>, issuer: Issuer = 'users', at = context) =>
+    () =>
+      readIssuer('here', issuer, { ...users, ...pem }, at);
+
+  test('is the same when it is opened again', () => {
+    const again = open({}, 'users', issuerContext(NOW + 86_400))().certificate.der;
+    expect(again).toEqual(open({})().certificate.der);
+    expect(users.key).toMatch(/^-----BEGIN PRIVATE KEY-----/);
     const text = rootsToJson(roots);
     expect(parseRoots(text).ok).toBe(true);
   });
 
-  test('completes what a crash left half made, and replaces nothing that does not fit', () => {
-    const at = temporaryFolder();
-    const first = testAuthority(at).issuer('users').certificate;
-    rmSync(join(at, 'users.crt.pem'));
-    const mended = testAuthority(at).issuer('users').certificate;
-    expect(mended.spki).toEqual(first.spki);
-
-    chmodSync(join(at, 'users.key.pem'), 0o640);
-    expect(() => testAuthority(at)).toThrow('open to others');
-    chmodSync(join(at, 'users.key.pem'), 0o600);
-    writeFileSync(join(at, 'users.key.pem'), readFileSync(join(at, 'system.key.pem')));
-    expect(() => testAuthority(at)).toThrow('another key');
-    rmSync(join(at, 'users.key.pem'));
-    expect(() => testAuthority(at)).toThrow('restore the key');
-    writeFileSync(join(at, 'users.key.pem'), 'nonsense', { mode: 0o600 });
-    expect(() => testAuthority(at)).toThrow('no PKCS#8');
+  test('is refused when it does not fit, in words that do not hold the key', () => {
+    const system = makeIssuer('system', context);
+    for (const [wrong, why] of [
+      [{ key: system.key }, 'for another key'],
+      [{ key: 'nonsense' }, 'no PKCS#8'],
+      [{ key: '' }, 'no PKCS#8'],
+      [{ certificate: '' }, 'here: PEM: empty'],
+      [{ certificate: users.certificate + users.certificate }, 'one certificate is expected'],
+      [{ certificate: users.certificate.replace(/\n[^\n]{8}/, '\nAAAAAAAA') }, 'here: '],
+      [system, 'another role’s'],
+    ] as const)
+      expect(open(wrong), why).toThrow(why);
+    const damaged = users.key.replace('PRIVATE', 'PUBLIC');
+    expect(open({ key: damaged })).toThrow(/^here: the key is no PKCS#8 private key in PEM$/);
   });
 
-  test('is for one trust domain and one enclave domain', async () => {
-    const { openFileAuthority } = await import('../../certs/authority/file-authority.ts');
-    const other = { ...DOMAINS, enclaveDomain: 'other.example', folder, crypto: nodeCrypto, now: NOW };
-    expect(() => openFileAuthority(other)).toThrow('another trust domain or enclave domain');
-    expect(() => testAuthority(folder, NOW + 11 * 365 * 86_400)).toThrow('not valid now');
+  test('is for one trust domain, one enclave domain and its time', () => {
+    const enclaves = makeIssuer('enclaves', context);
+    const elsewhere = { ...context, enclaveDomain: 'other.example' };
+    expect(open(enclaves, 'enclaves', elsewhere)).toThrow('another trust domain or enclave domain');
+    expect(open({}, 'users', issuerContext(NOW + 11 * 365 * 86_400))).toThrow('not valid now');
   });
 });
 

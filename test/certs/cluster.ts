@@ -172,7 +172,6 @@ export async function startCerts(cluster: TestCluster, ...flags: string[]): Prom
     `--kube-api=${readFileSync(join(folder, 'server'), 'utf8')}`,
     `--kube-token-file=${tokenFile}`,
     `--kube-ca-file=${join(folder, 'ca.crt')}`,
-    `--authority-dir=${join(folder, 'authority')}`,
     `--ek-roots-dir=${join(folder, 'ek-roots')}`,
     '--webhook-configurations=enclave-licensing',
     ...flags,

@@ -93,7 +93,7 @@ async function enrol(given: Case = {}) {
     },
     random: () => secret,
     onOutcome: () => {},
-    onEnrolled: () => {},
+    onEnrolled: async () => {},
   });
   const call: RpcCall = {
     peer: { address: '127.0.0.1' },
@@ -196,7 +196,7 @@ describe('one stream, hello to certificate', () => {
       sign: unused,
       random: unused,
       onOutcome: () => {},
-      onEnrolled: () => {},
+      onEnrolled: async () => {},
     });
     const from = async (address: string): Promise<string> => {
       const call = {

@@ -1,7 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
-import { openIssuedLog } from '../../certs/issue/issued-log.ts';
+import { describe, expect, test } from 'vitest';
+import { issue } from '../../certs/issue/issue.ts';
+import { LIFETIMES } from '../../certs/issue/lifetimes.ts';
+import { enclaveProfile } from '../../certs/issue/profiles.ts';
 import { decideRevocation } from '../../certs/trust/revoke.ts';
 import {
   EMPTY_STATE,
@@ -23,11 +23,10 @@ import {
 import { ISSUERS } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
+import type { Pod } from '../../platform/kube/resources.ts';
 import type { RevokeRequest } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
-import { codeOf, NOW, removeFolders, sha256Hex, temporaryFolder } from './support.ts';
-
-afterAll(removeFolders);
+import { codeOf, DOMAINS, NOW, serial, sha256Hex, testAuthority } from './support.ts';
 
 describe('revocations', () => {
   type Revoked = TrustDocument['revoked'];
@@ -109,53 +108,65 @@ describe('revocations', () => {
     );
   });
 
-  const folder = temporaryFolder();
-  const issued = openIssuedLog(folder, () => NOW);
-  issued.add({ podUid: 'pod-1', node: 'node-1', notAfter: NOW + 100 });
-  issued.add({ podUid: 'pod-1', node: 'node-1', notAfter: NOW + 50 });
-  issued.add({ podUid: 'gone', node: 'node-1', notAfter: NOW + 1 });
+  const authority = testAuthority();
+  const roots = Object.fromEntries(
+    ISSUERS.map((issuer) => [issuer, [authority.issuer(issuer).certificate.der]]),
+  ) as unknown as Roots;
+  const certificateOf = (podUid: string, node: string, by = authority) => {
+    const binding = { podUid, enclave: 'e1', node };
+    const names = {
+      dns: `e1.${DOMAINS.enclaveDomain}`,
+      spiffeId: `spiffe://${DOMAINS.trustDomain}/ns/a/sa/b`,
+    };
+    const profile = enclaveProfile(generateKey().spki, names, binding, { wishedSeconds: 3600 });
+    const key = by.issuer('enclaves');
+    const issued = issue(profile, { crypto: nodeCrypto, key, now: NOW, serial: serial() });
+    if (!issued.ok) throw new Error(issued.message);
+    return issued.value.certificate;
+  };
   const agent = { component: 'agent', node: 'node-1', dnsNames: [] } as const;
   const launcher = { component: 'launcher', dnsNames: [] } as const;
   const front = { component: 'front', dnsNames: [] } as const;
-  const pod = (podUid: string): RevokeRequest => ({ subject: { $case: 'certificate', value: { podUid } } });
+  const pod = (podUid: string, certificate: Uint8Array = new Uint8Array(0)): RevokeRequest => ({
+    subject: { $case: 'certificate', value: { podUid, certificate, namespace: 'a', pod: 'p' } },
+  });
   const user: RevokeRequest = { subject: { $case: 'user', value: { user: 'mallory' } } };
-  const decide = (caller: Parameters<typeof decideRevocation>[1], request: RevokeRequest, log = issued) =>
-    decideRevocation(nodeCrypto, caller, request, log, NOW);
+  const decide = (
+    caller: Parameters<typeof decideRevocation>[0],
+    request: RevokeRequest,
+    there?: Pod,
+    now = NOW,
+  ) => decideRevocation(caller, request, { crypto: nodeCrypto, roots, pod: there, now });
 
-  test("an agent: its own node's pods, until their last certificate ends", () => {
-    expect(decide(agent, pod('pod-1'))).toEqual({
+  test("an agent: its own node's pods, by their certificate, until it ends", () => {
+    const shown = certificateOf('pod-1', 'node-1');
+    expect(decide(agent, pod('pod-1', shown))).toEqual({
       ok: true,
-      value: { kind: 'certificates', entry: { podUid: 'pod-1', until: NOW + 100 } },
+      value: { kind: 'certificates', entry: { podUid: 'pod-1', until: NOW + 3600 } },
     });
-    expect(codeOf(decide({ ...agent, node: 'node-2' }, pod('pod-1')))).toBe('revocation-foreign');
-    expect(codeOf(decide(agent, pod('unknown')))).toBe('revocation-foreign');
-    expect(codeOf(decide({ component: 'agent', dnsNames: [] }, pod('pod-1')))).toBe('caller-role');
-    for (const other of [launcher, front]) expect(codeOf(decide(other, pod('pod-1')))).toBe('caller-role');
+    for (const [caller, request] of [
+      [{ ...agent, node: 'node-2' }, pod('pod-1', shown)],
+      [agent, pod('pod-2', shown)],
+      [agent, pod('pod-1', certificateOf('pod-1', 'node-1', testAuthority()))],
+      [agent, pod('pod-1', authority.issuer('enclaves').certificate.der)],
+      [agent, pod('pod-1', shown.subarray(1))],
+      [agent, pod('')],
+    ] as const)
+      expect(codeOf(decide(caller, request))).toBe('revocation-foreign');
+    expect(codeOf(decide(agent, pod('pod-1', shown), undefined, NOW + 3601))).toBe('revocation-foreign');
+    expect(codeOf(decide({ component: 'agent', dnsNames: [] }, pod('pod-1', shown)))).toBe('caller-role');
+    for (const other of [launcher, front])
+      expect(codeOf(decide(other, pod('pod-1', shown)))).toBe('caller-role');
   });
 
-  test('what was issued is known after a restart, and what has ended is not', () => {
-    const again = openIssuedLog(folder, () => NOW + 60);
-    expect(again.find('pod-1')?.notAfter).toBe(NOW + 100);
-    expect(again.find('gone')).toBeUndefined();
-    writeFileSync(
-      join(folder, 'issued-enclaves.jsonl'),
-      '{"podUid":"a","node":"n","notAfter":9999999999}\n{"podU',
-    );
-    expect(openIssuedLog(folder, () => NOW).find('a')?.node).toBe('n');
-  });
-
-  test('what has ended does not pile up while the process runs', () => {
-    let now = NOW;
-    const own = temporaryFolder();
-    const log = openIssuedLog(own, () => now, 4);
-    for (let i = 0; i < 40; i += 1, now += 10) {
-      log.add({ podUid: `pod-${i}`, node: 'node-1', notAfter: now + 15 });
-      expect(log.find(`pod-${i}`)?.notAfter).toBe(now + 15);
-      const kept = readFileSync(join(own, 'issued-enclaves.jsonl'), 'utf8').trim().split('\n');
-      expect(kept.length).toBeLessThanOrEqual(9);
-      expect(kept.at(-1)).toContain(`"pod-${i}"`);
-    }
-    expect(log.find('pod-0')).toBeUndefined();
+  test('an agent that was restarted: its own node’s pods that are there, until what they have ends at the latest', () => {
+    const there: Pod = { metadata: { uid: 'pod-1' }, spec: { nodeName: 'node-1', containers: [] } };
+    expect(decide(agent, pod('pod-1'), there)).toMatchObject({
+      value: { entry: { podUid: 'pod-1', until: NOW + LIFETIMES.enclaves.most } },
+    });
+    expect(codeOf(decide({ ...agent, node: 'node-2' }, pod('pod-1'), there))).toBe('revocation-foreign');
+    expect(codeOf(decide(agent, pod('pod-2'), there))).toBe('revocation-foreign');
+    expect(codeOf(decide(agent, pod('pod-1')))).toBe('revocation-foreign');
   });
 
   test('the launcher: users', () => {

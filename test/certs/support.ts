@@ -2,13 +2,17 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openFileAuthority } from '../../certs/authority/file-authority.ts';
+import type { Authority } from '../../certs/authority/authority.ts';
+import { makeIssuer, readIssuer } from '../../certs/authority/issuer-pem.ts';
 import type { CertsCode } from '../../certs/code.ts';
 import { type ReadRequest, type RequestObject, readRequest } from '../../certs/evaluate/request.ts';
 import type { Revocations } from '../../certs/evaluate/revocations.ts';
+import type { TrustState } from '../../certs/trust/trust-state.ts';
+import type { TrustStore } from '../../certs/trust/trust-store.ts';
 import type { Result } from '../../formats/bytes/result.ts';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
+import { ISSUERS } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey, type KeyPair } from '../../platform/identity/key-pair.ts';
 
@@ -31,8 +35,36 @@ export function removeFolders(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
-export function testAuthority(folder = temporaryFolder(), now = NOW) {
-  return openFileAuthority({ ...DOMAINS, folder, crypto: nodeCrypto, now });
+export function issuerContext(now = NOW) {
+  const random = (bytes: number) => new Uint8Array(randomBytes(bytes));
+  return { ...DOMAINS, crypto: nodeCrypto, now, random };
+}
+
+/** Four new issuers, kept nowhere. */
+export function testAuthority(): Authority {
+  const context = issuerContext();
+  const keys = new Map(
+    ISSUERS.map((issuer) => [issuer, readIssuer('test', issuer, makeIssuer(issuer, context), context)]),
+  );
+  return {
+    issuer: (name) => {
+      const key = keys.get(name);
+      if (key === undefined) throw new Error(name);
+      return key;
+    },
+  };
+}
+
+/** A trust store that keeps what was saved in memory. */
+export function memoryStore(): TrustStore & { kept: TrustState | undefined } {
+  const store: ReturnType<typeof memoryStore> = {
+    kept: undefined,
+    load: async () => store.kept,
+    save: async (state) => {
+      store.kept = state;
+    },
+  };
+  return store;
 }
 
 export function serial(): Uint8Array {

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { issue } from '../../certs/issue/issue.ts';
-import { openIssuedLog } from '../../certs/issue/issued-log.ts';
 import { componentProfile } from '../../certs/issue/profiles.ts';
 import { createTrustPublisher } from '../../certs/trust/trust-publisher.ts';
 import { trustHandlers } from '../../certs/trust/trust-service.ts';
-import { openTrustStore } from '../../certs/trust/trust-store.ts';
 import { encodeGrant, GRANT_REVOCATION_VERSION, grantMessage } from '../../formats/evidence/grant.ts';
 import type { Roots } from '../../formats/evidence/roots.ts';
 import { parseTrustDocument } from '../../formats/evidence/trust-document.ts';
@@ -15,13 +13,10 @@ import { generateKey } from '../../platform/identity/key-pair.ts';
 import { silentLogger } from '../../platform/log/logger.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
 import type { WatchResponse } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
-import { NOW, removeFolders, serial, sha256Hex, temporaryFolder, testAuthority } from './support.ts';
+import { memoryStore, NOW, serial, sha256Hex, testAuthority } from './support.ts';
 
-afterAll(removeFolders);
-
-function service() {
-  const folder = temporaryFolder();
-  const authority = testAuthority(folder);
+async function service() {
+  const authority = testAuthority();
   const roots = Object.fromEntries(
     ISSUERS.map((each) => [each, [authority.issuer(each).certificate.der]]),
   ) as unknown as Roots;
@@ -29,9 +24,10 @@ function service() {
   /** Enclaves whose pods live, with their owner keys. */
   const living = new Map<string, string[]>();
   const now = () => clock.now;
-  const publisher = createTrustPublisher({
+  const publisher = await createTrustPublisher({
     crypto: nodeCrypto,
-    store: openTrustStore(folder),
+    store: memoryStore(),
+    stored: undefined,
     system: authority.issuer('system'),
     roots,
     pcrSelection: { hash: 'sha256', pcrs: [0] },
@@ -41,8 +37,8 @@ function service() {
   const handlers = trustHandlers({
     crypto: nodeCrypto,
     publisher,
-    issued: openIssuedLog(folder, () => NOW),
     roots,
+    pod: async () => undefined,
     ownerKeys: async (enclave) => living.get(enclave) ?? [],
     launchedEnclaves: async () => new Set(living.keys()),
     now,
@@ -78,7 +74,7 @@ function versionOf(result: IteratorResult<WatchResponse>): number {
 }
 
 test('a watch waits for what is newer; a slow reader misses what lies between, never the newest', async () => {
-  const { watch, revoke, abort } = service();
+  const { watch, revoke, abort } = await service();
   const first = versionOf(await watch.next());
   const waiting = watch.next();
   const second = await revoke('mallory');
@@ -93,24 +89,24 @@ test('a watch waits for what is newer; a slow reader misses what lies between, n
 });
 
 test('a watch ends with the certificate that it began with', async () => {
-  const { watch, clock, publisher } = service();
+  const { watch, clock, publisher } = await service();
   expect(versionOf(await watch.next())).toBe(1);
   clock.now += 60;
-  publisher.turn();
+  await publisher.turn();
   expect(versionOf(await watch.next())).toBe(2);
   clock.now += 24 * 3600;
-  publisher.turn();
+  await publisher.turn();
   await expect(watch.next()).rejects.toMatchObject({ code: 'caller-unknown', status: 'UNAUTHENTICATED' });
 });
 
 test('revoking the same twice is no new document, but for its end', async () => {
-  const { revoke } = service();
+  const { revoke } = await service();
   const once = await revoke('mallory');
   expect(await revoke('mallory')).toBe(once);
 });
 
 test('a grant is revoked by the owner key of a living enclave only, and by itself at its end', async () => {
-  const { handlers, call, living, publisher, clock } = service();
+  const { handlers, call, living, publisher, clock } = await service();
   const owner = generateKey();
   const keySha256 = 'ab'.repeat(32);
   const revoke = (enclave: string, signer = owner) => {
@@ -137,12 +133,12 @@ test('a grant is revoked by the owner key of a living enclave only, and by itsel
   ]);
   expect((await revoke('e1')).version).toBe(version);
   clock.now += 100;
-  publisher.turn();
+  await publisher.turn();
   expect(grants()).toEqual([]);
 });
 
 test('room for grants is made by launched enclaves that are gone, and by no other', async () => {
-  const { handlers, call, living, publisher } = service();
+  const { handlers, call, living, publisher } = await service();
   const owner = generateKey();
   living.set('e1', [sha256Hex(owner.spki)]).set('apps.web', []);
   const entry = (enclave: string, i: number) => ({

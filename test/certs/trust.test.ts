@@ -1,25 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { issue } from '../../certs/issue/issue.ts';
 import type { CertificateProfile } from '../../certs/issue/profile.ts';
 import { componentProfile, userProfile } from '../../certs/issue/profiles.ts';
 import { identifyCaller } from '../../certs/trust/caller.ts';
 import { epochAt } from '../../certs/trust/epoch.ts';
-import { openSeenTpms } from '../../certs/trust/seen-tpms.ts';
 import { parseTokenKeys } from '../../certs/trust/token-keys.ts';
 import { createTrustPublisher } from '../../certs/trust/trust-publisher.ts';
-import { parsePcrSelection } from '../../certs/trust/trust-state.ts';
-import { openTrustStore } from '../../certs/trust/trust-store.ts';
+import { EMPTY_STATE, parsePcrSelection, type TrustState } from '../../certs/trust/trust-state.ts';
+import type { TrustStore } from '../../certs/trust/trust-store.ts';
 import { type Roots, rootsSha256, rootsToJson } from '../../formats/evidence/roots.ts';
 import { acceptTrustDocument } from '../../formats/evidence/trust-document.ts';
 import { ISSUERS, type Issuer } from '../../names/signers.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
-import { codeOf, NOW, removeFolders, temporaryFolder, testAuthority } from './support.ts';
-
-afterAll(removeFolders);
+import { KubeError } from '../../platform/kube/kube-error.ts';
+import { codeOf, memoryStore, NOW, testAuthority } from './support.ts';
 
 const bytes = (fill: number) => new Uint8Array(32).fill(fill);
 const random = (count: number) => new Uint8Array(randomBytes(count));
@@ -45,8 +41,8 @@ describe('epoch', () => {
 });
 
 describe('trust document', () => {
-  const folder = temporaryFolder();
-  const authority = testAuthority(folder);
+  const store = memoryStore();
+  const authority = testAuthority();
   const roots = Object.fromEntries(
     ISSUERS.map((issuer) => [issuer, [authority.issuer(issuer).certificate.der]]),
   ) as unknown as Record<Issuer, Uint8Array[]>;
@@ -54,7 +50,8 @@ describe('trust document', () => {
   const publisherOf = () =>
     createTrustPublisher({
       crypto: nodeCrypto,
-      store: openTrustStore(folder),
+      store,
+      stored: store.kept,
       system: authority.issuer('system'),
       roots,
       pcrSelection: { hash: 'sha256', pcrs: [0, 7] },
@@ -62,8 +59,8 @@ describe('trust document', () => {
       random,
     });
 
-  test('is signed by the system root, and grows with each change, epoch and start', () => {
-    const publisher = publisherOf();
+  test('is signed by the system root, and grows with each change, epoch and start', async () => {
+    const publisher = await publisherOf();
     const seen: number[] = [];
     let held = 0;
     const take = () => {
@@ -76,59 +73,123 @@ describe('trust document', () => {
     publisher.published.onChange(({ document }) => seen.push(document.version));
     const first = take();
     expect(first.rootSets).toEqual([rootsSha256(nodeCrypto, rootsToJson(roots))]);
-    expect(publisher.turn()).toBe(60_000);
-    expect(publisher.change(() => undefined)).toBe(false);
+    expect(await publisher.turn()).toBe(60_000);
+    expect(await publisher.change(() => undefined)).toBe(false);
     expect(seen).toEqual([]);
 
     const revoked = { ...first.revoked, users: [{ user: 'mallory' }] };
-    expect(publisher.change(() => ({ revoked }))).toBe(true);
+    expect(await publisher.change(() => ({ revoked }))).toBe(true);
     expect(take().revoked.users).toEqual([{ user: 'mallory' }]);
     now += 60;
-    expect(publisher.turn()).toBe(60_000);
+    expect(await publisher.turn()).toBe(60_000);
     const turned = take();
     expect(turned.epoch.previous).toEqual(first.epoch.current);
     expect(seen).toEqual([first.version + 1, first.version + 2]);
 
     // A restart: nothing is forgotten, and whoever holds the old document sees a newer one.
-    const again = publisherOf().published.current().document;
+    const again = (await publisherOf()).published.current().document;
     expect(again.version).toBe(turned.version + 1);
     expect(again.revoked).toEqual(turned.revoked);
     expect(again.epoch).toEqual(turned.epoch);
   });
 
-  test('what cannot be stored is not published', () => {
-    const publisher = createTrustPublisher({
+  const publisherOn = (store: TrustStore, stored?: TrustState) =>
+    createTrustPublisher({
       crypto: nodeCrypto,
-      store: { ...openTrustStore(temporaryFolder()), ...failingAfter(1) },
+      store,
+      stored,
       system: authority.issuer('system'),
       roots,
       pcrSelection: { hash: 'sha256', pcrs: [0] },
       now: () => NOW,
       random,
     });
-    const before = publisher.published.current();
-    expect(() => publisher.change(() => ({ tokenKeys: [] }))).toThrow('disk');
-    expect(publisher.published.current()).toBe(before);
+  const revoke = (user: string) => (state: TrustState) => ({
+    revoked: { ...state.revoked, users: [...state.revoked.users, { user }] },
   });
 
-  test('a damaged state is not replaced by an empty one', () => {
-    const path = join(folder, 'trust-state.json');
-    const good = readFileSync(path, 'utf8');
-    for (const text of ['', '{}', good.slice(0, -10), good.replace('"version"', '"x"')]) {
-      writeFileSync(path, text);
-      expect(() => openTrustStore(folder).load(), text).toThrow('damaged');
-    }
-    writeFileSync(path, good);
+  test('what cannot be stored is not published, and what is said afterwards is newer', async () => {
+    const [store] = sharedStores();
+    const publisher = await publisherOn(store);
+    const before = publisher.published.current();
+    store.breaks = 'before';
+    await expect(publisher.change(revoke('a'))).rejects.toThrow('away');
+    expect(publisher.published.current()).toBe(before);
+    // Stored, but the answer was lost: what nobody saw is not forgotten, and not said under the same version.
+    store.breaks = 'after';
+    await expect(publisher.change(revoke('b'))).rejects.toThrow('away');
+    expect(publisher.published.current()).toBe(before);
+    await publisher.change(revoke('c'));
+    const { document } = publisher.published.current();
+    expect(document.revoked.users).toEqual([{ user: 'b' }, { user: 'c' }]);
+    expect(document.version).toBe(before.document.version + 2);
+  });
+
+  test('changes that come while one is stored go together, each with its answer', async () => {
+    const [store] = sharedStores();
+    const publisher = await publisherOn(store);
+    const from = publisher.published.current().document.version;
+    const changes = ['a', 'b', 'c', 'd'].map((user) => publisher.change(revoke(user)));
+    const none = publisher.change(() => undefined);
+    expect(await Promise.all([...changes, none])).toEqual([true, true, true, true, false]);
+    const { document } = publisher.published.current();
+    expect(document.version).toBe(from + 2);
+    expect(document.revoked.users.map(({ user }) => user)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('of two that both take themselves for the leader, neither loses what the other stored', async () => {
+    const [first, second] = sharedStores();
+    const one = await publisherOn(first);
+    const two = await publisherOn(second, await second.load());
+    const versions: number[] = [];
+    for (const each of [one, two]) each.published.onChange(({ document }) => versions.push(document.version));
+    await one.change(revoke('a'));
+    await Promise.all([one.change(revoke('b')), two.change(revoke('c')), one.change(revoke('d'))]);
+    await two.change(revoke('e'));
+    expect(new Set(versions).size).toBe(versions.length);
+    const users = two.published.current().document.revoked.users.map(({ user }) => user);
+    expect(users.sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
+    // Somebody deletes it: a leader that knows what stood there puts it back.
+    first.delete();
+    await two.change(revoke('f'));
+    expect((await first.load())?.revoked.users).toHaveLength(6);
+  });
+
+  test('roots that the state does not know are of another backup', async () => {
+    const [store] = sharedStores();
+    const foreign = { ...EMPTY_STATE, version: 7, rootSets: ['ab'.repeat(32)] };
+    await expect(publisherOn(store, foreign)).rejects.toThrow('not of one time');
   });
 });
 
-function failingAfter(good: number) {
-  let left = good;
-  return {
-    save: () => {
-      if (left-- <= 0) throw new Error('no space left on disk');
-    },
+/** Two processes' stores over one Secret: who writes what is no longer the newest is told Conflict. */
+function sharedStores() {
+  const shared: { kept: TrustState | undefined; version: number } = { kept: undefined, version: 0 };
+  const open = () => {
+    let known = 0;
+    const store = {
+      /** The connection breaks at the next save, before it arrives or after. */
+      breaks: undefined as 'before' | 'after' | undefined,
+      delete: () => Object.assign(shared, { kept: undefined, version: 0 }),
+      load: async () => {
+        known = shared.version;
+        return shared.kept;
+      },
+      save: async (state: TrustState) => {
+        await Promise.resolve();
+        const { breaks } = store;
+        store.breaks = undefined;
+        if (breaks === 'before') throw new Error('away');
+        if (known !== shared.version) throw new KubeError(409, 'Conflict', 'the object has been modified');
+        shared.kept = state;
+        shared.version += 1;
+        if (breaks === 'after') throw new Error('away');
+        known = shared.version;
+      },
+    };
+    return store;
   };
+  return [open(), open()] as const;
 }
 
 test('callers are known by a certificate of the system issuer, at each call', () => {
@@ -196,21 +257,4 @@ test('PCR selection: one bank, ascending, none that software can reset', () => {
   expect(parsePcrSelection('sha256:0,1,7')).toEqual({ hash: 'sha256', pcrs: [0, 1, 7] });
   for (const text of ['', 'sha256:', 'sha1:0', 'sha256:1,0', 'sha256:0,0', 'sha256:16', 'sha256:0;sha384:0'])
     expect(parsePcrSelection(text), text).toBeUndefined();
-});
-
-test('reset counts of TPMs are remembered, their order within a reset is not', () => {
-  const folder = temporaryFolder();
-  const tpm = { node: 'node-1', ekSha256: 'ab', akName: 'cd', resetCount: 3, restartCount: 2, clock: 500 };
-  const seen = openSeenTpms(folder);
-  seen.remember(tpm);
-  seen.remember({ ...tpm, resetCount: 2 });
-  expect(openSeenTpms(folder).list()).toEqual([{ ...tpm, restartCount: 0, clock: 0 }]);
-  seen.enrolled('node-1', 'ab');
-  expect(seen.list()).toHaveLength(1);
-  seen.enrolled('node-1', 'another');
-  expect(openSeenTpms(folder).list()).toEqual([]);
-  // The operator released the node, and its machine joined under another name.
-  seen.remember(tpm);
-  seen.enrolled('node-2', 'ab');
-  expect(openSeenTpms(folder).list()).toEqual([]);
 });

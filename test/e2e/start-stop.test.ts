@@ -54,7 +54,7 @@ async function enclave(name: string, edit: (pod: Pod) => void = () => {}): Promi
     app.command = [process.execPath, resolve('test/support/patient-app.mjs'), '$(POD_IP)', '8080'];
     edit(pod);
   });
-  const issuer = await issuerIn(world.authorityFolder, 'users');
+  const issuer = await issuerIn(world.kube, 'users');
   const now = Math.floor(Date.now() / 1000);
   const der = buildCertificate(
     {

@@ -168,7 +168,7 @@ test('of two candidates one leads; when it goes, the other does', async () => {
     const abort = new AbortController();
     const done = elect(
       { kube, name: 'leader', namespace, identity, signal: abort.signal, log: silentLogger, leaseMs: 2_000 },
-      async (signal) => {
+      async ({ signal }) => {
         leaders.push(identity);
         await new Promise<void>((resolve) =>
           signal.addEventListener('abort', () => resolve(), { once: true }),

@@ -215,7 +215,7 @@ test('election: waits while another holds the lease, leads when it is over, give
       log: silentLogger,
       leaseMs: 2_000,
     },
-    async (signal) => {
+    async ({ signal }) => {
       leading.resolve();
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     },
@@ -267,7 +267,7 @@ test('election: a renewal that is never answered ends the term before a successo
     leaseMs,
   };
   let begun = 0;
-  const done = elect(options, async (term) => {
+  const done = elect(options, async ({ signal: term }) => {
     begun = performance.now();
     await new Promise<void>((resolve) => term.addEventListener('abort', () => resolve(), { once: true }));
     lost.resolve(performance.now() - begun);

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseRoots, type Roots } from '../../formats/evidence/roots.ts';
@@ -31,8 +31,6 @@ export interface AgentWorld {
   readonly roots: Roots;
   readonly injection: InjectionConfig;
   readonly appImage: string;
-  /** Folder with the issuers' keys, `<issuer>.key.pem`. */
-  readonly authorityFolder: string;
   /** Creates an injected enclave's pod. */
   create(name: string, edit?: (pod: Pod) => void): Promise<Pod>;
   /** The same; resolves when it has an address. */
@@ -76,7 +74,6 @@ export async function startAgentWorld(options: AgentWorldOptions = {}): Promise<
   const catalogue = images({ ...options.images, 'enclave-agent': options.agent ?? AGENT });
   const catalogueFile = join(directory, 'catalogue.json');
   await writeFile(catalogueFile, JSON.stringify(catalogue));
-  await mkdir(join(directory, 'state'));
   const cluster = await startCluster({ directory: join(directory, 'c'), nodes: 1, catalogueFile });
   const [node] = cluster.nodes;
   if (node === undefined) throw new Error('no node');
@@ -97,7 +94,6 @@ export async function startAgentWorld(options: AgentWorldOptions = {}): Promise<
       namespace: 'enclave-licensing',
       enclaveNamespaces: [ENCLAVES],
       nodes: [{ name: node.name, tpmDirectory: resolve(node.tpm, '..') }],
-      stateDirectory: join(directory, 'state'),
       ekRootsDirectory: cluster.ekRootsDir,
       frontNames: ['front.test'],
       requireIsolation: false,
@@ -162,7 +158,6 @@ export async function startAgentWorld(options: AgentWorldOptions = {}): Promise<
       roots: roots.value,
       injection,
       appImage,
-      authorityFolder: join(directory, 'state', 'authority'),
       create,
       enclave: async (name, edit) => {
         const { metadata } = await create(name, edit);

@@ -17,8 +17,6 @@ export interface Release {
   readonly namespace: string;
   readonly enclaveNamespaces: readonly string[];
   readonly nodes: readonly ClusterNode[];
-  /** Folder on the node that holds what outlives a pod: the authority's keys. */
-  readonly stateDirectory: string;
   readonly ekRootsDirectory: string;
   readonly frontNames: readonly string[];
   readonly requireIsolation: boolean;
@@ -134,7 +132,7 @@ function agentPod(release: Release, node: ClusterNode): object {
 /** Every pod of the release, in no particular order: each waits for what it needs. */
 export function componentPods(release: Release): object[] {
   const sidecar = imageReference(release.catalogue, 'enclave-sidecar');
-  // State folders belong to one machine, so the pods that keep state stay on the first node.
+  // What front keeps is on one machine.
   const home = release.nodes[0]?.name;
   const stay = home === undefined ? {} : { node: home };
   return [
@@ -143,16 +141,13 @@ export function componentPods(release: Release): object[] {
       release,
       'enclave-certs',
       [
-        `--authority-dir=${STATE_FOLDER}/authority`,
         '--ek-roots-dir=/etc/ek-roots',
         '--pcrs=sha256:0,1,2,3,4,5,6,7',
         `--front-names=${release.frontNames.join(',')}`,
         `--webhook-configurations=${release.webhookConfigurations.join(',')}`,
       ],
       {
-        ...stay,
         volumes: [
-          { name: 'state', mountPath: STATE_FOLDER, source: { hostPath: { path: release.stateDirectory } } },
           {
             name: 'ek-roots',
             mountPath: '/etc/ek-roots',

@@ -28,7 +28,7 @@ export async function developmentEnvironment(
 ): Promise<Environment> {
   const say = options.progress ?? (() => undefined);
   const directory = resolve(options.directory);
-  await mkdir(join(directory, 'state'), { recursive: true });
+  await mkdir(directory, { recursive: true });
   const images = catalogue(resolve('dist'), process.execPath);
   const catalogueFile = join(directory, 'catalogue.json');
   writeFileSync(catalogueFile, JSON.stringify(images));
@@ -56,7 +56,6 @@ export async function developmentEnvironment(
       namespace: DEFAULT_RELEASE_NAMESPACE,
       enclaveNamespaces: [ENCLAVE_NAMESPACE],
       nodes: cluster.nodes.map(({ name, tpm }) => ({ name, tpmDirectory: resolve(tpm, '..') })),
-      stateDirectory: join(directory, 'state'),
       ekRootsDirectory: cluster.ekRootsDir,
       frontNames: [FRONT_NAME],
       requireIsolation: options.requireIsolation ?? true,

@@ -66,7 +66,7 @@ export async function runKeeper(options: KeeperOptions): Promise<void> {
   metrics.found([]);
   await elect(
     { kube, name: 'enclave-webhook', namespace: releaseNamespace, identity, signal, log, leaseMs },
-    async (term) => {
+    async ({ signal: term }) => {
       metrics.leads(true);
       try {
         await lead(options, term);

@@ -31,10 +31,17 @@ export interface RevokeRequest {
   } | undefined;
 }
 
-/** By an agent, for a certificate of its own node's pods. Size: at most 128 bytes. */
+/** By an agent, for the certificates of one of its own node's pods. Size: at most 8 KiB. */
 export interface RevokedCertificate {
   /** The pod whose enclave certificates are no longer good. */
   podUid: string;
+  /**
+   * DER of the one that lasts longest: its binding shows the pod and the node, also when the pod is gone. Empty when the agent
+   * holds none, because it was restarted: then the pod must still be there, under these names.
+   */
+  certificate: Uint8Array;
+  namespace: string;
+  pod: string;
 }
 
 /** By the launcher. Size: at most 256 bytes. */
@@ -334,13 +341,22 @@ export const RevokeRequest: MessageFns<RevokeRequest> = {
 };
 
 function createBaseRevokedCertificate(): RevokedCertificate {
-  return { podUid: "" };
+  return { podUid: "", certificate: new Uint8Array(0), namespace: "", pod: "" };
 }
 
 export const RevokedCertificate: MessageFns<RevokedCertificate> = {
   encode(message: RevokedCertificate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.podUid !== "") {
       writer.uint32(10).string(message.podUid);
+    }
+    if (message.certificate.length !== 0) {
+      writer.uint32(18).bytes(message.certificate);
+    }
+    if (message.namespace !== "") {
+      writer.uint32(26).string(message.namespace);
+    }
+    if (message.pod !== "") {
+      writer.uint32(34).string(message.pod);
     }
     return writer;
   },
@@ -366,6 +382,30 @@ export const RevokedCertificate: MessageFns<RevokedCertificate> = {
             message.podUid = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.certificate = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.namespace = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pod = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -385,6 +425,9 @@ export const RevokedCertificate: MessageFns<RevokedCertificate> = {
         : isSet(object.pod_uid)
         ? globalThis.String(object.pod_uid)
         : "",
+      certificate: isSet(object.certificate) ? bytesFromBase64(object.certificate) : new Uint8Array(0),
+      namespace: isSet(object.namespace) ? globalThis.String(object.namespace) : "",
+      pod: isSet(object.pod) ? globalThis.String(object.pod) : "",
     };
   },
 
@@ -392,6 +435,15 @@ export const RevokedCertificate: MessageFns<RevokedCertificate> = {
     const obj: any = {};
     if (message.podUid !== "") {
       obj.podUid = message.podUid;
+    }
+    if (message.certificate.length !== 0) {
+      obj.certificate = base64FromBytes(message.certificate);
+    }
+    if (message.namespace !== "") {
+      obj.namespace = message.namespace;
+    }
+    if (message.pod !== "") {
+      obj.pod = message.pod;
     }
     return obj;
   },
@@ -402,6 +454,9 @@ export const RevokedCertificate: MessageFns<RevokedCertificate> = {
   fromPartial<I extends Exact<DeepPartial<RevokedCertificate>, I>>(object: I): RevokedCertificate {
     const message = createBaseRevokedCertificate();
     message.podUid = object.podUid ?? "";
+    message.certificate = object.certificate ?? new Uint8Array(0);
+    message.namespace = object.namespace ?? "";
+    message.pod = object.pod ?? "";
     return message;
   },
 };
