@@ -73,7 +73,10 @@ function grants(release: ReleaseObjects): Asked[] {
   ];
   return bindings.flatMap(({ kind, metadata, roleRef, subjects = [] }) => {
     const namespace = kind === 'RoleBinding' ? metadata?.namespace : undefined;
-    const role = ofKind<Role>(release, roleRef.kind).find((found) => found.metadata?.name === roleRef.name);
+    // A Role of the same name may stand in several namespaces.
+    const role = ofKind<Role>(release, roleRef.kind).find(
+      (found) => found.metadata?.name === roleRef.name && found.metadata.namespace === namespace,
+    );
     return subjects.flatMap((subject) => {
       const who = `system:serviceaccount:${subject.namespace ?? ''}:${subject.name}`;
       return (role?.rules ?? []).flatMap((rule) => expand(rule, who, namespace));
