@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { developmentEnvironment } from '../../tools/cluster/development-environment.ts';
 import {
   ENCLAVE_NAMESPACE,
   type Environment,
   type EnvironmentOptions,
 } from '../../tools/cluster/environment.ts';
+import { startEnvironment } from '../../tools/cluster/start-environment.ts';
 import { narrator } from '../../tools/demo/narrator.ts';
 import { PROFILE, profileObject, writeSettings } from '../../tools/demo/operator.ts';
 import { type Person, person, type Settings } from '../../tools/demo/people.ts';
@@ -41,7 +41,7 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
   const quiet = narrator(() => undefined);
   let environment: Environment;
   try {
-    environment = await developmentEnvironment({ directory, ...options });
+    environment = await startEnvironment({ directory, ...options });
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw error;

@@ -1,5 +1,4 @@
 /** A cluster with the product installed, as an operator would: what the demo and the end-to-end tests stand on. */
-import type { Cluster } from '../../test/support/cluster.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { CommandResult } from './command.ts';
 
@@ -8,9 +7,24 @@ export const FRONT_NAME = 'front.enclave-licensing.internal';
 
 export type Replicated = 'enclave-certs' | 'enclave-front' | 'enclave-launcher' | 'enclave-webhook';
 
+export interface EnvironmentCluster {
+  /** The administrator's. */
+  readonly kubeconfig: string;
+  readonly nodes: readonly { readonly name: string; readonly address: string }[];
+  /** The API server is a real kube-apiserver. */
+  readonly real: boolean;
+  /** The API server goes away: nothing listens, every connection is cut. What is stored stays. */
+  suspendApi(): Promise<void>;
+  /** It comes back; resolves when it answers. */
+  resumeApi(): Promise<void>;
+  /** A node's TPM stops answering; `startTpm` is a reset. */
+  stopTpm(node: string): Promise<void>;
+  startTpm(node: string): Promise<void>;
+}
+
 export interface Environment {
   readonly directory: string;
-  readonly cluster: Cluster;
+  readonly cluster: EnvironmentCluster;
   readonly catalogue: Catalogue;
   /** Namespace of the components. */
   readonly releaseNamespace: string;

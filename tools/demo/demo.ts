@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ENABLED, INJECTION_LABEL } from '../../names/labels.ts';
-import { developmentEnvironment } from '../cluster/development-environment.ts';
 import { ENCLAVE_NAMESPACE, type Environment } from '../cluster/environment.ts';
+import { startEnvironment } from '../cluster/start-environment.ts';
 import { type Narrator, narrator } from './narrator.ts';
 import { writeSettings, writeShellEnvironment } from './operator.ts';
 import { story } from './story.ts';
@@ -22,7 +22,7 @@ export async function runDemo(options: { readonly keep: boolean }): Promise<numb
   try {
     say.note('Pods are processes on loopback addresses and TPMs are swtpm: this mode isolates nothing.');
     say.heading('The operator: a cluster, and the product on it');
-    environment = await developmentEnvironment({
+    environment = await startEnvironment({
       directory: DIRECTORY,
       progress: say.note,
       signal: abort.signal,

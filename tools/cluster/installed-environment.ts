@@ -1,0 +1,100 @@
+/**
+ * The product as the chart installed it on the cluster that `make cluster` has up. It stays up: `stop` takes away only what people of
+ * this environment launched. Pods' addresses are reached from inside the cluster's network, where `make e2e` runs the suites.
+ */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
+import { ENCLAVE_LABEL } from '../../names/labels.ts';
+import { PORTS } from '../../names/wire.ts';
+import { installedCluster } from '../kubernetes/cluster/installed-cluster.ts';
+import { REGISTRY } from './catalogue.ts';
+import { ENCLAVE_NAMESPACE, type Environment, type EnvironmentOptions } from './environment.ts';
+import { componentsReady, kubectlOf, writeRoots } from './operate.ts';
+import { readIfThere, runningProcesses } from './running-processes.ts';
+
+const NAMESPACE = DEFAULT_RELEASE_NAMESPACE;
+
+interface PodList {
+  readonly items: readonly {
+    readonly metadata: { readonly name: string; readonly namespace: string };
+    readonly spec: {
+      readonly containers: readonly { readonly name: string }[];
+      readonly initContainers?: readonly { readonly name: string }[];
+    };
+  }[];
+}
+
+/** @param folder of the cluster: `.cluster` of the checkout */
+export async function installedEnvironment(
+  folder: string,
+  options: EnvironmentOptions,
+): Promise<Environment> {
+  const { directory } = options;
+  const cluster = await installedCluster(folder);
+  const operator = await kubectlOf(cluster.kubeconfig, directory, options.signal);
+  const { kubectl } = operator;
+  await componentsReady(kubectl, NAMESPACE, options.progress);
+  const front = await kubectl(['get', 'deployment', 'enclave-front', '-n', NAMESPACE, '-o', 'yaml']);
+  const nodePort = await kubectl([
+    ...['get', 'service', 'enclave-front', '-n', NAMESPACE],
+    ...['-o', `jsonpath={.spec.ports[?(@.port==${PORTS.front})].nodePort}`],
+  ]);
+  const processes: Environment['processes'] = (component, enclave) =>
+    runningProcesses(({ pid, command, environment }) => {
+      if (!command.includes('/app/main.js\0')) return false;
+      // The kubelet mounts each container's termination message from a folder of its name.
+      const container = component === 'sidecar' ? 'enclave-sidecar' : `enclave-${component}`;
+      if (!readIfThere(`/proc/${pid}/mountinfo`).includes(`/containers/${container}/`)) return false;
+      return enclave === undefined || environment.includes(`_ENCLAVE=${enclave}\0`);
+    });
+  return {
+    directory,
+    cluster,
+    catalogue: { images: builtImages() },
+    releaseNamespace: NAMESPACE,
+    seats: Number(/--seats=(\d+)/.exec(front)?.[1]),
+    rootsFile: await writeRoots(kubectl, NAMESPACE, directory),
+    frontAddress: `${cluster.nodes[0]?.address}:${nodePort}`,
+    ...operator,
+    replicas: async (component, count) => {
+      const deployment = [`deployment/${component}`, '-n', NAMESPACE];
+      await kubectl(['scale', ...deployment, `--replicas=${count}`]);
+      await kubectl(['rollout', 'status', ...deployment, '--timeout=60s']);
+      if (count === 0)
+        await kubectl([
+          ...['wait', '--for=delete', 'pod', '-n', NAMESPACE, '--timeout=60s'],
+          ...['-l', `app.kubernetes.io/name=${component}`],
+        ]);
+      else await componentsReady(kubectl, NAMESPACE);
+    },
+    processes,
+    logs: async () => {
+      const { items } = JSON.parse(await kubectl(['get', 'pods', '-A', '-o', 'json'])) as PodList;
+      const containers = items.flatMap(({ metadata: { name, namespace }, spec }) =>
+        [...(spec.initContainers ?? []), ...spec.containers].map((each) => [namespace, name, each.name]),
+      );
+      const texts = await Promise.all(
+        containers.map(async ([namespace = '', pod = '', container = '']) => {
+          const { stdout } = await operator.tryKubectl(['logs', '-n', namespace, pod, '-c', container]);
+          return [`${namespace}/${pod}/${container}`, stdout] as const;
+        }),
+      );
+      return new Map(texts);
+    },
+    stop: async () => {
+      await kubectl(['delete', 'pods', '-n', ENCLAVE_NAMESPACE, '-l', ENCLAVE_LABEL, '--wait=true']);
+    },
+  };
+}
+
+/** What `make images` built, as a catalogue: nothing here runs it. */
+function builtImages(): Environment['catalogue']['images'] {
+  const built = JSON.parse(readFileSync(join(resolve('dist/images'), 'images.json'), 'utf8')) as Record<
+    string,
+    { readonly digest: string }
+  >;
+  return Object.fromEntries(
+    Object.entries(built).map(([name, { digest }]) => [`${REGISTRY}/${name}`, { digest, command: [] }]),
+  );
+}
