@@ -25,10 +25,10 @@ export async function* waitForReady(
   timeout: AbortSignal,
   signal: AbortSignal,
 ): AsyncGenerator<Reached, Pod> {
-  const { namespace = '', name = '', uid } = created.metadata ?? {};
+  const { namespace = '', name = '', uid = '' } = created.metadata ?? {};
   const either = AbortSignal.any([timeout, signal]);
   let changed = Promise.withResolvers<void>();
-  const stop = view.onChange(() => changed.resolve());
+  const stop = view.onChange({ namespace, name, uid }, () => changed.resolve());
   let pod = created;
   let seen = false;
   let told: Phase = Phase.PHASE_SEAT;
@@ -41,7 +41,7 @@ export async function* waitForReady(
         seen = true;
       } else if (seen)
         throw new LaunchFailure('pod-gone', `pod ${namespace}/${name} was deleted by somebody else`);
-      const standing = podStanding(pod, view.requests(), releaseNamespace);
+      const standing = podStanding(pod, view.requestsOf(uid), releaseNamespace);
       for (const phase of PHASES)
         if (phase > told && phase <= standing.phase) {
           told = phase;
