@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import type { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
-import { type FrontFixture, type FrontLimits, startFrontFixture } from '../support/front-fixture.ts';
+import { type FrontFixture, startFrontFixture } from '../support/front-fixture.ts';
+import type { FrontLimits } from '../support/front-under-test.ts';
 
 let fixture: FrontFixture | undefined;
 afterEach(() => fixture?.close());

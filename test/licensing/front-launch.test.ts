@@ -11,12 +11,12 @@ import type { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import { EnclaveState, Phase } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import {
   type FrontFixture,
-  type FrontLimits,
   follow,
   keySha256,
   launchRequest,
   startFrontFixture,
 } from '../support/front-fixture.ts';
+import type { FrontLimits } from '../support/front-under-test.ts';
 
 let fixture: FrontFixture;
 async function start(limits: FrontLimits = {}) {

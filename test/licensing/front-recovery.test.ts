@@ -1,12 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Phase } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
-import {
-  type FrontFixture,
-  type FrontLimits,
-  follow,
-  launchRequest,
-  startFrontFixture,
-} from '../support/front-fixture.ts';
+import { type FrontFixture, follow, launchRequest, startFrontFixture } from '../support/front-fixture.ts';
+import type { FrontLimits } from '../support/front-under-test.ts';
 
 /** What front does by itself takes as long as the machine is busy. */
 const settled = <T>(look: () => T | Promise<T>): Promise<T> => vi.waitFor(look, 15_000);

@@ -3,36 +3,26 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
-import { frontMetrics } from '../../licensing/front/front-metrics.ts';
-import { startPasswords } from '../../licensing/front/passwords/passwords.ts';
-import { serveFront } from '../../licensing/front/serve-front.ts';
-import { Keyring } from '../../licensing/front/tokens/keyring.ts';
-import { createTokens } from '../../licensing/front/tokens/tokens.ts';
 import { openSqliteStore } from '../../licensing/store/sqlite-store.ts';
 import { generateKey, type KeyPair } from '../../platform/identity/key-pair.ts';
 import { createRpcClient, type RpcClient } from '../../platform/rpc/rpc-client.ts';
 import type { CallOptions } from '../../platform/rpc/service.ts';
 import { liveValue } from '../../platform/run/live.ts';
-import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
 import type {
   LaunchResponse,
   LaunchResult,
 } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
 import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
-import { FakeLauncher, LAUNCHER_NAME } from './fake-launcher.ts';
+import { FakeLauncher } from './fake-launcher.ts';
+import {
+  FRONT_NAME,
+  type FrontLimits,
+  type FrontUnderTest,
+  startFrontUnderTest,
+} from './front-under-test.ts';
 import { recordingLogger } from './recording-logger.ts';
 import { recordingMetrics } from './recording-metrics.ts';
 import { createTestAuthority } from './test-authority.ts';
-
-const FRONT_NAME = 'front.enclave-licensing.internal';
-
-export interface FrontLimits {
-  readonly seats?: number;
-  readonly loginsPerUser?: number;
-  readonly loginsPerPeer?: number;
-  readonly launchTimeoutMs?: number;
-  readonly unattendedTimeoutMs?: number;
-}
 
 /** A front on a database of its own and a fake launcher, both over real gRPC; front can be stopped and started on the same database. */
 export async function startFrontFixture(limits: FrontLimits = {}) {
@@ -46,70 +36,21 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
   const revoked = new Set<string>();
   const clock = { now: () => Date.now() + offset };
   const roots = liveValue<readonly Uint8Array[]>([authority.root]);
-  let front: Awaited<ReturnType<typeof start>> | undefined;
+  let front: FrontUnderTest | undefined;
   const clients: { close(): void }[] = [];
 
-  async function start() {
-    const store = openSqliteStore(join(folder, 'front.db'));
-    const counters = frontMetrics(metrics);
-    const passwords = await startPasswords({
-      logN: 10,
-      concurrency: 2,
-      queue: 50,
-      onRun: counters.scryptBegun,
-    });
-    const keyring = await Keyring.open(store, {
-      keyLifetimeMs: 86_400_000,
-      tokenLifetimeMs: 3_600_000,
+  const start = () =>
+    startFrontUnderTest({
+      store: openSqliteStore(join(folder, 'front.db')),
+      launcherPort: launcher.port,
+      roots: roots.current(),
+      credential: authority.issue({ dns: [FRONT_NAME] }),
+      limits,
+      log,
+      metrics,
       clock,
+      isRevoked: (user) => revoked.has(user),
     });
-    keyring.published((await keyring.wanted()).map(({ id }) => id));
-    const abort = new AbortController();
-    const launcherClient = createRpcClient(LauncherServiceService, {
-      address: { host: '127.0.0.1', port: launcher.port },
-      serverName: LAUNCHER_NAME,
-      roots,
-      credential: liveValue(authority.issue({ dns: [FRONT_NAME] })),
-      maxResponseBytes: 1 << 20,
-    });
-    const served = await serveFront(
-      {
-        store,
-        passwords,
-        tokens: createTokens(keyring, 3_600_000),
-        keyring,
-        launcher: launcherClient,
-        tls: liveValue({ credential: authority.issue({ dns: [FRONT_NAME] }) }),
-        limits: {
-          seats: 2,
-          loginsPerUser: 1000,
-          loginsPerPeer: 1000,
-          launchTimeoutMs: 60_000,
-          unattendedTimeoutMs: 600_000,
-          reconcileMs: 3_600_000,
-          ...limits,
-        },
-        enclaveTokens: { lifetimeMs: 600_000, domain: 'enclaves.test', namespaces: ['open'] },
-        trustDocument: () => undefined,
-        isRevoked: (user) => revoked.has(user),
-        log,
-        metrics,
-        frontMetrics: counters,
-        clock,
-        signal: abort.signal,
-      },
-      '127.0.0.1',
-      0,
-    );
-    const stop = async (): Promise<void> => {
-      abort.abort();
-      await served.ended;
-      launcherClient.close();
-      await passwords.close();
-      await store.close();
-    };
-    return { ...served, store, keyring, stop };
-  }
 
   front = await start();
   return {
