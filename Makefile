@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube test-postgres test-long cluster-down cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook images images-lock add clean
+.PHONY: help setup demo test test-kube test-postgres test-long cluster-down cluster test-cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook images images-lock add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test-kube: setup build ## the API-server suites on a real kube-apiserver (needs 
 
 cluster: images ## a real cluster on this machine with the product on it: nodes, TPMs, chart (needs Go, root; NODES=2, VALUES=file)
 	@tools/kubernetes/cluster.sh
+
+test-cluster: images ## what make cluster leaves behind when it ends or is interrupted: nothing (needs what it needs)
+	@node tools/run-tests.ts --machine
 
 cluster-down: setup ## end it; nothing of it stays
 	@node tools/kubernetes/cluster/main.ts down

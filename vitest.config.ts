@@ -16,6 +16,9 @@ const long = ['test/long/**/*.test.ts'];
 /** Suites that need a PostgreSQL server: `make test-postgres`. */
 const postgres = ['test/postgres/**/*.test.ts'];
 
+/** Suites that start the cluster of `make cluster` themselves, and take it down: `make test-cluster`. */
+const machine = ['test/kubernetes/**/*.test.ts'];
+
 /** Of `expect.poll`: a loaded machine is no failure, and what is waited for comes at once on an idle one. */
 const expect = { poll: { timeout: 15_000 } };
 
@@ -28,7 +31,7 @@ export default defineConfig({
           name: 'rooms',
           expect,
           include: ['test/**/*.test.ts'],
-          exclude: [...cluster, ...long, ...postgres],
+          exclude: [...cluster, ...long, ...postgres, ...machine],
           testTimeout: 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
@@ -64,6 +67,15 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 4 },
+        },
+      },
+      {
+        test: {
+          name: 'machine',
+          expect,
+          include: machine,
+          fileParallelism: false,
+          sequence: { groupOrder: 5 },
         },
       },
     ],

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kubectlPath } from '../../../test/support/kubectl.ts';
 import { command, mustRun } from '../../cluster/command.ts';
+import { allSettled } from './all-settled.ts';
 import { startControlPlane } from './control-plane.ts';
 import { startEntry } from './entry.ts';
 import { loadBusybox } from './images.ts';
@@ -32,23 +33,38 @@ export function runningCluster(folder: string): Layout | undefined {
   return firstProcess(found.control) === undefined ? undefined : found;
 }
 
-/** Brings it up until every node is Ready. When it fails or `signal` aborts, the caller ends it by `stopCluster`. */
-export async function startCluster({ layout: at, programs, say, signal }: StartOptions): Promise<void> {
-  if ((await command('ip', ['link', 'show', HOST_LINK])).code === 0)
+/** Brings it up until every node is Ready. When it fails or `signal` aborts, nothing of it is left. */
+export async function startCluster(options: StartOptions): Promise<void> {
+  const { layout: at, signal } = options;
+  if (await linkExists())
     throw new Error(
       `the interface ${HOST_LINK} exists: another checkout's cluster is up; end it with make cluster-down there`,
     );
+  // Whatever is under way fails at once when its machine is gone.
+  const end = (): void => void endMachines(at.folder).catch(() => undefined);
+  signal.addEventListener('abort', end);
+  try {
+    await start(options);
+  } catch (error) {
+    await stopCluster(at.folder);
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
+}
+
+async function start({ layout: at, programs, say, signal }: StartOptions): Promise<void> {
   mkdirSync(at.folder, { recursive: true, mode: 0o700 });
   const machines = [at.control, ...at.nodes];
-  await Promise.all(machines.map((machine) => startMachine(machine, programs)));
+  await allSettled(machines.map((machine) => startMachine(machine, programs)));
   signal.throwIfAborted();
   await connectMachines(at);
   signal.throwIfAborted();
-  const [pki] = await Promise.all([startControlPlane(at), startTpms(at)]);
+  const [pki] = await allSettled([startControlPlane(at), startTpms(at)]);
   say('API server up, a TPM for each node made');
   signal.throwIfAborted();
   await kubectl(at, ['apply', '-f', join(import.meta.dirname, 'addons.yaml')]);
-  await Promise.all(at.nodes.map((node) => startNode(node, pki)));
+  await allSettled(at.nodes.map((node) => startNode(node, pki)));
   signal.throwIfAborted();
   await loadBusybox(at.nodes, at.folder);
   for (const node of at.nodes) startKubelet(node);
@@ -60,21 +76,27 @@ export async function startCluster({ layout: at, programs, say, signal }: StartO
 
 /** Ends every process of it and removes everything that it made, whatever state it is in. */
 export async function stopCluster(folder: string): Promise<void> {
-  const machines = existsSync(folder)
-    ? readdirSync(folder, { withFileTypes: true })
-        .filter((entry) => existsSync(join(folder, entry.name, 'holder')))
-        .map(({ name }) => ({ name, folder: join(folder, name) }))
-    : [];
-  if (machines.length === 0 && !existsSync(folder)) return;
-  await Promise.all(machines.map(endMachine));
-  // The interface goes with the namespace of its other end, a moment later.
-  const deadline = performance.now() + 10_000;
-  while ((await command('ip', ['link', 'show', HOST_LINK])).code === 0) {
-    if (performance.now() > deadline) await mustRun('ip', ['link', 'delete', HOST_LINK]);
-    await sleep(50);
-  }
+  if (!existsSync(folder)) return;
+  const ours = await endMachines(folder);
+  if (ours) await command('ip', ['link', 'delete', HOST_LINK]);
+  if (await linkExists())
+    // Another checkout's: this one's last cluster has left nothing but its folder.
+    return rmSync(folder, { recursive: true, force: true });
   await mustRun('bash', [join(import.meta.dirname, 'cgroups.sh'), 'remove', CGROUP]);
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** @returns whether there were any */
+async function endMachines(folder: string): Promise<boolean> {
+  const machines = readdirSync(folder)
+    .filter((name) => existsSync(join(folder, name, 'holder')))
+    .map((name) => ({ name, folder: join(folder, name) }));
+  const ended = await Promise.all(machines.map(endMachine));
+  return ended.includes(true);
+}
+
+async function linkExists(): Promise<boolean> {
+  return (await command('ip', ['link', 'show', HOST_LINK])).code === 0;
 }
 
 async function kubectl(at: Layout, args: readonly string[]): Promise<string> {

@@ -46,17 +46,18 @@ export async function startMachine(machine: Machine, programs: string): Promise<
   }
 }
 
-/** Ends every process of the machine at once; its mounts and interfaces go with them. */
-export async function endMachine(machine: Machine): Promise<void> {
+/** Ends every process of the machine at once; its mounts and interfaces go with them. @returns whether there was one */
+export async function endMachine(machine: Machine): Promise<boolean> {
   const holder = readRecord(join(machine.folder, 'holder'));
-  if (holder === undefined || !isAlive(holder)) return;
+  if (holder === undefined || !isAlive(holder)) return false;
   // Process 1 first: unshare ends when the kernel has ended the whole namespace, and not before.
   const [first] = childrenOf(holder);
   kill(first ?? holder.pid, 'SIGKILL');
-  if (await hasEnded(holder, END_MS)) return;
+  if (await hasEnded(holder, END_MS)) return true;
   kill(holder.pid, 'SIGKILL');
   if (!(await hasEnded(holder, END_MS)))
     throw new Error(`${machine.name} does not end: process ${holder.pid}`);
+  return true;
 }
 
 /** Host's number of the machine's process 1, or undefined when it is not running. */

@@ -20,15 +20,15 @@ const say = (line: string): void =>
 async function up(bin: string): Promise<number> {
   const abort = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(name, () => abort.abort(new Error(`${name}: taking the cluster down`)));
+    process.on(name, () => abort.abort(new Error(`${name}: taking down what was started`)));
   const nodes = Number(process.env['NODES'] ?? '2');
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > 9) throw new Error('NODES is a number from 1 to 9');
+  const running = runningCluster(FOLDER);
+  const at = running ?? layout(FOLDER, nodes);
   try {
-    let at = runningCluster(FOLDER);
-    if (at === undefined) {
+    if (running === undefined) {
       // What an earlier start left, if it could not clean up itself.
       await stopCluster(FOLDER);
-      at = layout(FOLDER, nodes);
       await startCluster({ layout: at, programs: bin, say, signal: abort.signal });
     }
     say(`${await loadImages(at.nodes, resolve('dist/images'))} images loaded`);
@@ -52,8 +52,15 @@ async function up(bin: string): Promise<number> {
     return 0;
   } catch (error) {
     console.error(`cluster: ${error instanceof Error ? error.message : String(error)}`);
-    await stopCluster(FOLDER);
-    return abort.signal.aborted ? 130 : 1;
+    if (abort.signal.aborted) {
+      if (running === undefined) await stopCluster(FOLDER);
+      return 130;
+    }
+    if (runningCluster(FOLDER) !== undefined)
+      console.error(
+        `the cluster stays up to look at (KUBECONFIG=${at.kubeconfig}); make cluster-down ends it`,
+      );
+    return 1;
   }
 }
 
