@@ -136,6 +136,16 @@ test('a password in the URL is in a Secret and nowhere else', async () => {
   expect(holders.map(identityOf)).toEqual(['Secret enclave-licensing/enclave-front-database']);
 });
 
+test('the database’s root reaches front as a file, and only where there is one', async () => {
+  const ca = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+  const { existingSecret } = POSTGRES.front.database;
+  const objects = await render({ values: { front: { database: { existingSecret, ca } } } });
+  const { containers, volumes } = named(objects, 'enclave-front').spec.template.spec;
+  expect(containers[0]?.args).toContain('--database-ca-file=/etc/database-ca/ca.pem');
+  expect(JSON.stringify(volumes)).toContain('enclave-front-database-ca');
+  expect(JSON.stringify(await render({ values: POSTGRES }))).not.toContain('database-ca');
+});
+
 test('the launcher may work in the namespaces that the values name, and has their names in DNS', async () => {
   const objects = await render({ values: { enclaveNamespaces: ['team-a', 'team-b'] } });
   const names = objects.map(identityOf);
