@@ -5,6 +5,7 @@ import type { Pod } from '../../platform/kube/resources.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
 import type { Handlers } from '../../platform/rpc/service.ts';
 import type { Live } from '../../platform/run/live.ts';
+import { sleep } from '../../platform/run/sleep.ts';
 import type { ComponentPeer } from '../../platform/tls/component-peer.ts';
 import type { RevokeRequest, WatchResponse } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import type { TrustServiceService } from '../../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
@@ -28,16 +29,21 @@ export interface TrustServiceOptions {
   launchedEnclaves(): Promise<ReadonlySet<string>>;
   /** Unix seconds. */
   now(): number;
+  /** A stream's rest after each document, in milliseconds (default 500). */
+  readonly restMs?: number;
 }
+
+/** Each goes to every sidecar: when many pods end at once, what is revoked meanwhile goes together. */
+const REST_MS = 500;
 
 /** `trust.v1`: the document to every component, changes of it to those whose business they are. */
 export function trustHandlers(options: TrustServiceOptions): Handlers<typeof TrustServiceService> {
-  const { crypto, publisher, roots } = options;
+  const { crypto, publisher, roots, restMs = REST_MS } = options;
   const version = (): bigint => BigInt(publisher.published.current().document.version);
   return {
     watch: async function* (request, call) {
       callerOf(options, call);
-      for await (const signed of documentsFrom(publisher.published, request.version, call.signal)) {
+      for await (const signed of documentsFrom(publisher.published, request.version, call.signal, restMs)) {
         // The certificate may have ended since the stream began; its owner has another, and watches with that.
         callerOf(options, call);
         const response: WatchResponse = { trustDocument: signed };
@@ -128,11 +134,12 @@ function callerOf({ crypto, roots, now }: TrustServiceOptions, call: RpcCall): C
   return caller.value;
 }
 
-/** The newest document unless the caller holds it, then each newer one. A slow reader misses those in between, never the newest. */
+/** The newest document unless the caller holds it, then each newer one, with a rest after each. A slow reader misses those in between, never the newest. */
 async function* documentsFrom(
   published: Live<Published>,
   held: bigint,
   signal: AbortSignal,
+  restMs: number,
 ): AsyncGenerator<SignedTrustDocument> {
   let sent = held;
   let wake: () => void = () => {};
@@ -145,6 +152,7 @@ async function* documentsFrom(
       if (BigInt(document.version) > sent) {
         sent = BigInt(document.version);
         yield signed;
+        await sleep(restMs, signal);
         continue;
       }
       await new Promise<void>((resolve) => {

@@ -15,7 +15,7 @@ import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
 import type { WatchResponse } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import { memoryStore, NOW, serial, sha256Hex, testAuthority } from './support.ts';
 
-async function service() {
+async function service(restMs = 0) {
   const authority = testAuthority();
   const roots = Object.fromEntries(
     ISSUERS.map((each) => [each, [authority.issuer(each).certificate.der]]),
@@ -42,6 +42,7 @@ async function service() {
     ownerKeys: async (enclave) => living.get(enclave) ?? [],
     launchedEnclaves: async () => new Set(living.keys()),
     now,
+    restMs,
   });
   const profile = componentProfile(generateKey().spki, ['launcher.enclave-licensing.internal']);
   const issued = issue(profile, {
@@ -86,6 +87,17 @@ test('a watch waits for what is newer; a slow reader misses what lies between, n
   const end = watch.next();
   abort.abort();
   expect((await end).done).toBe(true);
+});
+
+test('what changes while a stream rests goes together', async () => {
+  const { watch, revoke } = await service(1000);
+  await watch.next();
+  const users = ['mallory', 'eve', 'trudy', 'oscar'];
+  const next = watch.next();
+  for (const user of users) await revoke(user);
+  const { value } = await next;
+  const document = parseTrustDocument(value?.trustDocument?.document ?? new Uint8Array());
+  expect(document.ok && document.value.revoked.users.map(({ user }) => user)).toEqual(users);
 });
 
 test('a watch ends with the certificate that it began with', async () => {
