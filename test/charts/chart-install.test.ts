@@ -80,7 +80,6 @@ function onTheRealOne(): void {
     );
     expect(notes).toContain('THIS CLUSTER CANNOT RUN ENCLAVES AS IT IS');
     expect(notes).toContain('No node has the labels');
-    expect(notes).toContain('No TPM is trusted');
     expect(notes).toContain('tcsissuers.tcs.intel.com is not this release');
     expect(notes).toContain('installed without helm');
     for (const next of ['kubectl wait', 'helm test', 'kubectl get configmap']) expect(notes).toContain(next);
