@@ -66,6 +66,8 @@ const WRONG: readonly (readonly [string, unknown, string?])[] = [
   ['front/storage/size', '1 GB'],
   ['front/database/url', 'mysql://db/front'],
   ['front/database', { url: 'postgres://db/front', existingSecret: 'mine' }, '/front/database/url'],
+  ['front/database/ca', '/etc/ssl/ca.pem'],
+  ['front/database/connections', 1],
   ['front/database/port', 70_000],
   ['networkPolicy/metricsFrom', [{}]],
   ['networkPolicy/apiServer/to', [{ ipBlock: { cidr: '10.0.0.1' } }]],

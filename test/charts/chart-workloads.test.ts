@@ -100,7 +100,7 @@ test('ha doubles what may have two', async () => {
     ['ha', 2],
   ] as const) {
     const objects = (await shapes[shape]) ?? [];
-    for (const component of ['webhook', 'launcher', 'front'])
+    for (const component of ['webhook', 'certs', 'launcher', 'front'])
       expect(named(objects, `enclave-${component}`).spec.replicas, component).toBe(replicas);
   }
 });
