@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube test-postgres test-long cluster-down cluster test-cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook images images-lock add clean
+.PHONY: help setup demo test test-kube test-postgres test-long cluster-down cluster test-cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook chart images images-lock add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench-webhook: setup build ## admission reviews beside a handler that does nothi
 
 images: setup build ## OCI images of every component in dist/images (REGISTRY=, ARCH=amd64 or arm64)
 	@node tools/images/main.ts
+
+chart: images ## the chart with the images' digests, so that an install needs no value: dist/charts
+	@node tools/make-chart.ts
 
 images-lock: setup ## write the present versions of Debian's packages into tools/images/debian.lock
 	@node tools/images/lock.ts

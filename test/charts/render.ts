@@ -26,15 +26,20 @@ export interface RenderOptions {
   readonly values?: object;
   readonly chart?: string;
   readonly args?: readonly string[];
+  /** Without the sidecar's digest that a chart from a checkout lacks. */
+  readonly bare?: boolean;
 }
 
-/** `helm template`, with the one digest that a chart from a checkout lacks. */
+/** `helm template`. */
 export async function tryRender(options: RenderOptions = {}): Promise<CommandResult> {
   const directory = mkdtempSync(join(tmpdir(), 'chart-'));
   try {
     const base = join(directory, 'base.json');
     const values = join(directory, 'values.json');
-    writeFileSync(base, JSON.stringify({ images: { digests: { sidecar: SIDECAR_DIGEST } } }));
+    writeFileSync(
+      base,
+      JSON.stringify(options.bare ? {} : { images: { digests: { sidecar: SIDECAR_DIGEST } } }),
+    );
     writeFileSync(values, JSON.stringify(options.values ?? {}));
     return await command(
       await helmPath(),

@@ -1,0 +1,137 @@
+/** Parts of the chart that a switch brings in, and the chart as it is handed out. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { packageChart } from '../../tools/package-chart.ts';
+import { identityOf, type Rendered, render, SIDECAR_DIGEST, tryRender } from './render.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'chart-options-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const named = (objects: readonly Rendered[], identity: string): Rendered => {
+  const found = objects.find((object) => identityOf(object) === identity);
+  if (found === undefined) throw new Error(`no ${identity} among ${objects.map(identityOf).join(', ')}`);
+  return found;
+};
+
+const OPERATOR = ['PodMonitor', 'PrometheusRule'].flatMap((kind) => [
+  '--api-versions',
+  `monitoring.coreos.com/v1/${kind}`,
+]);
+
+test('pods carry scrape annotations until a PodMonitor selects them', async () => {
+  const scraped = (objects: readonly Rendered[]): string[] =>
+    objects
+      .filter((object) => JSON.stringify(object).includes('prometheus.io/scrape'))
+      .map(({ metadata }) => metadata.name)
+      .sort();
+  expect(scraped(await render())).toEqual([
+    ...['enclave-agent', 'enclave-certs', 'enclave-front', 'enclave-launcher', 'enclave-webhook'],
+  ]);
+  const values = { podMonitor: { enabled: true, labels: { release: 'prometheus' }, interval: '15s' } };
+  const objects = await render({ values, args: OPERATOR });
+  expect(scraped(objects)).toEqual([]);
+  const monitor = named(objects, 'PodMonitor enclave-licensing/enclave-licensing');
+  expect(monitor.metadata.labels).toMatchObject({ release: 'prometheus' });
+  expect(monitor).toMatchObject({ spec: { podMetricsEndpoints: [{ port: 'health', interval: '15s' }] } });
+  const { selector } = monitor['spec'] as { selector: { matchLabels: object } };
+  for (const component of ['webhook', 'front'])
+    expect(named(objects, `Deployment enclave-licensing/enclave-${component}`)).toMatchObject({
+      spec: { template: { metadata: { labels: selector.matchLabels } } },
+    });
+});
+
+test('where the Prometheus Operator is missing, it says so', async () => {
+  for (const [value, kind] of [
+    ['podMonitor', 'PodMonitor'],
+    ['prometheusRule', 'PrometheusRule'],
+  ] as const) {
+    const { code, stderr } = await tryRender({ values: { [value]: { enabled: true } } });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(`${value}.enabled: the cluster has no ${kind}`);
+  }
+});
+
+test('front is reached as the values want it', async () => {
+  const service = async (value: object): Promise<Rendered> =>
+    named(await render({ values: { front: { service: value } } }), 'Service enclave-licensing/enclave-front');
+  expect(await service({ type: 'NodePort', nodePort: 30_447 })).toMatchObject({
+    spec: {
+      type: 'NodePort',
+      externalTrafficPolicy: 'Cluster',
+      ports: [{ port: 8447, targetPort: 8447, nodePort: 30_447 }],
+    },
+  });
+  const balanced = { type: 'LoadBalancer', port: 443, externalTrafficPolicy: 'Local' };
+  expect(
+    await service({ ...balanced, loadBalancerSourceRanges: ['192.0.2.0/24'], annotations: { a: 'b' } }),
+  ).toMatchObject({
+    metadata: { annotations: { a: 'b' } },
+    spec: {
+      type: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      loadBalancerSourceRanges: ['192.0.2.0/24'],
+      selector: { 'app.kubernetes.io/name': 'enclave-front' },
+      ports: [{ port: 443, targetPort: 8447 }],
+    },
+  });
+});
+
+test('what stands before front passes TLS through by name, and front’s certificate has the names', async () => {
+  const publicNames = ['licensing.example', 'lic.example'];
+  const annotations = { 'nginx.ingress.kubernetes.io/ssl-passthrough': 'true' };
+  const parentRefs = [{ name: 'edge', namespace: 'gateways', sectionName: 'tls' }];
+  const objects = await render({
+    values: {
+      front: {
+        publicNames,
+        ingress: { enabled: true, className: 'nginx', annotations },
+        gateway: { enabled: true, parentRefs },
+      },
+    },
+    args: ['--api-versions', 'gateway.networking.k8s.io/v1alpha2/TLSRoute'],
+  });
+  const ingress = named(objects, 'Ingress enclave-licensing/enclave-front');
+  expect(ingress).toMatchObject({
+    metadata: { annotations },
+    spec: { ingressClassName: 'nginx', tls: [{ hosts: publicNames }] },
+  });
+  expect(JSON.stringify(ingress)).not.toContain('secretName');
+  const route = named(objects, 'TLSRoute enclave-licensing/enclave-front');
+  expect(route).toMatchObject({
+    apiVersion: 'gateway.networking.k8s.io/v1alpha2',
+    spec: {
+      parentRefs,
+      hostnames: publicNames,
+      rules: [{ backendRefs: [{ name: 'enclave-front', port: 8447 }] }],
+    },
+  });
+  for (const [component, flag] of [
+    ['certs', '--front-names'],
+    ['front', '--public-names'],
+  ])
+    expect(JSON.stringify(named(objects, `Deployment enclave-licensing/enclave-${component}`))).toContain(
+      `"${flag}=licensing.example,lic.example"`,
+    );
+});
+
+test('the packaged chart installs without a value', async () => {
+  const digests = Object.fromEntries(
+    ['webhook', 'sidecar', 'agent', 'certs', 'front', 'launcher', 'enclavectl'].map((name) => [
+      name,
+      SIDECAR_DIGEST.replace('5c', name.length.toString(16).padStart(2, '0')),
+    ]),
+  );
+  const file = join(directory, 'images.yaml');
+  writeFileSync(file, stringify({ images: { registry: 'registry.example/e', tag: '0.1.0', digests } }));
+  const chart = await packageChart(file, directory);
+  const objects = await render({ chart, bare: true });
+  const text = JSON.stringify(objects);
+  for (const [name, digest] of Object.entries(digests))
+    expect(text).toContain(
+      `registry.example/e/${name === 'enclavectl' ? name : `enclave-${name}`}@${digest}`,
+    );
+  expect(text).not.toMatch(/registry\.enclave-licensing\.internal/);
+});
