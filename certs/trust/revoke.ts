@@ -11,6 +11,7 @@ import type { ComponentPeer } from '../../platform/tls/component-peer.ts';
 import type { RevokedCertificate, RevokeRequest } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import { verifyChain } from '../../verify/certificate-chain.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
+import { isLiving } from '../evaluate/living-pod.ts';
 import { clampNotAfter, LIFETIMES } from '../issue/lifetimes.ts';
 
 /** One entry of the document's revocations, with its kind. */
@@ -24,7 +25,7 @@ export type Revocation = {
 export interface RevocationContext {
   readonly crypto: Crypto;
   readonly roots: Roots;
-  /** What the API server shows under the names in the request, when it brings no certificate. */
+  /** What the API server shows under the names in the request. */
   readonly pod: Pod | undefined;
   /** Unix seconds. */
   readonly now: number;
@@ -67,6 +68,12 @@ export function decideRevocation(
 }
 
 /**
+ * Seconds that a pod which has ended stays revoked. Its agent hands it no trust document any more, and a sidecar that outlives its pod lets nobody in
+ * without one that is younger than an hour. A day, as long as the certificate, would fill the document: a cluster may end thousands of enclaves in one.
+ */
+export const ENDED_SECONDS = 7200;
+
+/**
  * The certificate shows by itself whose it was: nothing has to be remembered of what was issued. Without one the pod must still be there; then its certificates end
  * at the latest when one that was issued now would.
  */
@@ -75,17 +82,22 @@ function revocationOfPod(
   { podUid, certificate }: RevokedCertificate,
   context: RevocationContext,
 ): Result<Revocation, CertsCode> {
-  const until =
+  const end =
     certificate.length > 0
       ? endOfCertificate(node, podUid, certificate, context)
       : endOfLivingPod(node, podUid, context);
-  return until === undefined
+  const { pod, now } = context;
+  const lives = pod?.metadata?.uid === podUid && isLiving(pod);
+  return end === undefined
     ? refuseCerts(
         'revocation-foreign',
         `no living certificate of pod ${JSON.stringify(podUid.slice(0, 64))} on node ${node}`,
         'nothing is to be done: there is nothing to revoke, or another node’s agent does it',
       )
-    : success({ kind: 'certificates', entry: { podUid, until } });
+    : success({
+        kind: 'certificates',
+        entry: { podUid, until: lives ? end : Math.min(end, now + ENDED_SECONDS) },
+      });
 }
 
 function endOfCertificate(

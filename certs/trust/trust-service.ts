@@ -52,7 +52,7 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
     },
     revoke: async (request, call) => {
       const caller = callerOf(options, call);
-      const pod = await podWithoutCertificate(options, request);
+      const pod = await podOf(options, request);
       const decision = decideRevocation(caller, request, { crypto, roots, pod, now: options.now() });
       if (!decision.ok) throw refuseCall(decision);
       const { kind, entry } = decision.value;
@@ -119,11 +119,8 @@ async function add(publisher: TrustPublisher, { kind, entry }: Revocation): Prom
 }
 
 /** An agent that was restarted holds no certificate of the pod: what it says of the pod is looked up. */
-async function podWithoutCertificate(
-  options: TrustServiceOptions,
-  { subject }: RevokeRequest,
-): Promise<Pod | undefined> {
-  if (subject?.$case !== 'certificate' || subject.value.certificate.length > 0) return undefined;
+async function podOf(options: TrustServiceOptions, { subject }: RevokeRequest): Promise<Pod | undefined> {
+  if (subject?.$case !== 'certificate') return undefined;
   const { namespace, pod } = subject.value;
   return namespace === '' || pod === '' ? undefined : options.pod(namespace, pod);
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { issue } from '../../certs/issue/issue.ts';
 import { LIFETIMES } from '../../certs/issue/lifetimes.ts';
 import { enclaveProfile } from '../../certs/issue/profiles.ts';
-import { decideRevocation } from '../../certs/trust/revoke.ts';
+import { decideRevocation, ENDED_SECONDS } from '../../certs/trust/revoke.ts';
 import {
   EMPTY_STATE,
   MAX_REVOCATIONS,
@@ -112,13 +112,13 @@ describe('revocations', () => {
   const roots = Object.fromEntries(
     ISSUERS.map((issuer) => [issuer, [authority.issuer(issuer).certificate.der]]),
   ) as unknown as Roots;
-  const certificateOf = (podUid: string, node: string, by = authority) => {
+  const certificateOf = (podUid: string, node: string, by = authority, wishedSeconds = 3600) => {
     const binding = { podUid, enclave: 'e1', node };
     const names = {
       dns: `e1.${DOMAINS.enclaveDomain}`,
       spiffeId: `spiffe://${DOMAINS.trustDomain}/ns/a/sa/b`,
     };
-    const profile = enclaveProfile(generateKey().spki, names, binding, { wishedSeconds: 3600 });
+    const profile = enclaveProfile(generateKey().spki, names, binding, { wishedSeconds });
     const key = by.issuer('enclaves');
     const issued = issue(profile, { crypto: nodeCrypto, key, now: NOW, serial: serial() });
     if (!issued.ok) throw new Error(issued.message);
@@ -157,6 +157,23 @@ describe('revocations', () => {
     expect(codeOf(decide({ component: 'agent', dnsNames: [] }, pod('pod-1', shown)))).toBe('caller-role');
     for (const other of [launcher, front])
       expect(codeOf(decide(other, pod('pod-1', shown)))).toBe('caller-role');
+  });
+
+  test('a pod that has ended stays revoked for as long as its sidecar could go on without its agent', () => {
+    const day = 24 * 3600;
+    const shown = certificateOf('pod-1', 'node-1', authority, day);
+    const there: Pod = { metadata: { uid: 'pod-1' }, spec: { nodeName: 'node-1', containers: [] } };
+    const ending = { ...there, metadata: { ...there.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+    const untilOf = (pod_: Pod | undefined, request = pod('pod-1', shown)) => {
+      const decided = decide(agent, request, pod_);
+      return decided.ok && 'until' in decided.value.entry ? decided.value.entry.until - NOW : undefined;
+    };
+    expect(untilOf(there)).toBe(day);
+    expect(untilOf(undefined)).toBe(ENDED_SECONDS);
+    expect(untilOf({ ...there, metadata: { uid: 'its-successor' } })).toBe(ENDED_SECONDS);
+    expect(untilOf(ending)).toBe(ENDED_SECONDS);
+    expect(untilOf({ ...there, status: { phase: 'Succeeded' } })).toBe(ENDED_SECONDS);
+    expect(untilOf(ending, pod('pod-1'))).toBe(ENDED_SECONDS);
   });
 
   test('an agent that was restarted: its own node’s pods that are there, until what they have ends at the latest', () => {
