@@ -62,6 +62,8 @@ export class PostgresServer {
         `ssl_cert_file = '${server.#write('server.pem', tls.certificate)}'`,
       );
     appendFileSync(join(server.#data, 'postgresql.conf'), `${settings.join('\n')}\n`);
+    // Pods of the development cluster have addresses of their own on the loopback.
+    appendFileSync(join(server.#data, 'pg_hba.conf'), 'host all all 127.0.0.0/8 scram-sha-256\n');
     server.resume();
     return server;
   }

@@ -21,6 +21,8 @@ export interface Release {
   readonly frontNames: readonly string[];
   readonly requireIsolation: boolean;
   readonly seats: number;
+  /** Secret of the release's namespace whose `url` leads to PostgreSQL; without it front has a SQLite file. */
+  readonly databaseSecret?: string;
   readonly webhookConfigurations: readonly string[];
   /** host:port of each Service by name, where there is no DNS: as on the development cluster. */
   readonly services?: Readonly<Record<string, string>>;
@@ -180,7 +182,9 @@ export function componentPods(release: Release): object[] {
       'enclave-front',
       [
         `--launcher=${address(release, 'launcher')}`,
-        `--database=${STATE_FOLDER}/front.db`,
+        release.databaseSecret === undefined
+          ? `--database=${STATE_FOLDER}/front.db`
+          : `--database-url-file=${STATE_FOLDER}/url`,
         `--seats=${release.seats}`,
         `--public-names=${release.frontNames.join(',')}`,
         `--certs=${address(release, 'certs')}`,
@@ -188,7 +192,17 @@ export function componentPods(release: Release): object[] {
       ],
       {
         ...stay,
-        volumes: [rootsVolume, { name: 'state', mountPath: STATE_FOLDER, source: { emptyDir: {} } }],
+        volumes: [
+          rootsVolume,
+          {
+            name: 'state',
+            mountPath: STATE_FOLDER,
+            source:
+              release.databaseSecret === undefined
+                ? { emptyDir: {} }
+                : { secret: { secretName: release.databaseSecret } },
+          },
+        ],
       },
     ),
   ];

@@ -18,6 +18,7 @@ import { componentsReady, kubectlOf, writeRoots } from './operate.ts';
 import { readIfThere, runningProcesses } from './running-processes.ts';
 
 const OBJECTS = resolve('charts/licensing/files');
+const DATABASE_SECRET = 'enclave-front-database';
 /** Namespaces and definitions before what lives in them. */
 const FIRST = ['namespace.yaml', 'crds.yaml'];
 
@@ -62,6 +63,7 @@ export async function developmentEnvironment(
       seats: options.seats ?? 3,
       webhookConfigurations: webhookConfigurationNames(),
       services,
+      ...(options.databaseUrl !== undefined && { databaseSecret: DATABASE_SECRET }),
     };
     const namespace = {
       apiVersion: 'v1',
@@ -70,7 +72,18 @@ export async function developmentEnvironment(
     };
     // The launcher may act in the namespaces it is given, and nowhere else.
     const launcherRights = launcherBinding(ENCLAVE_NAMESPACE, DEFAULT_RELEASE_NAMESPACE);
-    const items = [namespace, launcherRights, ...componentPods(release)];
+    const database = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: DATABASE_SECRET, namespace: release.namespace },
+      stringData: { url: options.databaseUrl },
+    };
+    const items = [
+      namespace,
+      launcherRights,
+      ...(options.databaseUrl === undefined ? [] : [database]),
+      ...componentPods(release),
+    ];
     await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
     say('components created');
     await componentsReady(kubectl, release.namespace, say);

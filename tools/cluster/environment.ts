@@ -52,6 +52,8 @@ export interface EnvironmentOptions {
   readonly nodes?: number;
   readonly requireIsolation?: boolean;
   readonly seats?: number;
+  /** Front keeps what it knows in PostgreSQL, for more than one replica of it. */
+  readonly databaseUrl?: string;
   /** Told what happens, one line each. */
   readonly progress?: (line: string) => void;
   readonly signal?: AbortSignal;
