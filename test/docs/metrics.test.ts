@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { metricsOf } from '../support/metrics-of.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const PAGES = {
@@ -11,16 +12,6 @@ const PAGES = {
   sidecar: 'docs/sidecar.md',
   webhook: 'docs/injection.md',
 };
-
-/** Names that a room's code gives to metrics, without the component's prefix. */
-function metricsOf(room: string): string[] {
-  return readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts'))
-    .flatMap((path) => [
-      ...readFileSync(join(root, room, path), 'utf8').matchAll(/\.(?:counter|gauge|histogram)\(\s*'(\w+)'/g),
-    ])
-    .map(([, name = '']) => name);
-}
 
 test.each(Object.entries(PAGES))(
   '%s: its page names every metric, and none that is not there',

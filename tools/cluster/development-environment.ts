@@ -21,6 +21,8 @@ const OBJECTS = resolve('charts/licensing/files');
 const DATABASE_SECRET = 'enclave-front-database';
 /** Namespaces and definitions before what lives in them. */
 const FIRST = ['namespace.yaml', 'crds.yaml'];
+/** Rules for Prometheus: no objects. */
+const NO_OBJECTS = ['alerts.yaml'];
 
 /** @param started what the cluster is started with besides */
 export async function developmentEnvironment(
@@ -48,7 +50,9 @@ export async function developmentEnvironment(
   try {
     say(`cluster up: ${cluster.api}, nodes ${cluster.nodes.map(({ name }) => name).join(', ')}`);
     const { kubectl, tryKubectl } = await kubectlOf(cluster.kubeconfig, directory, options.signal);
-    const rest = readdirSync(OBJECTS).filter((file) => file.endsWith('.yaml') && !FIRST.includes(file));
+    const rest = readdirSync(OBJECTS).filter(
+      (file) => file.endsWith('.yaml') && ![...FIRST, ...NO_OBJECTS].includes(file),
+    );
     for (const files of [FIRST, rest])
       await kubectl(['apply', ...files.flatMap((file) => ['-f', join(OBJECTS, file)])]);
     const services = await serviceAddresses(kubectl);

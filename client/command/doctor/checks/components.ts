@@ -8,7 +8,7 @@ import type { Snapshot } from '../snapshot.ts';
 const WITHOUT: Readonly<Record<Exclude<Component, 'agent'>, string>> = {
   webhook: 'Creating any pod in a labelled namespace is refused.',
   certs:
-    'Nobody gets or renews a certificate, and the trust document grows old: sidecars let nobody in after 15 minutes.',
+    'Nobody gets or renews a certificate, and the trust document grows old: after an hour sidecars let nobody in.',
   front: 'Users can neither log in nor launch.',
   launcher: 'Nothing is launched, and users get no certificates.',
 };

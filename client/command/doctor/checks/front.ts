@@ -39,7 +39,7 @@ export function checkFront(snapshot: Snapshot, notes: Notes): void {
     notes.problem('trust-document-old', {
       about,
       what: `its trust document is ${Math.floor(age / 60)} minutes old`,
-      why: 'Revocations do not arrive, and after 15 minutes sidecars let nobody in.',
+      why: 'Revocations do not arrive, and after an hour sidecars let nobody in.',
       remedy: `kubectl logs -n ${snapshot.namespace} -l app.kubernetes.io/name=enclave-certs; then -l app.kubernetes.io/name=enclave-front`,
     });
   for (const configured of podsOf(snapshot, 'certs').map((pod) => flagOf(pod, 'pcrs')))
