@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube test-postgres test-long cluster-down cluster test-cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook chart images images-lock add clean
+.PHONY: help setup demo test test-kube e2e test-postgres test-long cluster-down cluster test-cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook chart images images-lock add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test-cluster: images ## what make cluster leaves behind when it ends or is inter
 
 cluster-down: setup ## end it; nothing of it stays
 	@node tools/kubernetes/cluster/main.ts down
+
+e2e: images ## the end-to-end suites on a real cluster with the chart installed (needs Go and root; KEEP=1 leaves it up)
+	@tools/kubernetes/e2e.sh
 
 test-postgres: setup build ## the store and two fronts on PostgreSQL (installs Debian's)
 	@tools/postgres/test.sh

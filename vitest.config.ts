@@ -19,6 +19,9 @@ const postgres = ['test/postgres/**/*.test.ts'];
 /** Suites that start the cluster of `make cluster` themselves, and take it down: `make test-cluster`. */
 const machine = ['test/kubernetes/**/*.test.ts'];
 
+/** Suites that need the product installed on a real cluster: `make e2e`. */
+const installed = ['test/installed/**/*.test.ts'];
+
 /** Of `expect.poll`: a loaded machine is no failure, and what is waited for comes at once on an idle one. */
 const expect = { poll: { timeout: 15_000 } };
 
@@ -31,7 +34,7 @@ export default defineConfig({
           name: 'rooms',
           expect,
           include: ['test/**/*.test.ts'],
-          exclude: [...cluster, ...long, ...postgres, ...machine],
+          exclude: [...cluster, ...long, ...postgres, ...machine, ...installed],
           testTimeout: 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
@@ -46,6 +49,17 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'installed',
+          expect,
+          include: installed,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 4 },
         },
       },
       {

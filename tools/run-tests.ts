@@ -1,8 +1,10 @@
-/** Runs vitest and closes with the line `N passed, N failed`, whatever the reporter of the day prints. Arguments: file filters; `--long` for the long suites, `--postgres` for those that need PostgreSQL, `--machine` for those that take the machine. */
+/** Runs vitest and closes with the line `N passed, N failed`, whatever the reporter of the day prints. Arguments: file filters; `--long` for the long suites, `--postgres` for those that need PostgreSQL, `--machine` for those that take the machine, `--installed` for those that need an installed product. */
 import { startVitest } from 'vitest/node';
 
 const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const chosen = ['long', 'postgres', 'machine'].filter((name) => process.argv.includes(`--${name}`));
+const chosen = ['long', 'postgres', 'machine', 'installed'].filter((name) =>
+  process.argv.includes(`--${name}`),
+);
 const project = chosen.length > 0 ? chosen : ['rooms', 'cluster'];
 const vitest = await startVitest('test', filters, { run: true, watch: false, project });
 await vitest.close();

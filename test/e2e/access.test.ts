@@ -118,7 +118,7 @@ async function guest(name: string): Promise<{ who: Person; key: string; file: st
   };
   const file = join(alice.home, `${name}.grant`);
   await succeed(alice, [
-    ...['grant', enclave, '--key-sha256', key, '--user', name, '--for', '8h', '--out', file],
+    ...['grant', enclave, '--key-sha256', key, '--user', who.name, '--for', '8h', '--out', file],
   ]);
   await succeed(who, ['certificate', enclave, '--grant', file]);
   return { who, key, file };
@@ -159,7 +159,7 @@ test('a grant lets in, with evidence and all; taken back, its open connections e
 
   const answer = JSON.parse(await succeed(alice, ['revoke-grant', enclave, '--key-sha256', key, '--json']));
   const ms = await endOf(socket);
-  expect(answer).toMatchObject({ ok: true, keySha256: key, user: 'bob' });
+  expect(answer).toMatchObject({ ok: true, keySha256: key, user: bob.name });
   expect(ms).toBeLessThan(WITHIN_MS);
   expect(own.closed).toBe(false);
 
@@ -181,7 +181,7 @@ test('a grant lets in, with evidence and all; taken back, its open connections e
   };
   const next = join(alice.home, 'bob-again.grant');
   await succeed(alice, [
-    ...['grant', enclave, '--key-sha256', again.keySha256, '--user', 'bob', '--for', '1h', '--out', next],
+    ...['grant', enclave, '--key-sha256', again.keySha256, '--user', bob.name, '--for', '1h', '--out', next],
   ]);
   await succeed(bob, ['certificate', enclave, '--grant', next]);
   expect(await ask(await dial(bob))).toContain('"path":"/mine"');
@@ -190,7 +190,7 @@ test('a grant lets in, with evidence and all; taken back, its open connections e
 test('a user whom the operator revokes is out with every connection, session and certificate, until restored', async () => {
   const { who: carol } = await guest('carol');
   const socket = await hold(await dial(carol));
-  await succeed(alice, ['admin', 'users', 'revoke', 'carol', ...operator]);
+  await succeed(alice, ['admin', 'users', 'revoke', carol.name, ...operator]);
   expect(await endOf(socket)).toBeLessThan(WITHIN_MS);
   const refused = async (...args: string[]) => {
     const { code, stdout } = await carol.enclavectl([...args, '--json']);
@@ -199,8 +199,8 @@ test('a user whom the operator revokes is out with every connection, session and
   const out = { exit: 4, code: 'user-revoked' };
   expect(await refused('connect', enclave)).toMatchObject(out);
   expect(await refused('certificate', enclave)).toMatchObject(out);
-  expect(await refused('login', 'carol', '--password-file', carol.passwordFile)).toMatchObject(out);
-  await succeed(alice, ['admin', 'users', 'restore', 'carol', ...operator]);
+  expect(await refused('login', carol.name, '--password-file', carol.passwordFile)).toMatchObject(out);
+  await succeed(alice, ['admin', 'users', 'restore', carol.name, ...operator]);
   await until(
     'carol is back',
     async () => (await carol.enclavectl(['connect', enclave], { input: '' })).code === 0,
@@ -240,7 +240,7 @@ test('with auth: jwt a request that is under way ends too when its user is revok
   const [his, hers] = [await begun(dave), await begun(alice)];
   // A token for one enclave is none for another.
   expect(await ask(await dial(alice, hers.id, false), his.authorization)).toMatch(/^HTTP\/1.1 401 /);
-  await succeed(alice, ['admin', 'users', 'revoke', 'dave', ...operator]);
+  await succeed(alice, ['admin', 'users', 'revoke', dave.name, ...operator]);
   expect(await lastWordsOf(his.socket)).toMatch(/^(HTTP\/1.1 401 [\s\S]*"code":"user-revoked"|$)/);
   expect(hers.socket.closed).toBe(false);
   const refused = await ask(await dial(dave, his.id, false), his.authorization);

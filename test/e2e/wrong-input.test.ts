@@ -33,7 +33,7 @@ describe('wrong input', () => {
   test('a wrong password and an unknown user get one answer', async () => {
     const wrong = join(alice.home, 'wrong');
     writeFileSync(wrong, 'not the password\n', { mode: 0o600 });
-    const known = await refused(['login', 'alice', '--password-file', wrong]);
+    const known = await refused(['login', alice.name, '--password-file', wrong]);
     const unknown = await refused(['login', 'nobody', '--password-file', wrong]);
     expect(known).toEqual(unknown);
     expect(known.exit).toBe(4);
@@ -42,9 +42,9 @@ describe('wrong input', () => {
   });
 
   test('a taken user name', async () => {
-    const { exit, said } = await refused(['signup', 'alice', '--password-file', alice.passwordFile]);
+    const { exit, said } = await refused(['signup', alice.name, '--password-file', alice.passwordFile]);
     expect(exit).toBe(2);
-    expect(said.message).toContain('alice');
+    expect(said.message).toContain(alice.name);
   });
 
   test('an unknown profile is named, and takes no seat', async () => {

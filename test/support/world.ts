@@ -1,4 +1,5 @@
 /** The whole product as processes, with people in front of it: what the end-to-end suites stand on. */
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,7 +54,9 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
   return {
     environment,
     settings,
-    user: async (name) => {
+    user: async (given) => {
+      // An installed product outlives its suites: what one user has taken is not the next one's.
+      const name = `${given}-${randomBytes(3).toString('hex')}`;
       const who = person(name, directory, settings, quiet, new AbortController().signal);
       for (const args of [['init'], ['signup', name, '--password-file', who.passwordFile]])
         await succeed(who, args);

@@ -2,11 +2,11 @@
  * `node tools/kubernetes/test.ts BIN [FILE...]`: runs every suite that talks to an API server, each against an etcd and kube-apiserver
  * of its own, and ends with `N passed, N failed`.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startKubernetes } from './kubernetes.ts';
+import { runSuite, type SuiteResult } from './run-suite.ts';
 import { apiServerSuites, type Suite } from './suites.ts';
 
 const [bin, ...chosen] = process.argv.slice(2);
@@ -36,39 +36,22 @@ if (interrupted.signal.aborted) process.exit(130);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed > 0 || passed === 0 ? 1 : 0);
 
-async function run(bin: string, suite: Suite): Promise<{ passed: number; failed: number; output: string }> {
+async function run(bin: string, suite: Suite): Promise<SuiteResult> {
   const directory = mkdtempSync(join(tmpdir(), 'kube-'));
   const kubernetes = suite.takesKubeconfig ? await startKubernetes(bin, directory) : undefined;
   try {
-    const output = await testOutput(suite.file, {
-      ENCLAVE_TEST_KUBERNETES_BIN: bin,
-      ...(kubernetes && {
-        ENCLAVE_TEST_KUBECONFIG: kubernetes.kubeconfig,
-        ENCLAVE_TEST_CLIENT_CA: kubernetes.clientCa,
-      }),
+    return await runSuite(suite.file, {
+      env: {
+        ENCLAVE_TEST_KUBERNETES_BIN: bin,
+        ...(kubernetes && {
+          ENCLAVE_TEST_KUBECONFIG: kubernetes.kubeconfig,
+          ENCLAVE_TEST_CLIENT_CA: kubernetes.clientCa,
+        }),
+      },
+      signal: interrupted.signal,
     });
-    const counts = /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/.exec(output);
-    if (counts === null) return { passed: 0, failed: 1, output };
-    return { passed: Number(counts[1]), failed: Number(counts[2]) + Number(counts[3] ?? 0), output };
   } finally {
     await kubernetes?.stop();
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-function testOutput(file: string, env: Readonly<Record<string, string>>): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const tests = spawn(process.execPath, ['tools/run-tests.ts', file], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    });
-    let output = '';
-    for (const stream of [tests.stdout, tests.stderr])
-      stream.setEncoding('utf8').on('data', (chunk: string) => {
-        output += chunk;
-      });
-    interrupted.signal.addEventListener('abort', () => tests.kill('SIGTERM'), { once: true });
-    tests.once('error', reject);
-    tests.once('close', () => resolve(output));
-  });
 }

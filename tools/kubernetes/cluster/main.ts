@@ -1,4 +1,4 @@
-/** `node tools/kubernetes/cluster/main.ts up PROGRAMS | down`: `make cluster` and `make cluster-down`. */
+/** `node tools/kubernetes/cluster/main.ts up PROGRAMS | down | is-up`: `make cluster` and `make cluster-down`. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PROFILE } from '../../demo/operator.ts';
@@ -66,7 +66,8 @@ async function up(bin: string): Promise<number> {
 
 if (verb === 'up' && programs !== undefined) process.exit(await up(programs));
 else if (verb === 'down') await stopCluster(FOLDER);
+else if (verb === 'is-up') process.exit(runningCluster(FOLDER) === undefined ? 1 : 0);
 else {
-  console.error('usage: node tools/kubernetes/cluster/main.ts up PROGRAMS | down');
+  console.error('usage: node tools/kubernetes/cluster/main.ts up PROGRAMS | down | is-up');
   process.exit(2);
 }

@@ -119,6 +119,8 @@ function kubeletConfiguration({ name }: ClusterNode): object {
     nodeStatusUpdateFrequency: '4s',
     nodeStatusReportFrequency: '4s',
     nodeLeaseDurationSeconds: 16,
+    // A container that ended is started again at once: tests kill each one many times.
+    crashLoopBackOff: { maxContainerRestartPeriod: '1s' },
     // Images are imported, never pulled: none may be collected, and a full disk of the machine is not the cluster's business.
     imageGCHighThresholdPercent: 100,
     evictionHard: {

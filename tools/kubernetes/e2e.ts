@@ -1,0 +1,40 @@
+/**
+ * `node tools/kubernetes/e2e.ts [PART...]`: the end-to-end suites on the installed product, each in a process of its own; ends with
+ * `N passed, N failed`. They run on the cluster's network, where pods have addresses; those named `outside` run where users are.
+ */
+import { globSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { runningCluster } from './cluster/cluster.ts';
+import { firstProcess } from './cluster/machine.ts';
+import { runSuite } from './run-suite.ts';
+
+const folder = resolve('.cluster');
+const cluster = runningCluster(folder);
+const control = cluster && firstProcess(cluster.control);
+if (control === undefined) {
+  console.error('e2e: no cluster is up in .cluster: run make cluster');
+  process.exit(2);
+}
+const chosen = process.argv.slice(2);
+const interrupted = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => interrupted.abort());
+
+let passed = 0;
+let failed = 0;
+for (const file of globSync(['test/e2e/**/*.test.ts', 'test/installed/**/*.test.ts']).sort()) {
+  if (chosen.length > 0 && !chosen.some((part) => file.includes(part))) continue;
+  if (interrupted.signal.aborted) process.exit(130);
+  const begun = performance.now();
+  const result = await runSuite(file, {
+    env: { ENCLAVE_TEST_INSTALLED: folder },
+    signal: interrupted.signal,
+    under: file.includes('outside') ? [] : ['nsenter', `--net=/proc/${control}/ns/net`],
+  });
+  passed += result.passed;
+  failed += result.failed;
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  console.log(`${file}: ${result.passed} passed, ${result.failed} failed in ${seconds} s`);
+  if (result.failed > 0) console.log(result.output);
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);
