@@ -8,9 +8,9 @@ import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } fro
 import { buildLibrary } from './build-library.ts';
 import { bundle, type Contents } from './bundle.ts';
 
-/** Name, entry, and what the entry starts in a thread of its own: bundles beside its main.js. */
+/** Name, entry, and what runs in a thread or a process of its own: bundles beside its main.js. */
 const COMPONENTS: readonly (readonly [string, string, Readonly<Record<string, string>>?])[] = [
-  ['agent', 'agent/main.ts'],
+  ['agent', 'agent/main.ts', { 'tpm-relay': 'agent/relay/main.ts' }],
   ['certs', 'certs/main.ts'],
   ['webhook', 'webhook/main.ts'],
   ['sidecar', 'sidecar/main.ts'],

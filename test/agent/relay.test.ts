@@ -1,0 +1,107 @@
+/** The TPM's relay between a real software TPM and our own transport. */
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Relay, startRelay } from '../../agent/relay/relay.ts';
+import { explain } from '../../platform/run/explain.ts';
+import { loadAttestationKey } from '../../tpm/attestation-key.ts';
+import { TpmExecutor } from '../../tpm/executor.ts';
+import { startup } from '../../tpm/objects.ts';
+import { openTransport } from '../../tpm/transport/open-transport.ts';
+import { type TpmTransport, TpmUnavailable } from '../../tpm/transport/transport.ts';
+import { type Swtpm, startSwtpm } from '../support/swtpm.ts';
+import { until } from '../support/until.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'relay-'));
+const socket = join(directory, 'tpm.sock');
+const troubles: string[] = [];
+let opened = 0;
+let swtpm: Swtpm;
+let relay: Relay;
+
+beforeAll(async () => {
+  swtpm = await startSwtpm();
+  // What a relay that was killed leaves.
+  writeFileSync(socket, '');
+  relay = await startRelay({
+    socket,
+    open: async () => {
+      const tpm = await openTransport(swtpm.address);
+      opened += 1;
+      return {
+        transmit: (command) => tpm.transmit(command),
+        close: async () => {
+          opened -= 1;
+          await tpm.close();
+        },
+      } satisfies TpmTransport;
+    },
+    onTrouble: (error) => troubles.push(explain(error)),
+  });
+}, 30_000);
+afterAll(async () => {
+  await relay?.close();
+  await swtpm?.remove();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const idle = (): Promise<true> => until('nobody has the TPM', async () => opened === 0);
+
+test('a TPM behind it is the TPM: keys are made and found again', async () => {
+  expect(statSync(socket).mode & 0o777).toBe(0o660);
+  const names: Uint8Array[] = [];
+  for (let turn = 0; turn < 2; turn += 1) {
+    const tpm = new TpmExecutor(await openTransport(`swtpm:${socket}`));
+    await startup(tpm);
+    names.push((await loadAttestationKey(tpm)).name);
+    await tpm.close();
+    await idle();
+  }
+  expect(names[0]).toEqual(names[1]);
+});
+
+test('one caller at a time: another is turned away, and the first goes on', async () => {
+  const first = new TpmExecutor(await openTransport(`swtpm:${socket}`));
+  await startup(first);
+  const second = connect(socket);
+  await once(second, 'close');
+  await loadAttestationKey(first);
+  await first.close();
+  await idle();
+});
+
+test.each([
+  ['a length below a header', '80010000000900000144'],
+  ['a length beyond a TPM’s', '80010000100100000144'],
+  ['more than one command', `${'80010000000c000001440000'.repeat(2)}`],
+])('%s ends the connection, and nothing of it reaches the TPM', async (_, hex) => {
+  troubles.length = 0;
+  const caller = connect(socket);
+  await once(caller, 'connect');
+  let answered = 0;
+  caller.on('data', (bytes) => {
+    answered += bytes.length;
+  });
+  caller.write(Buffer.from(hex, 'hex'));
+  await once(caller, 'close');
+  expect(answered).toBe(0);
+  expect(troubles).toEqual(['the caller sent what is no command']);
+  await idle();
+});
+
+test('when the TPM goes, the caller hears it as it would of the TPM itself, and finds it again later', async () => {
+  const before = new TpmExecutor(await openTransport(`swtpm:${socket}`));
+  await startup(before);
+  await swtpm.stop();
+  await expect(loadAttestationKey(before)).rejects.toThrow(TpmUnavailable);
+  await before.close();
+  await swtpm.start();
+  await idle();
+  const after = new TpmExecutor(await openTransport(`swtpm:${socket}`));
+  await startup(after);
+  await loadAttestationKey(after);
+  await after.close();
+});
