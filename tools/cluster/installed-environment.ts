@@ -2,13 +2,12 @@
  * The product as the chart installed it on the cluster that `make cluster` has up. It stays up: `stop` takes away only what people of
  * this environment launched. Pods' addresses are reached from inside the cluster's network, where `make e2e` runs the suites.
  */
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
 import { ENCLAVE_LABEL } from '../../names/labels.ts';
 import { PORTS } from '../../names/wire.ts';
+import { builtCatalogue } from '../kubernetes/cluster/images.ts';
 import { installedCluster } from '../kubernetes/cluster/installed-cluster.ts';
-import { REGISTRY } from './catalogue.ts';
 import { ENCLAVE_NAMESPACE, type Environment, type EnvironmentOptions } from './environment.ts';
 import { componentsReady, kubectlOf, writeRoots } from './operate.ts';
 import { readIfThere, runningProcesses } from './running-processes.ts';
@@ -51,7 +50,7 @@ export async function installedEnvironment(
   return {
     directory,
     cluster,
-    catalogue: { images: builtImages() },
+    catalogue: builtCatalogue(resolve('dist/images')),
     releaseNamespace: NAMESPACE,
     seats: Number(/--seats=(\d+)/.exec(front)?.[1]),
     rootsFile: await writeRoots(kubectl, NAMESPACE, directory),
@@ -86,15 +85,4 @@ export async function installedEnvironment(
       await kubectl(['delete', 'pods', '-n', ENCLAVE_NAMESPACE, '-l', ENCLAVE_LABEL, '--wait=true']);
     },
   };
-}
-
-/** What `make images` built, as a catalogue: nothing here runs it. */
-function builtImages(): Environment['catalogue']['images'] {
-  const built = JSON.parse(readFileSync(join(resolve('dist/images'), 'images.json'), 'utf8')) as Record<
-    string,
-    { readonly digest: string }
-  >;
-  return Object.fromEntries(
-    Object.entries(built).map(([name, { digest }]) => [`${REGISTRY}/${name}`, { digest, command: [] }]),
-  );
 }

@@ -1,6 +1,7 @@
 /** Images of the checkout in the nodes' own stores: nothing is pulled. */
 import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Catalogue } from '../../cluster/catalogue.ts';
 import { mustRun } from '../../cluster/command.ts';
 import { BUSYBOX, type ClusterNode } from './layout.ts';
 import { INSIDE } from './machine.ts';
@@ -12,6 +13,8 @@ interface BuiltImage {
   readonly reference: string;
   /** `<registry>/<image>:<version>` */
   readonly tag: string;
+  /** `sha256:...` of the manifest. */
+  readonly digest: string;
 }
 
 /** Names and archives of what `make images` built; empty where it has not run. */
@@ -20,6 +23,20 @@ export function builtImages(folder: string): (BuiltImage & { readonly archive: s
   if (!existsSync(index)) return [];
   const images = JSON.parse(readFileSync(index, 'utf8')) as Record<string, BuiltImage>;
   return Object.entries(images).map(([name, image]) => ({ ...image, archive: join(folder, `${name}.tar`) }));
+}
+
+/** The same by repository, as pods' references are made from it. */
+export function builtCatalogue(folder: string): Catalogue {
+  const images = builtImages(folder);
+  if (images.length === 0) throw new Error(`no images in ${folder}: run make images`);
+  return {
+    images: Object.fromEntries(
+      images.map(({ reference, digest }) => [
+        reference.slice(0, reference.indexOf('@')),
+        { digest, command: [] },
+      ]),
+    ),
+  };
 }
 
 /** The image of sandboxes and ordinary pods. */

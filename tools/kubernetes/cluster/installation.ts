@@ -1,20 +1,19 @@
 /** The product on a cluster, as an operator would put it there: helm, the demo's profile, and what `enclavectl` needs to know. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { DEFAULT_RELEASE_NAMESPACE, ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../../names/components.ts';
+import { DEFAULT_RELEASE_NAMESPACE } from '../../../names/components.ts';
 import { ENABLED, INJECTION_LABEL } from '../../../names/labels.ts';
 import { helmPath } from '../../../test/support/helm.ts';
-import { kubectlPath } from '../../../test/support/kubectl.ts';
-import type { Catalogue } from '../../cluster/catalogue.ts';
 import { mustRun } from '../../cluster/command.ts';
-import { ENCLAVE_NAMESPACE } from '../../cluster/environment.ts';
+import { ENCLAVE_NAMESPACE, type Environment } from '../../cluster/environment.ts';
+import { kubectlOf, writeRoots } from '../../cluster/operate.ts';
 import { profileObject, writeSettings, writeShellEnvironment } from '../../demo/operator.ts';
 import type { Settings } from '../../demo/people.ts';
+import { builtCatalogue } from './images.ts';
+import { untilRolledOut } from './until-rolled-out.ts';
 
 const RELEASE = 'licensing';
 const IMAGES = resolve('dist/images');
-const READY_MS = 120_000;
 
 export interface InstallationOptions {
   /** `.cluster` of the checkout. */
@@ -26,8 +25,6 @@ export interface InstallationOptions {
   readonly valuesFiles: readonly string[];
   /** Applied before the chart. */
   readonly objects: readonly object[];
-  /** host:port of front, as users reach it. */
-  readonly frontAddress: string;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -36,10 +33,7 @@ export interface InstallationOptions {
 export async function install(options: InstallationOptions): Promise<Settings> {
   const { folder, kubeconfig, say, signal } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const environment = { env: { KUBECONFIG: kubeconfig, HOME: folder }, signal, timeoutMs: 120_000 };
-  const kubectlProgram = await kubectlPath();
-  const kubectl = (args: readonly string[], input = ''): Promise<string> =>
-    mustRun(kubectlProgram, args, { ...environment, input });
+  const { kubectl } = await kubectlOf(kubeconfig, folder, signal);
   const apply = (items: readonly object[]): Promise<string> =>
     kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   await apply([releaseNamespace(), ...options.objects]);
@@ -52,28 +46,19 @@ export async function install(options: InstallationOptions): Promise<Settings> {
       ...['upgrade', '--install', RELEASE, 'charts/licensing', '--namespace', DEFAULT_RELEASE_NAMESPACE],
       ...[join(IMAGES, 'values.yaml'), values, ...options.valuesFiles].flatMap((file) => ['-f', file]),
     ],
-    environment,
+    { env: { KUBECONFIG: kubeconfig, HOME: folder }, signal, timeoutMs: 120_000 },
   );
   say('helm: release installed');
-  await untilReady(kubectl, say, signal);
+  await untilRolledOut(kubectl, DEFAULT_RELEASE_NAMESPACE, say, signal);
   say(`everything Ready ${((performance.now() - begun) / 1000).toFixed(1)} s after helm was called`);
-  const catalogue = builtCatalogue();
+  const catalogue = builtCatalogue(IMAGES);
   await kubectl(['label', '--overwrite', 'namespace', ENCLAVE_NAMESPACE, `${INJECTION_LABEL}=${ENABLED}`]);
   await apply([profileObject({ catalogue })]);
-  const rootsFile = join(folder, 'roots.json');
-  const escaped = ROOTS_KEY.replaceAll('.', '\\.');
-  writeFileSync(
-    rootsFile,
-    await kubectl([
-      ...['get', 'configmap', ROOTS_CONFIG_MAP, '--namespace', DEFAULT_RELEASE_NAMESPACE],
-      ...['-o', `jsonpath={.data.${escaped}}`],
-    ]),
-  );
   const settings = writeSettings({
     catalogue,
     directory: folder,
-    frontAddress: options.frontAddress,
-    rootsFile,
+    frontAddress: await frontAddress(kubectl),
+    rootsFile: await writeRoots(kubectl, DEFAULT_RELEASE_NAMESPACE, folder),
   });
   await writeShellEnvironment(folder, kubeconfig, settings);
   return settings;
@@ -96,86 +81,14 @@ function releaseNamespace(): object {
   };
 }
 
-/** What `make images` built, by repository. */
-function builtCatalogue(): Catalogue {
-  const images = JSON.parse(readFileSync(join(IMAGES, 'images.json'), 'utf8')) as Record<
-    string,
-    { reference: string; digest: string }
-  >;
-  return {
-    images: Object.fromEntries(
-      Object.values(images).map(({ reference, digest }) => [
-        reference.slice(0, reference.indexOf('@')),
-        { digest, command: [] },
-      ]),
-    ),
-  };
-}
-
-interface Workload {
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly generation: number };
-  readonly spec: { readonly replicas?: number };
-  readonly status: {
-    readonly observedGeneration?: number;
-    readonly updatedReplicas?: number;
-    readonly readyReplicas?: number;
-    readonly replicas?: number;
-    readonly desiredNumberScheduled?: number;
-    readonly updatedNumberScheduled?: number;
-    readonly numberReady?: number;
-  };
-}
-
-/** Rolled out to the last replica, of the generation that was asked for. */
-function isReady({ kind, metadata, spec, status }: Workload): boolean {
-  if ((status.observedGeneration ?? 0) < metadata.generation) return false;
-  if (kind === 'DaemonSet') {
-    const wanted = status.desiredNumberScheduled ?? 0;
-    return wanted > 0 && status.updatedNumberScheduled === wanted && status.numberReady === wanted;
-  }
-  const wanted = spec.replicas ?? 1;
-  return status.updatedReplicas === wanted && status.readyReplicas === wanted && status.replicas === wanted;
-}
-
-async function untilReady(
-  kubectl: (args: readonly string[]) => Promise<string>,
-  say: (line: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const deadline = performance.now() + READY_MS;
-  const seen = new Set<string>();
-  for (;;) {
-    signal.throwIfAborted();
-    const list = JSON.parse(
-      await kubectl(['get', 'deployments,daemonsets', '-n', DEFAULT_RELEASE_NAMESPACE, '-o', 'json']),
-    ) as { items: Workload[] };
-    for (const { metadata } of list.items.filter(isReady))
-      if (!seen.has(metadata.name)) {
-        seen.add(metadata.name);
-        say(`ready: ${metadata.name}`);
-      }
-    const waiting = list.items.filter((each) => !isReady(each));
-    if (waiting.length === 0 && list.items.length > 0) return;
-    if (performance.now() > deadline) throw new Error(await whatIsWrong(kubectl, waiting));
-    await sleep(250);
-  }
-}
-
-async function whatIsWrong(
-  kubectl: (args: readonly string[]) => Promise<string>,
-  waiting: readonly Workload[],
-): Promise<string> {
-  const namespace = ['-n', DEFAULT_RELEASE_NAMESPACE];
-  const parts = await Promise.all([
-    kubectl(['get', 'pods', ...namespace, '-o', 'wide']),
-    kubectl(['get', 'events', ...namespace, '--field-selector=type=Warning']),
-    ...waiting.map(({ kind, metadata }) =>
-      kubectl(['logs', `${kind}/${metadata.name}`, ...namespace, '--tail=6']).catch(
-        (error: Error) => error.message,
-      ),
-    ),
+/** The node port of front's Service, on the first node. */
+async function frontAddress(kubectl: Environment['kubectl']): Promise<string> {
+  const port = await kubectl([
+    ...['get', 'service', 'enclave-front', '-n', DEFAULT_RELEASE_NAMESPACE],
+    ...['-o', 'jsonpath={.spec.ports[0].nodePort}'],
   ]);
-  const names = waiting.map(({ metadata }) => metadata.name).join(', ');
-  return `not Ready after ${READY_MS / 1000} s: ${names}\n${parts.map((part) => part.slice(-3000)).join('\n')}`;
+  const node = await kubectl([
+    ...['get', 'nodes', '-o', 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}'],
+  ]);
+  return `${node}:${port}`;
 }

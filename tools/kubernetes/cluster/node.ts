@@ -18,6 +18,8 @@ export async function startNode(node: ClusterNode, pki: Pki): Promise<void> {
   for (const name of [node.name, 'kube-proxy'])
     copyFileSync(join(pki.folder, `${name}.kubeconfig`), join(node.folder, `${name}.kubeconfig`));
   copyFileSync(join(pki.folder, 'ca.crt'), join(node.folder, 'ca.crt'));
+  for (const name of ['runc-wrapper.sh', 'shift-clock.py'])
+    copyFileSync(join(import.meta.dirname, name), join(node.folder, name));
   put('cni/10-pods.conflist', JSON.stringify(cniConfiguration(node)));
   put('containerd.toml', CONTAINERD_TOML);
   put('kubelet.yaml', stringify(kubeletConfiguration(node)));
@@ -89,7 +91,7 @@ state = "/run/containerd"
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
-  BinaryName = "${PROGRAMS}/runc"
+  BinaryName = "${INSIDE}/runc-wrapper.sh"
   SystemdCgroup = false
 [plugins."io.containerd.cri.v1.runtime".cni]
   bin_dirs = ["${PROGRAMS}/cni"]

@@ -23,6 +23,8 @@ export async function startTpms({ folder, control, nodes }: Layout): Promise<str
     await runIn(node, ['mkdir', TPM_FOLDER]);
     const socket = `${TPM_FOLDER}/${TPM_SOCKET}`;
     startProgram(node, 'swtpm', [
+      // A TPM that was killed has left its sockets.
+      ...['sh', '-c', 'rm -f "$0" "$0.ctrl"; exec "$@"', socket],
       ...['swtpm', 'socket', '--tpm2', '--tpmstate', `dir=${INSIDE}/tpm`],
       ...['--flags', 'not-need-init,startup-clear'],
       ...['--server', `type=unixio,path=${socket},mode=0660,gid=${TPM_GROUP}`],
