@@ -1,11 +1,11 @@
 /** Parts of the chart that a switch brings in, and the chart as it is handed out. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { packageChart } from '../../tools/package-chart.ts';
-import { identityOf, type Rendered, render, SIDECAR_DIGEST, tryRender } from './render.ts';
+import { CHART, identityOf, type Rendered, render, SIDECAR_DIGEST, tryRender } from './render.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'chart-options-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -41,6 +41,16 @@ test('pods carry scrape annotations until a PodMonitor selects them', async () =
     expect(named(objects, `Deployment enclave-licensing/enclave-${component}`)).toMatchObject({
       spec: { template: { metadata: { labels: selector.matchLabels } } },
     });
+});
+
+test('the alert rules are those of the file', async () => {
+  const values = { prometheusRule: { enabled: true, labels: { release: 'prometheus' } } };
+  const rule = named(
+    await render({ values, args: OPERATOR }),
+    'PrometheusRule enclave-licensing/enclave-licensing',
+  );
+  expect(rule.metadata.labels).toMatchObject({ release: 'prometheus' });
+  expect(rule['spec']).toEqual(parse(readFileSync(join(CHART, 'files/alerts.yaml'), 'utf8')));
 });
 
 test('where the Prometheus Operator is missing, it says so', async () => {
