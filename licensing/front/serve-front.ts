@@ -13,6 +13,7 @@ import { sleep } from '../../platform/run/sleep.ts';
 import type { ServerTls } from '../../platform/tls/server-options.ts';
 import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
 import type { Store } from '../store/store.ts';
+import { StoreAway } from '../store/store-away.ts';
 import { FrontLease } from './front-lease.ts';
 import type { FrontMetrics } from './front-metrics.ts';
 import type { FrontWorld } from './front-world.ts';
@@ -139,7 +140,11 @@ async function repeat(
       if (!(await sleep(intervalMs, signal))) return;
     } catch (error) {
       if (signal.aborted) return;
-      log.warn({ error: explain(error) }, `${what} failed; it will be tried again`);
+      // Of a store that is away the lease tells.
+      log[error instanceof StoreAway ? 'debug' : 'warn'](
+        { error: explain(error) },
+        `${what} failed; it will be tried again`,
+      );
       if (!(await sleep(wait, signal))) return;
       wait = Math.min(wait * 2, intervalMs);
     }

@@ -123,14 +123,23 @@ test('a key that nobody published does not sign for sidecars, and its front goes
   expect(await (await front()).tokens.check(token, now)).toMatchObject({ ok: true });
 });
 
-test('a front that is restarted again and again asks for no more keys than a trust document takes', async () => {
+test('fronts that are restarted again and again ask for no more keys than a document takes, and crowd nobody out', async () => {
+  const steady = await front();
+  await publish(steady);
   let last = await front();
   for (let round = 0; round < 20; round += 1) {
     now += 1000;
     last = await front();
   }
-  const ids = await publish(last);
+  const ids = await publish(last, steady);
   expect(ids).toHaveLength(16);
+  expect(await steady.tokens.issueFor('e1.test', 'ada', HOUR, now)).toMatchObject({
+    code: 'token-key-unpublished',
+  });
+  now += 1000;
+  await steady.keyring.tend();
+  expect(await publish(last, steady)).toHaveLength(16);
+  expect(await steady.tokens.issueFor('e1.test', 'ada', HOUR, now)).toMatchObject({ ok: true });
   expect(await last.tokens.issueFor('e1.test', 'ada', HOUR, now)).toMatchObject({ ok: true });
 });
 

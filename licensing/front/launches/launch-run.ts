@@ -7,6 +7,7 @@ import { Phase } from '../../../proto/gen/enclave_licensing/licensing/v1/licensi
 import { isLaunchCode, type LaunchCode } from '../../codes/launch-code.ts';
 import { phaseName } from '../../codes/phase-name.ts';
 import { type EnclaveRecord, type EnclaveState, isAtRest } from '../../store/enclave-record.ts';
+import { StoreAway } from '../../store/store-away.ts';
 import { Feed } from './feed.ts';
 import { nextStep } from './launch-step.ts';
 import type { LaunchWorld } from './launch-world.ts';
@@ -85,7 +86,11 @@ export class LaunchRun {
       } catch (error) {
         if (attempt.aborted) continue;
         this.#trouble = explain(error);
-        log.warn({ enclave: this.#id, error: this.#trouble }, 'launch step failed; it will be tried again');
+        // Of a store that is away the lease tells.
+        log[error instanceof StoreAway ? 'debug' : 'warn'](
+          { enclave: this.#id, error: this.#trouble },
+          'launch step failed; it will be tried again',
+        );
         await this.#backoff.wait(attempt);
       }
     }
@@ -120,7 +125,7 @@ export class LaunchRun {
   /** False when another front drives it, or this one has only now begun to: the record is to be read again. */
   async #isOurs(record: EnclaveRecord, signal: AbortSignal): Promise<boolean> {
     const { store, lease, log } = this.#world;
-    if (!lease.held) throw new Error('this front lost touch with the store');
+    if (!lease.held) throw new StoreAway('this front has lost touch with the store');
     if (record.driver === lease.name) return true;
     const claimed = await store.claimEnclave(this.#id, lease.name);
     if (claimed?.ours) log.info({ enclave: this.#id, state: claimed.record.state }, 'taken up');

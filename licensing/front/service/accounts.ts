@@ -39,7 +39,11 @@ export function accountHandlers(world: FrontWorld): Accounts {
       checks.done();
       const wait = waitOf(user, call);
       if (wait > 0) throw tooOften('loggedIn', wait);
-      const record = await store.findUser(user);
+      const record = await store.findUser(user).catch((error: unknown) => {
+        // No guess was made.
+        loginsByUser.giveBack(user, clock.now());
+        throw error;
+      });
       const matches = await passwords.verify(record?.passwordKey, password);
       if (!matches.ok) {
         loginsByUser.giveBack(user, clock.now());

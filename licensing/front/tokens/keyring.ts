@@ -31,7 +31,7 @@ const SETTLED_MS = 60_000;
 const SLACK_MS = 300_000;
 /** Made-up key ids do not make the store busy. */
 const READ_INTERVAL_MS = 1000;
-/** As many as a trust document takes; more are there only when fronts are restarted again and again. */
+/** As many as a trust document takes: the newest. More are there only when fronts are restarted again and again. */
 const MAX_PUBLISHED = 16;
 
 /**
@@ -62,11 +62,15 @@ export class Keyring {
   /** Makes the next key in time, forgets what is over, reads what others made. To be called now and then. @throws StoreAway */
   async tend(): Promise<void> {
     const now = this.#options.clock.now();
-    const last = this.#own.at(-1);
-    if (last === undefined || now >= last.retiresAt - this.#options.keyLifetimeMs * LEAD_PART)
-      await this.#make(now);
-    while (this.#own.length > 1 && this.#isSettled(this.#own[1], now)) this.#own.shift();
     await this.#read();
+    const last = this.#own.at(-1);
+    const crowdedOut = last !== undefined && !this.#publishable().some(({ id }) => id === last.id);
+    const over = last === undefined || now >= last.retiresAt - this.#options.keyLifetimeMs * LEAD_PART;
+    if (over || crowdedOut) {
+      await this.#make(now);
+      await this.#read();
+    }
+    while (this.#own.length > 1 && this.#isSettled(this.#own[1], now)) this.#own.shift();
   }
 
   /** The key for tokens that fronts check. */
@@ -94,7 +98,7 @@ export class Keyring {
   /** What the trust document should name, freshly read: the newest, oldest first. @throws StoreAway */
   async wanted(): Promise<readonly TokenKey[]> {
     await this.#read();
-    return [...this.#known.values()].slice(-MAX_PUBLISHED);
+    return this.#publishable();
   }
 
   /** Ids of keys that a document may still name: they have not been over for long. @throws StoreAway */
@@ -103,10 +107,15 @@ export class Keyring {
     return new Set(keys.map(({ keyId }) => keyId));
   }
 
-  /** The trust document names these. */
+  /** The trust document names these, and no others. */
   published(ids: readonly string[]): void {
     const now = this.#options.clock.now();
-    for (const key of this.#own) if (ids.includes(key.id)) key.publishedAt ??= now;
+    for (const key of this.#own)
+      key.publishedAt = ids.includes(key.id) ? (key.publishedAt ?? now) : undefined;
+  }
+
+  #publishable(): readonly TokenKey[] {
+    return [...this.#known.values()].slice(-MAX_PUBLISHED);
   }
 
   #isSettled(key: OwnKey | undefined, now: number): boolean {

@@ -32,9 +32,10 @@ export async function publishTokenKeys(
       if (named !== undefined) {
         keyring.published(named);
         const wanted = await keyring.wanted();
-        const tolerated = await keyring.tolerated();
         const lacks = wanted.some(({ id }) => !named.includes(id));
-        if (lacks || named.some((id) => !tolerated.has(id))) {
+        const others = named.filter((name) => !wanted.some(({ id }) => id === name));
+        const tolerated = others.length === 0 ? new Set() : await keyring.tolerated();
+        if (lacks || others.some((id) => !tolerated.has(id))) {
           const jwks = JSON.stringify({ keys: wanted.map(({ jwk }) => jwk) });
           const { version } = await client.setTokenKeys({ jwks }, { signal });
           log.info({ keys: wanted.length, version: Number(version) }, 'token keys handed out');
