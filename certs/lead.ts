@@ -111,7 +111,7 @@ export async function lead(options: LeadOptions): Promise<void> {
       health,
       signal,
       releaseNamespace,
-      endpoint: { address: config.bind, port },
+      address: config.bind,
       rootsJson: rootsToJson(roots),
       systemRoots: () => publisher.published.current().document.roots.system,
       webhookConfigurations: settings.webhookConfigurations,

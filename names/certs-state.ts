@@ -12,3 +12,6 @@ export const ISSUER_SECRET_TYPE = 'enclave-licensing.dev/issuer';
 
 export const TRUST_STATE_SECRET = `${binaryName('certs')}-trust-state`;
 export const TRUST_STATE_SECRET_TYPE = 'enclave-licensing.dev/trust-state';
+
+/** On the pod of the certificate service that leads, and on no other: the Service selects by it. */
+export const LEADER_LABEL = 'enclave-certs-leader';

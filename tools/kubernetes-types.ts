@@ -9,16 +9,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 const [modules = '', version = ''] = process.argv.slice(2);
 const SOURCES = [
   `apimachinery@${version}/pkg/apis/meta/v1/types.go`,
-  ...[
-    'core',
-    'coordination',
-    'certificates',
-    'authentication',
-    'authorization',
-    'rbac',
-    'networking',
-    'discovery',
-  ].map((group) => `api@${version}/${group}/v1/types.go`),
+  ...['core', 'coordination', 'certificates', 'authentication', 'authorization', 'rbac', 'networking'].map(
+    (group) => `api@${version}/${group}/v1/types.go`,
+  ),
   `api@${version}/admissionregistration/v1/types.go`,
   `apiextensions-apiserver@${version}/pkg/apis/apiextensions/v1/types.go`,
 ];
@@ -26,7 +19,7 @@ const ROOTS = (
   'Namespace Node Pod Binding Secret ConfigMap ServiceAccount Service Event Lease CertificateSigningRequest TokenReview ' +
   'TokenRequest SelfSubjectReview SubjectAccessReview SelfSubjectAccessReview Role RoleBinding ClusterRole ClusterRoleBinding ' +
   'MutatingWebhookConfiguration ValidatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding ' +
-  'CustomResourceDefinition NetworkPolicy EndpointSlice DeleteOptions'
+  'CustomResourceDefinition NetworkPolicy DeleteOptions'
 ).split(' ');
 /** Types with a form of their own. */
 const KNOWN: Record<string, string> = {

@@ -5,7 +5,7 @@ import { createBackoff } from '../../platform/run/backoff.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { sleep } from '../../platform/run/sleep.ts';
 import { showClusterIssuers } from './cluster-issuers.ts';
-import { publishEndpoint } from './endpoint-slice.ts';
+import { labelLeader } from './leader-label.ts';
 import { publishRoots } from './roots-config-map.ts';
 import { caBundle, updateCaBundles } from './webhook-ca-bundles.ts';
 
@@ -15,8 +15,8 @@ export interface KeepClusterCurrentOptions {
   readonly health: Health;
   readonly signal: AbortSignal;
   readonly releaseNamespace: string;
-  /** Where this process serves. */
-  readonly endpoint: { readonly address: string; readonly port: number };
+  /** Of the pod that this process is in. */
+  readonly address: string;
   readonly rootsJson: string;
   /** Every `system` root in use (DER), as the trust document names them: while one replaces another, both. */
   systemRoots(): readonly Uint8Array[];
@@ -31,20 +31,18 @@ export interface KeepClusterCurrentOptions {
 const PERIOD_MS = 1_000;
 
 /**
- * Keeps what the leading certificate service writes into the cluster as it should be, until the signal: the Service's endpoint, the first roots, webhooks' caBundle,
+ * Keeps what the leading certificate service writes into the cluster as it should be, until the signal: the pods' label, the first roots, webhooks' caBundle,
  * and once the issuers.
  */
 export async function keepClusterCurrent(options: KeepClusterCurrentOptions): Promise<void> {
-  const { kube, log, health, signal, releaseNamespace, endpoint, rootsJson } = options;
-  const reached = health.check('endpoint');
+  const { kube, log, health, signal, releaseNamespace, address, rootsJson } = options;
   const check = health.check('roots');
   const backoff = createBackoff(200, 10_000);
   let shown = false;
   while (!signal.aborted) {
     try {
-      if (await publishEndpoint(kube, releaseNamespace, endpoint.address, endpoint.port))
-        log.info(endpoint, 'the Service leads here');
-      reached.ok();
+      const pods = await labelLeader(kube, releaseNamespace, address);
+      if (pods.length > 0) log.info({ pods, address }, 'the Service leads here');
       if (await publishRoots(kube, releaseNamespace, rootsJson)) log.info({}, 'roots published');
       check.ok();
       const bundle = caBundle(options.systemRoots());
@@ -56,7 +54,7 @@ export async function keepClusterCurrent(options: KeepClusterCurrentOptions): Pr
       await sleep(options.periodMs ?? PERIOD_MS, signal);
     } catch (error) {
       if (signal.aborted) return;
-      log.warn({ reason: explain(error) }, 'endpoint, roots, caBundle or issuers could not be written');
+      log.warn({ reason: explain(error) }, 'leader’s label, roots, caBundle or issuers could not be written');
       await backoff.wait(signal);
     }
   }

@@ -4,12 +4,7 @@ const ALL_VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch
 const STATUS = { status: { kind: '', verbs: ['get', 'patch', 'update'] } };
 
 /** Groups whose kinds count generations; a Pod counts its own. */
-const COUNTED_GROUPS = [
-  'admissionregistration.k8s.io',
-  'apiextensions.k8s.io',
-  'networking.k8s.io',
-  'discovery.k8s.io',
-];
+const COUNTED_GROUPS = ['admissionregistration.k8s.io', 'apiextensions.k8s.io', 'networking.k8s.io'];
 
 interface Row {
   readonly kind: string;
@@ -112,7 +107,6 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
   'networking.k8s.io/v1': [
     { kind: 'NetworkPolicy', plural: 'networkpolicies', ...NAMESPACED, shortNames: ['netpol'] },
   ],
-  'discovery.k8s.io/v1': [{ kind: 'EndpointSlice', plural: 'endpointslices', ...NAMESPACED }],
 };
 
 function toResource(apiVersion: string, row: Row): Resource {

@@ -1,55 +1,27 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Kube } from '../../platform/kube/kube.ts';
-import { customResource } from '../../platform/kube/resources.ts';
 import { NODE_PODS, NODE_SERVICES } from '../node/node-pods.ts';
-import type { ObjectMeta, Pod, Service } from '../node/pod.ts';
+import type { Pod, Service } from '../node/pod.ts';
 
 const LISTEN_RETRY_MS = 1000;
 
 type ServicePort = NonNullable<Service['spec']['ports']>[number];
 
-/** What an EndpointSlice says, as far as a proxy reads it. */
-export interface EndpointSlice {
-  readonly metadata: ObjectMeta;
-  readonly addressType: string;
-  readonly endpoints?: readonly {
-    readonly addresses: readonly string[];
-    readonly conditions?: { readonly ready?: boolean };
-  }[];
-  readonly ports?: readonly { readonly name?: string; readonly port?: number }[];
-}
-
-const ENDPOINT_SLICES = customResource<EndpointSlice>(
-  'discovery.k8s.io/v1',
-  'EndpointSlice',
-  'endpointslices',
-  true,
-);
-const SERVICE_NAME = 'kubernetes.io/service-name';
-
-interface Target {
-  readonly host: string;
-  readonly port: number;
-}
-
-/**
- * The endpoints of a Service's port: address and port of each ready pod that its selector matches; without a selector what the slices labelled for it
- * say. (A real cluster has slices for both.)
- */
+/** The endpoints of a Service's port: address and port of each pod that its selector matches and that is ready, unless readiness does not count. */
 export function endpoints(
   service: Service,
   port: ServicePort,
   pods: readonly Pod[],
-  slices: readonly EndpointSlice[],
-): Target[] {
+): { host: string; port: number }[] {
   const selector = Object.entries(service.spec.selector ?? {});
-  if (selector.length === 0) return slicedEndpoints(service, port, slices);
+  if (selector.length === 0) return [];
   return pods
     .filter(
       (pod) =>
         pod.metadata.namespace === service.metadata.namespace &&
         pod.metadata.deletionTimestamp === undefined &&
-        pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') &&
+        (service.spec.publishNotReadyAddresses === true ||
+          pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')) &&
         selector.every(([key, value]) => pod.metadata.labels?.[key] === value),
     )
     .flatMap((pod) => {
@@ -63,31 +35,9 @@ export function endpoints(
     });
 }
 
-function slicedEndpoints(
-  { metadata }: Service,
-  port: ServicePort,
-  slices: readonly EndpointSlice[],
-): Target[] {
-  return slices
-    .filter(
-      (slice) =>
-        slice.metadata.namespace === metadata.namespace &&
-        slice.metadata.labels?.[SERVICE_NAME] === metadata.name &&
-        slice.addressType === 'IPv4',
-    )
-    .flatMap(({ endpoints: each = [], ports = [] }) => {
-      const number = ports.find(({ name = '' }) => name === (port.name ?? ''))?.port;
-      // An endpoint that does not say whether it is ready is.
-      const ready = each.filter(({ conditions }) => conditions?.ready !== false);
-      return number === undefined
-        ? []
-        : ready.flatMap(({ addresses }) => addresses.map((host) => ({ host, port: number })));
-    });
-}
-
 /**
  * Stands in for kube-proxy: listens on the loopback cluster IP of every Service and joins each connection to a
- * ready endpoint, in turn. A connection is closed when there is none.
+ * ready pod, in turn. A connection is closed when there is none.
  */
 export class ServiceProxy {
   readonly #servers = new Map<string, Server>();
@@ -107,17 +57,14 @@ export class ServiceProxy {
     const { signal } = this.#closing;
     const onTrouble = this.#onTrouble;
     const pods = this.#kube.watch(NODE_PODS, { signal, onTrouble });
-    const slices = this.#kube.watch(ENDPOINT_SLICES, { signal, onTrouble });
-    const targets = (service: Service) => (port: ServicePort) =>
-      endpoints(service, port, pods.list(), slices.list());
     const services = this.#kube.watch(NODE_SERVICES, {
       signal,
       onTrouble,
-      onAdd: (service) => this.#reconcile(service, targets(service)),
-      onUpdate: (service) => this.#reconcile(service, targets(service)),
+      onAdd: (service) => this.#reconcile(service, () => pods.list()),
+      onUpdate: (service) => this.#reconcile(service, () => pods.list()),
       onDelete: (service) => this.#remove(service),
     });
-    await Promise.all([pods.synced, slices.synced, services.synced]);
+    await Promise.all([pods.synced, services.synced]);
   }
 
   close(): void {
@@ -127,14 +74,14 @@ export class ServiceProxy {
     this.#servers.clear();
   }
 
-  #reconcile(service: Service, targets: (port: ServicePort) => readonly Target[]): void {
+  #reconcile(service: Service, pods: () => readonly Pod[]): void {
     this.#remove(service);
-    const { clusterIP, ports = [] } = service.spec;
-    // Nobody serves behind the Service `kubernetes`: pods are told the API server's own address.
-    if (!clusterIP?.startsWith('127.') || keyOf(service) === 'default/kubernetes') return;
+    const { clusterIP, ports = [], selector } = service.spec;
+    // The Service `kubernetes` has no selector: pods are told the API server's own address.
+    if (!clusterIP?.startsWith('127.') || selector === undefined) return;
     for (const port of ports) {
       if ((port.protocol ?? 'TCP') !== 'TCP') continue;
-      const server = createServer((client) => this.#join(client, targets(port)));
+      const server = createServer((client) => this.#join(client, endpoints(service, port, pods())));
       this.#servers.set(`${keyOf(service)}:${port.port}`, server);
       server.on('error', (error) => {
         // Another process has the port for now, or we may not have it.
@@ -156,7 +103,7 @@ export class ServiceProxy {
       }
   }
 
-  #join(client: Socket, targets: readonly Target[]): void {
+  #join(client: Socket, targets: readonly { host: string; port: number }[]): void {
     const target = targets[this.#turn % Math.max(1, targets.length)];
     this.#turn += 1;
     if (target === undefined) {

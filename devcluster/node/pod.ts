@@ -219,6 +219,7 @@ export interface Service {
     clusterIP?: string;
     type?: string;
     selector?: Record<string, string>;
+    publishNotReadyAddresses?: boolean;
     ports?: { name?: string; port: number; targetPort?: number | string; protocol?: string }[];
   };
 }

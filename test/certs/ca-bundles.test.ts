@@ -76,7 +76,7 @@ function writer(systemRoots: () => readonly Uint8Array[]) {
     systemRoots,
     webhookConfigurations: [REF.name],
     now: () => Date.now(),
-    endpoint: { address: '127.0.0.1', port: 1 },
+    address: '127.0.0.1',
     periodMs: 20,
   });
   return {

@@ -239,23 +239,17 @@ describe('how a pod is', () => {
       spec: { containers: [{ name: 'c', ports: [{ name: 'web', containerPort: 80 }] }] },
       status: { podIP: '127.64.0.2', conditions: [{ type: 'Ready', status: 'True' }] },
     };
-    const service = { metadata: { namespace: 'ns', name: 's' }, spec: { selector: { app: 'x' } } };
-    expect(endpoints(service, { port: 8080, targetPort: 'web' }, [ready, POD], [])).toEqual([
+    const service = { metadata: { namespace: 'ns' }, spec: { selector: { app: 'x' } } };
+    expect(endpoints(service, { port: 8080, targetPort: 'web' }, [ready, POD])).toEqual([
       { host: '127.64.0.2', port: 80 },
     ]);
-    expect(endpoints({ ...service, spec: {} }, { port: 80 }, [ready], [])).toEqual([]);
-    const slice = (name: string, isReady: boolean) => ({
-      metadata: { namespace: 'ns', labels: { 'kubernetes.io/service-name': name } },
-      addressType: 'IPv4',
-      endpoints: [{ addresses: ['127.64.0.9'], conditions: { ready: isReady } }],
-      ports: [{ name: 'grpc', port: 8446 }],
-    });
-    const bare = { ...service, spec: {} };
-    const slices = [slice('s', true), slice('s', false), slice('other', true)];
-    expect(endpoints(bare, { name: 'grpc', port: 80 }, [ready], slices)).toEqual([
-      { host: '127.64.0.9', port: 8446 },
+    expect(endpoints({ ...service, spec: {} }, { port: 80 }, [ready])).toEqual([]);
+    const starting = { ...ready, status: { podIP: '127.64.0.3' } };
+    expect(endpoints(service, { port: 80 }, [starting])).toEqual([]);
+    const spec = { ...service.spec, publishNotReadyAddresses: true };
+    expect(endpoints({ ...service, spec }, { port: 80 }, [starting])).toEqual([
+      { host: '127.64.0.3', port: 80 },
     ]);
-    expect(endpoints(bare, { name: 'web', port: 80 }, [ready], slices)).toEqual([]);
   });
 
   test('logs are cut as asked', () => {

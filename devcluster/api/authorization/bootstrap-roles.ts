@@ -43,7 +43,6 @@ const ROLES: Readonly<Record<string, readonly Fields[]>> = {
     { verbs: ['create'], apiGroups: [''], resources: ['bindings', 'pods/binding'] },
     { verbs: ['patch', 'update'], apiGroups: [''], resources: ['pods/status'] },
     { verbs: ['get', 'list', 'watch'], apiGroups: [''], resources: ['nodes', 'services', 'namespaces'] },
-    { verbs: ['list', 'watch'], apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'] },
     { verbs: ['create', 'patch', 'update'], apiGroups: ['', 'events.k8s.io'], resources: ['events'] },
   ],
   'system:auth-delegator': [

@@ -66,11 +66,6 @@ DownwardAPIProjection items?:[]DownwardAPIVolumeFile#1
 DownwardAPIVolumeFile path:s#1 fieldRef?:^ObjectFieldSelector#2 resourceFieldRef?:^ResourceFieldSelector#3 mode?:^i#4
 DownwardAPIVolumeSource items?:[]DownwardAPIVolumeFile#1 defaultMode?:^i#2
 EmptyDirVolumeSource medium?:s#1 sizeLimit?:^q#2
-Endpoint addresses:[]s#1 conditions?:EndpointConditions#2 hostname?:^s#3 targetRef?:^ObjectReference#4 deprecatedTopology?:{}s#5 nodeName?:^s#6 zone?:^s#7 hints?:^EndpointHints#8
-EndpointConditions ready?:^b#1 serving?:^b#2 terminating?:^b#3
-EndpointHints forZones?:[]ForZone#1 forNodes?:[]ForNode#2
-EndpointPort name?:s#1 port:i#2 protocol?:s#3 appProtocol?:^s#4
-EndpointSlice kind?:s apiVersion?:s metadata?:ObjectMeta#1 addressType:s#4 endpoints:[]Endpoint#2 ports:[]EndpointPort#3
 EnvFromSource prefix?:s#1 configMapRef?:^ConfigMapEnvSource#2 secretRef?:^SecretEnvSource#3
 EnvVar name:s#1 value?:s#2 valueFrom?:^EnvVarSource#3
 EnvVarSource fieldRef?:^ObjectFieldSelector#1 resourceFieldRef?:^ResourceFieldSelector#2 configMapKeyRef?:^ConfigMapKeySelector#3 secretKeyRef?:^SecretKeySelector#4 fileKeyRef?:^FileKeySelector#5
@@ -87,8 +82,6 @@ FieldSelectorRequirement key:s#1 operator:s#2 values?:[]s#3
 FileKeySelector volumeName:s#1 path:s#2 key:s#3 optional?:^b#4
 FlexVolumeSource driver:s#1 fsType?:s#2 secretRef?:^LocalObjectReference#3 readOnly?:b#4 options?:{}s#5
 FlockerVolumeSource datasetName?:s#1 datasetUUID?:s#2
-ForNode name:s#1
-ForZone name:s#1
 GCEPersistentDiskVolumeSource pdName:s#1 fsType?:s#2 partition?:i#3 readOnly?:b#4
 GRPCAction port:i#1 service:^s#2
 GitRepoVolumeSource repository:s#1 revision?:s#2 directory?:s#3
