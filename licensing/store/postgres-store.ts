@@ -183,7 +183,8 @@ class PostgresStore implements Store {
       [front, leaseMs],
     );
     const { rows } = await this.#query<{ name: string }>(
-      'SELECT name FROM fronts WHERE alive_until > clock_timestamp() ORDER BY joined_at, name',
+      'SELECT name FROM fronts WHERE alive_until > clock_timestamp() OR name = $1 ORDER BY joined_at, name',
+      [front],
     );
     return { count: rows.length, eldest: rows[0]?.name === front };
   }
