@@ -3,8 +3,10 @@
  * `bench/scale/run.sh --sizes 10,25` ends earlier; `--in-flight` is how many users wait for a launch at a time.
  */
 import { parseArgs } from 'node:util';
+import { writeCharts } from './charts.ts';
 import { metricTargets } from './component-metrics.ts';
 import type { RunningEnclave } from './crowd.ts';
+import { extrapolationTable } from './extrapolation.ts';
 import { tryFaults } from './faults.ts';
 import { grow, type Stage } from './growth.ts';
 import { startScaleWorld } from './scale-world.ts';
@@ -20,6 +22,8 @@ const { values } = parseArgs({
     'rest-seconds': { type: 'string', default: '10' },
     /** At the last size: a storm of questions, and what goes wrong. */
     faults: { type: 'boolean', default: false },
+    /** Folder for the curves. */
+    charts: { type: 'string' },
   },
 });
 const sizes = values.sizes.split(',').map(Number);
@@ -40,6 +44,8 @@ try {
     );
   });
   console.log(growthTables(stages));
+  console.log(`\n${extrapolationTable(stages, 5000)}`);
+  if (values.charts !== undefined) writeCharts(stages, values.charts);
   if (values.faults) {
     const report = await tryFaults(world, targets, running, options.inFlight, ({ name, seconds }) =>
       console.error(`${name}: ${seconds.toFixed(1)} s`),
