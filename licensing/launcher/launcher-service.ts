@@ -11,7 +11,7 @@ import { whyNotHandedOut } from './launch/judge-pod.ts';
 import { LaunchFailure } from './launch-failure.ts';
 import { launchCall } from './launch-service.ts';
 import type { LauncherWorld } from './launcher-world.ts';
-import { launchedPodMessage, listPods } from './pods/list-pods.ts';
+import { listLaunched, listPods } from './pods/list-pods.ts';
 import { removeEnclave } from './pods/remove-enclave.ts';
 
 /** What front alone may call. `whyNot` says why a caller is not front. */
@@ -62,7 +62,7 @@ export function launcherHandlers(
       const lock = await locks.enter(enclave);
       try {
         const signal = AbortSignal.any([call.signal, lock.signal]);
-        await answer(() => removeEnclave(kube, namespaces, enclave, signal));
+        await answer(() => removeEnclave(world, enclave, signal));
         call.log.info({ enclave }, 'enclave removed');
         return {};
       } finally {
@@ -72,7 +72,7 @@ export function launcherHandlers(
 
     async list(_request, call) {
       admit(call);
-      return answer(async () => ({ pods: (await listPods(kube, namespaces)).map(launchedPodMessage) }));
+      return answer(async () => ({ pods: await listLaunched(kube, namespaces) }));
     },
 
     async issueUserCertificate(request, call) {

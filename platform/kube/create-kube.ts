@@ -1,5 +1,6 @@
-import type { Kube, ListOptions } from './kube.ts';
+import type { Kube, ListOptions, Projection } from './kube.ts';
 import { KubeError } from './kube-error.ts';
+import { ListPages } from './list-pages.ts';
 import { type ApiServer, Transport } from './transport.ts';
 import { startWatch } from './watch.ts';
 import type { KubeObject, Ref, Resource } from './wire.ts';
@@ -18,16 +19,24 @@ export function createKube(api: ApiServer): Kube {
   return {
     get: async (resource, ref, signal) =>
       orUndefined(json({ method: 'GET', path: objectPath(resource, ref), ...(signal && { signal }) })),
-    list: async <T extends KubeObject>(resource: Resource<T>, options: ListOptions = {}) => {
-      const page = await json<{ items?: T[]; metadata?: { resourceVersion?: string } }>({
-        method: 'GET',
-        path: collectionPath(resource, options.namespace),
-        query: selectors(options),
-      });
-      return {
-        items: (page.items ?? []).map((item) => withType(resource, item)),
-        resourceVersion: page.metadata?.resourceVersion ?? '',
-      };
+    list: async <T extends KubeObject, S = T>(
+      resource: Resource<T>,
+      options: ListOptions & Projection<T, S> = {},
+    ) => {
+      // Without a projection S is T.
+      const project = options.project ?? ((object: T) => object as unknown as S);
+      const pages = new ListPages<T>(
+        transport,
+        collectionPath(resource, options.namespace),
+        selectors(options),
+      );
+      const items: S[] = [];
+      let resourceVersion = '';
+      for await (const page of pages.list()) {
+        for (const item of page.items) items.push(project(withType(resource, item)));
+        resourceVersion = page.resourceVersion;
+      }
+      return { items, resourceVersion };
     },
     create: (resource, object, options = {}) =>
       json({

@@ -35,7 +35,7 @@ export interface WatchOptions<T> extends ListOptions {
   onTrouble?(error: unknown): void;
 }
 
-/** What a watch keeps of each object, and gives to its callbacks: all of it, or what `project` makes of it (name, namespace, uid and version stay). Must not throw. */
+/** What a watch keeps of each object and gives to its callbacks, and what a list returns of it: all of it, or what `project` makes of it (in a watch name, namespace, uid and version stay). Must not throw. */
 export interface Projection<T, S> {
   readonly project?: (object: T) => S;
 }
@@ -59,7 +59,11 @@ export interface WatchHandle<T> {
 export interface Kube {
   /** Undefined when there is none (404). */
   get<T extends KubeObject>(resource: Resource<T>, ref: Ref, signal?: AbortSignal): Promise<T | undefined>;
-  list<T extends KubeObject>(resource: Resource<T>, options?: ListOptions): Promise<KubeList<T>>;
+  /** All that match, asked for page by page. */
+  list<T extends KubeObject, S = T>(
+    resource: Resource<T>,
+    options?: ListOptions & Projection<T, S>,
+  ): Promise<KubeList<S>>;
   create<T extends KubeObject>(resource: Resource<T>, object: T, options?: { dryRun?: boolean }): Promise<T>;
   /** Conflict when the object's resourceVersion is not the newest. */
   replace<T extends KubeObject>(resource: Resource<T>, object: T, subresource?: string): Promise<T>;

@@ -3,21 +3,14 @@ import type { IncomingMessage } from 'node:http';
 import { createBackoff } from '../run/backoff.ts';
 import type { Projection, WatchHandle, WatchOptions } from './kube.ts';
 import { KubeError } from './kube-error.ts';
-import { AnswerTooLarge, type Transport } from './transport.ts';
+import { ListPages } from './list-pages.ts';
+import type { Transport } from './transport.ts';
 import { readWatchEvents, type WatchEvent } from './watch-events.ts';
 import { WatchStore } from './watch-store.ts';
 import type { KubeObject, Resource } from './wire.ts';
 
-const PAGE = 500;
-/** Of a page: parsing it holds up everything else. One object is at most 3 MiB. */
-const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 /** A watch that lasted this long ended as watches do. */
 const STEADY_MS = 5_000;
-
-interface Page<T> {
-  readonly items?: readonly T[];
-  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
-}
 
 /**
  * List, then watch from that version; a broken watch resumes from the last version seen, bookmarks included. The server says that a version is too
@@ -39,36 +32,19 @@ export function startWatch<T extends KubeObject, S extends KubeObject = T>(
   const backoff = createBackoff(100, options.maxPauseMs ?? 10_000);
   let isCurrent = false;
   let version: string | undefined;
-  let limit = PAGE;
 
-  const listPage = async (next: string | undefined): Promise<Page<T>> => {
-    for (;;) {
-      const query = { ...selectors, limit: String(limit), continue: next };
-      const { signal } = options;
-      try {
-        const call = { method: 'GET', path, query, signal, maxBytes: MAX_PAGE_BYTES } as const;
-        return JSON.parse(await transport.send(call)) as Page<T>;
-      } catch (error) {
-        if (!(error instanceof AnswerTooLarge) || limit === 1) throw error;
-        // Fewer at a time, from now on: somebody's objects are large.
-        limit = Math.max(1, limit >> 2);
-      }
-    }
-  };
+  const pages = new ListPages<T>(transport, path, selectors);
 
   const listAll = async (): Promise<void> => {
     const items: S[] = [];
-    let next: string | undefined;
-    let listed = '0';
-    do {
-      const page = await listPage(next);
+    let listed = '';
+    for await (const page of pages.list(options.signal)) {
       // Page by page, so that what a projection drops is never there all at once.
-      for (const item of page.items ?? []) items.push(held(item));
-      next = page.metadata?.continue || undefined;
-      listed = page.metadata?.resourceVersion ?? '0';
-    } while (next !== undefined);
+      for (const item of page.items) items.push(held(item));
+      listed = page.resourceVersion;
+    }
     // Not before the last page: a list that broke off is none.
-    version = listed;
+    version = listed || '0';
     store.replaceAll(items);
     isCurrent = true;
     synced.resolve();

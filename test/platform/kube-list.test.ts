@@ -60,3 +60,19 @@ test('a list that breaks off is begun again; a page that is too large is asked f
   over.abort();
   await handle.ended;
 });
+
+test('a list has all pages, and keeps of each object what is wanted of it', async () => {
+  const { kube, next } = await server();
+  const listing = kube.list(PODS, { namespace: 'n', project: ({ metadata }) => metadata?.name ?? '' });
+  const first = await next();
+  expect([first.query.get('limit'), first.query.get('continue')]).toEqual(['500', null]);
+  first.answer(200, { items: [pod('a'), pod('b')], metadata: { resourceVersion: '7', continue: 'token' } });
+  const second = await next();
+  expect(second.query.get('continue')).toBe('token');
+  second.answer(200, { items: [pod('c')], metadata: { resourceVersion: '7' } });
+  expect(await listing).toEqual({ items: ['a', 'b', 'c'], resourceVersion: '7' });
+  const broken = kube.list(PODS);
+  (await next()).answer(200, { items: [pod('a')], metadata: { resourceVersion: '8', continue: 'old' } });
+  (await next()).answer(410, { kind: 'Status', reason: 'Expired', message: 'too old' });
+  await expect(broken).rejects.toMatchObject({ status: 410 });
+});

@@ -65,6 +65,11 @@ export class ClusterView {
     return [...(this.#requestsByPod.get(podUid)?.values() ?? [])];
   }
 
+  /** All there are, without what was requested. */
+  requests(): readonly CertificateSigningRequest[] {
+    return this.#requests.list();
+  }
+
   isCurrent(): boolean {
     return this.#requests.current() && [...this.#pods.values()].every((each) => each.current());
   }

@@ -3,16 +3,23 @@ import type { Kube } from '../../../platform/kube/kube.ts';
 import { PODS, type Pod } from '../../../platform/kube/resources.ts';
 import type { LaunchedPod } from '../../../proto/gen/enclave_licensing/launcher/v1/launcher.ts';
 
-/** Pods with our label in the launcher's namespaces, as the API server has them now; of one enclave when it is named. */
-export async function listPods(kube: Kube, namespaces: readonly string[], enclave?: string): Promise<Pod[]> {
-  const labelSelector = enclave === undefined ? ENCLAVE_LABEL : `${ENCLAVE_LABEL}=${enclave}`;
+/** Pods of one enclave in the launcher's namespaces, as the API server has them now. */
+export async function listPods(kube: Kube, namespaces: readonly string[], enclave: string): Promise<Pod[]> {
+  const labelSelector = `${ENCLAVE_LABEL}=${enclave}`;
   const lists = await Promise.all(
     namespaces.map((namespace) => kube.list(PODS, { namespace, labelSelector })),
   );
   return lists.flatMap((list) => [...list.items]);
 }
 
-export function launchedPodMessage(pod: Pod): LaunchedPod {
+/** All pods with our label in the launcher's namespaces, as the API server has them now; of each what front is told. */
+export async function listLaunched(kube: Kube, namespaces: readonly string[]): Promise<LaunchedPod[]> {
+  const options = { labelSelector: ENCLAVE_LABEL, project: launchedPodMessage };
+  const lists = await Promise.all(namespaces.map((namespace) => kube.list(PODS, { ...options, namespace })));
+  return lists.flatMap((list) => [...list.items]);
+}
+
+function launchedPodMessage(pod: Pod): LaunchedPod {
   const { metadata, status } = pod;
   return {
     enclave: metadata?.labels?.[ENCLAVE_LABEL] ?? '',

@@ -8,6 +8,7 @@ import {
   PODS,
 } from '../../../platform/kube/resources.ts';
 import { createBackoff } from '../../../platform/run/backoff.ts';
+import type { LauncherWorld } from '../launcher-world.ts';
 import { listPods } from './list-pods.ts';
 
 /**
@@ -16,8 +17,7 @@ import { listPods } from './list-pods.ts';
  * @throws when the API server cannot be asked, or the signal aborts first
  */
 export async function removeEnclave(
-  kube: Kube,
-  namespaces: readonly string[],
+  { kube, view, namespaces }: Pick<LauncherWorld, 'kube' | 'view' | 'namespaces'>,
   enclave: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -35,8 +35,8 @@ export async function removeEnclave(
     if (pods.length === 0) break;
     await backoff.wait(signal);
   }
-  const { items } = await kube.list(CERTIFICATE_SIGNING_REQUESTS);
-  for (const { metadata } of items.filter((each) => belongsTo(each, enclave, uids)))
+  // From the copy: a list of all requests, each with its evidence, costs more than the rest of a removal. One that it lacks yet is cleaned up by the certificate service.
+  for (const { metadata } of view.requests().filter((each) => belongsTo(each, enclave, uids)))
     if (metadata?.name !== undefined)
       await kube.delete(CERTIFICATE_SIGNING_REQUESTS, { name: metadata.name });
 }
