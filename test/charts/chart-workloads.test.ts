@@ -119,7 +119,7 @@ test('ha doubles what may have two', async () => {
 test('two processes never share a SQLite file', async () => {
   expect(named((await shapes['default']) ?? [], 'enclave-front').spec.strategy).toEqual({ type: 'Recreate' });
   const shared = named(await render({ values: POSTGRES }), 'enclave-front').spec;
-  expect(shared.strategy?.type).toBeUndefined();
+  expect(shared.strategy?.type).toBe('RollingUpdate');
   expect(shared.template.spec.containers[0]?.args.join(' ')).toContain('--database-url-file=');
   expect(shared.template.spec.containers[0]?.args.join(' ')).not.toContain('--database=');
 });
