@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -6,7 +5,7 @@ import { stringify } from 'yaml';
 import { narrator } from '../../tools/demo/narrator.ts';
 import { policyObject, profileObject } from '../../tools/demo/operator.ts';
 import { type Person, person } from '../../tools/demo/people.ts';
-import { until } from '../support/until.ts';
+import { forwarded } from '../support/forwarded.ts';
 import { startWorld, succeed, type World } from '../support/world.ts';
 
 let world: World;
@@ -47,22 +46,15 @@ async function elsewhere(who: Person): Promise<Person> {
 
 test('auth: jwt: logged in anywhere, the enclave’s user is let in without its key; nobody else is', async () => {
   const other = await elsewhere(alice);
-  const child = spawn(
-    process.execPath,
-    ['dist/enclavectl.js', 'connect', enclave, '--listen', '127.0.0.1:0', '--policy', policy],
-    { env: { HOME: other.home, ...world.settings }, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const connection = await forwarded(other, world.settings, [enclave, '--policy', policy]);
   try {
-    let said = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (chunk: string) => {
-        said += chunk;
-      });
-    const port = await until('connect forwards', async () => /forwarding 127\.0\.0\.1:(\d+)/.exec(said)?.[1]);
-    const answer = await fetch(`http://127.0.0.1:${port}/p?q=1`, { method: 'POST', body: 'hello' });
+    const answer = await fetch(`http://127.0.0.1:${connection.port}/p?q=1`, {
+      method: 'POST',
+      body: 'hello',
+    });
     expect(await answer.json()).toMatchObject({ method: 'POST', path: '/p?q=1', received: 5 });
   } finally {
-    child.kill('SIGTERM');
+    await connection.stop();
   }
   // Without --listen there is no request that a token could go with.
   expect((await other.enclavectl(['connect', enclave, '--policy', policy])).stderr).toContain('--listen');

@@ -4,15 +4,21 @@
  */
 import { resolve } from 'node:path';
 import { DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
-import { ENCLAVE_LABEL } from '../../names/labels.ts';
+import { ENABLED, ENCLAVE_LABEL, INJECTION_LABEL } from '../../names/labels.ts';
 import { PORTS } from '../../names/wire.ts';
 import { builtCatalogue } from '../kubernetes/cluster/images.ts';
 import { installedCluster } from '../kubernetes/cluster/installed-cluster.ts';
-import { ENCLAVE_NAMESPACE, type Environment, type EnvironmentOptions } from './environment.ts';
+import {
+  ENCLAVE_NAMESPACE,
+  type Environment,
+  type EnvironmentOptions,
+  type Replicated,
+} from './environment.ts';
 import { componentsReady, kubectlOf, writeRoots } from './operate.ts';
 import { readIfThere, runningProcesses } from './running-processes.ts';
 
 const NAMESPACE = DEFAULT_RELEASE_NAMESPACE;
+const REPLICAS = 'jsonpath={.spec.replicas}';
 
 interface PodList {
   readonly items: readonly {
@@ -47,6 +53,20 @@ export async function installedEnvironment(
       if (!readIfThere(`/proc/${pid}/mountinfo`).includes(`/containers/${container}/`)) return false;
       return enclave === undefined || environment.includes(`_ENCLAVE=${enclave}\0`);
     });
+  /** How many there were of what was scaled. */
+  const installed = new Map<Replicated, number>();
+  const scale = async (component: Replicated, count: number): Promise<void> => {
+    const deployment = [`deployment/${component}`, '-n', NAMESPACE];
+    await kubectl(['scale', ...deployment, `--replicas=${count}`]);
+    await kubectl(['rollout', 'status', ...deployment, '--timeout=60s']);
+    const selector = ['-l', `app.kubernetes.io/name=${component}`];
+    if (count === 0)
+      await kubectl(['wait', '--for=delete', 'pod', '-n', NAMESPACE, '--timeout=60s', ...selector]);
+    else await componentsReady(kubectl, NAMESPACE);
+  };
+  // A suite before this one may have taken it away.
+  const labelled = ['label', '--overwrite', 'namespace', ENCLAVE_NAMESPACE, `${INJECTION_LABEL}=${ENABLED}`];
+  await kubectl(labelled);
   return {
     directory,
     cluster,
@@ -57,15 +77,9 @@ export async function installedEnvironment(
     frontAddress: `${cluster.nodes[0]?.address}:${nodePort}`,
     ...operator,
     replicas: async (component, count) => {
-      const deployment = [`deployment/${component}`, '-n', NAMESPACE];
-      await kubectl(['scale', ...deployment, `--replicas=${count}`]);
-      await kubectl(['rollout', 'status', ...deployment, '--timeout=60s']);
-      if (count === 0)
-        await kubectl([
-          ...['wait', '--for=delete', 'pod', '-n', NAMESPACE, '--timeout=60s'],
-          ...['-l', `app.kubernetes.io/name=${component}`],
-        ]);
-      else await componentsReady(kubectl, NAMESPACE);
+      const was = await kubectl(['get', 'deployment', component, '-n', NAMESPACE, '-o', REPLICAS]);
+      installed.set(component, installed.get(component) ?? Number(was));
+      await scale(component, count);
     },
     processes,
     logs: async () => {
@@ -82,6 +96,7 @@ export async function installedEnvironment(
       return new Map(texts);
     },
     stop: async () => {
+      for (const [component, count] of installed) await scale(component, count);
       await kubectl(['delete', 'pods', '-n', ENCLAVE_NAMESPACE, '-l', ENCLAVE_LABEL, '--wait=true']);
     },
   };
