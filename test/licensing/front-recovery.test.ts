@@ -92,6 +92,19 @@ describe('front dies', () => {
   });
 });
 
+test('a front that asks for a pod after another has ended the launch takes the pod back', async () => {
+  const { ada } = await start();
+  fixture.launcher.holdAt = Phase.PHASE_CREATED;
+  const launching = follow(fixture.client().launch(launchRequest(), ada));
+  launching.catch(() => undefined);
+  await settled(() => expect(fixture.launcher.pods.size).toBe(1));
+  const { store } = fixture.front;
+  const [record] = await store.enclavesIn(['launching']);
+  await store.updateEnclave(record?.id ?? '', ['launching'], { state: 'stopped' }, Date.now());
+  await expect(launching).rejects.toMatchObject({ code: 'launch-stopped' });
+  expect(fixture.launcher.pods.size).toBe(0);
+});
+
 test('pods without a seat are removed, and seats without a pod are freed', async () => {
   const { ada } = await start();
   const { enclave } = await follow(fixture.client().launch(launchRequest(), ada));

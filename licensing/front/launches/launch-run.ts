@@ -44,6 +44,8 @@ export class LaunchRun {
   #result: LaunchResult | undefined;
   #tellFailure: NodeJS.Timeout | undefined;
   #acting: Acting | undefined;
+  /** The launcher was asked for a pod, and not yet to remove it. */
+  #mayHaveMade = false;
   #told = '';
 
   /** `onEnd` is called in the same turn in which the last event is published. */
@@ -106,7 +108,10 @@ export class LaunchRun {
     };
     if (record.state === 'failing') this.#tellFailureLater(record);
     const step = nextStep(record, attention, limits, clock.now());
-    if (step.do === 'rest') return true;
+    if (step.do === 'rest') {
+      await this.#undo(record, signal);
+      return true;
+    }
     if (!isAtRest(record.state) && !(await this.#isOurs(record, signal))) return false;
     switch (step.do) {
       case 'fail':
@@ -120,6 +125,15 @@ export class LaunchRun {
         break;
     }
     return false;
+  }
+
+  /**
+   * Another front ended it while this one, late, asked for its pod: after a pause between reading the record and asking, say. No seat stands
+   * for that pod.
+   */
+  async #undo({ state }: EnclaveRecord, signal: AbortSignal): Promise<void> {
+    if (!this.#mayHaveMade || (state !== 'stopped' && state !== 'failed')) return;
+    await this.#askToRemove(signal);
   }
 
   /** False when another front drives it, or this one has only now begun to: the record is to be read again. */
@@ -163,6 +177,7 @@ export class LaunchRun {
     const { id, user, profile, nonce, certificateRequest } = record;
     const request = { enclave: id, user, profile, nonce, certificateRequest, timeoutMs };
     let reached = record.phase;
+    this.#mayHaveMade = true;
     try {
       // The launcher ends in time by itself, with a reason; the call's own deadline is for a launcher that hangs.
       const call = this.#world.launcher.launch(request, {
@@ -239,11 +254,17 @@ export class LaunchRun {
   }
 
   async #remove(record: EnclaveRecord, outcome: 'stopped' | 'failed', signal: AbortSignal): Promise<void> {
-    const { launcher, store, clock, log } = this.#world;
-    // Asked again when it takes long: a launcher that was cut off while this call began would never answer it.
-    await launcher.stop({ enclave: this.#id }, { signal, timeoutMs: REMOVE_CALL_MS, requestId: this.#id });
+    const { store, clock, log } = this.#world;
+    await this.#askToRemove(signal);
     const ended = await store.updateEnclave(this.#id, [record.state], { state: outcome }, clock.now());
     if (ended !== undefined) log.info({ enclave: this.#id, state: outcome }, 'enclave removed');
+  }
+
+  async #askToRemove(signal: AbortSignal): Promise<void> {
+    // Asked again when it takes long: a launcher that was cut off while this call began would never answer it.
+    const options = { signal, timeoutMs: REMOVE_CALL_MS, requestId: this.#id };
+    await this.#world.launcher.stop({ enclave: this.#id }, options);
+    this.#mayHaveMade = false;
   }
 
   #publish(phase: number, message: string): void {
