@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup demo test test-kube e2e test-postgres test-long cluster-down cluster test-cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook chart images images-lock add clean
+.PHONY: help setup demo test test-kube e2e test-postgres test-long cluster-down cluster test-cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook chart images images-lock test-images add clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ images: setup build ## OCI images of every component in dist/images (REGISTRY=, 
 
 chart: images ## the chart with the images' digests, so that an install needs no value: dist/charts
 	@node tools/make-chart.ts
+
+test-images: images ## the images on containerd and runc, by buildah, built twice (needs Go, root)
+	@tools/images/test.sh
 
 images-lock: setup ## write the present versions of Debian's packages into tools/images/debian.lock
 	@node tools/images/lock.ts

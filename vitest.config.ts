@@ -22,6 +22,9 @@ const machine = ['test/kubernetes/**/*.test.ts'];
 /** Suites that need the product installed on a real cluster: `make e2e`. */
 const installed = ['test/installed/**/*.test.ts'];
 
+/** Suites over the images of `make images`: `make test-images`. */
+const images = ['test/images/built/**/*.test.ts'];
+
 /** Of `expect.poll`: a loaded machine is no failure, and what is waited for comes at once on an idle one. */
 const expect = { poll: { timeout: 15_000 } };
 
@@ -34,7 +37,7 @@ export default defineConfig({
           name: 'rooms',
           expect,
           include: ['test/**/*.test.ts'],
-          exclude: [...cluster, ...long, ...postgres, ...machine, ...installed],
+          exclude: [...cluster, ...long, ...postgres, ...machine, ...installed, ...images],
           testTimeout: 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
@@ -71,6 +74,17 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'images',
+          expect,
+          include: images,
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 6 },
         },
       },
       {

@@ -1,8 +1,8 @@
-/** Runs vitest and closes with the line `N passed, N failed`, whatever the reporter of the day prints. Arguments: file filters; `--long` for the long suites, `--postgres` for those that need PostgreSQL, `--machine` for those that take the machine, `--installed` for those that need an installed product. */
+/** Runs vitest and closes with the line `N passed, N failed`, whatever the reporter of the day prints. Arguments: file filters; `--long` for the long suites, `--postgres` for those that need PostgreSQL, `--machine` for those that take the machine, `--installed` for those that need an installed product, `--images` for those over dist/images. */
 import { startVitest } from 'vitest/node';
 
 const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
-const chosen = ['long', 'postgres', 'machine', 'installed'].filter((name) =>
+const chosen = ['long', 'postgres', 'machine', 'installed', 'images'].filter((name) =>
   process.argv.includes(`--${name}`),
 );
 const project = chosen.length > 0 ? chosen : ['rooms', 'cluster'];

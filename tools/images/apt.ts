@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -50,10 +50,13 @@ export class Apt {
   }
 
   #run(command: string, args: readonly string[], cwd: string): string {
-    return execFileSync(command, [...this.#options, ...args], {
+    const { status, stdout, stderr, error } = spawnSync(command, [...this.#options, ...args], {
       cwd,
       encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
     });
+    if (error !== undefined)
+      throw new Error(`the images are built on Debian, with its apt: ${error.message}`);
+    if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr.trim()}`);
+    return stdout;
   }
 }

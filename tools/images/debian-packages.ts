@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { explain } from '../../platform/run/explain.ts';
 import { Apt } from './apt.ts';
 import { ARCHITECTURES } from './architecture.ts';
 import type { DebianPackage } from './debian-lock.ts';
@@ -40,8 +41,7 @@ function fetch(locked: DebianPackage, cache: string, folder: string): string {
       apt.download(locked.name, locked.version, folder);
     } catch (error) {
       throw new Error(
-        `apt has no ${locked.name} ${locked.version} for ${locked.architecture} any more: make images-lock writes the present versions into tools/images/debian.lock`,
-        { cause: error },
+        `apt has no ${locked.name} ${locked.version} for ${locked.architecture} any more; make images-lock writes the present versions into tools/images/debian.lock (${explain(error)})`,
       );
     }
   }

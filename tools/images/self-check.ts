@@ -38,6 +38,6 @@ function inside(root: string, name: string, command: readonly string[]): void {
   });
   if (status !== 0)
     throw new Error(
-      `${name} does not run in its own file tree: ${command.join(' ')}: ${error?.message ?? stderr}`,
+      `${name} does not run in its own file tree: ${command.join(' ')}: ${error?.message ?? stderr.trim().replaceAll('\n', ' | ')}`,
     );
 }

@@ -1,0 +1,67 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { VERSION } from '../../names/version.ts';
+import type { Contents } from '../bundle.ts';
+import { type Architecture, architecture } from './architecture.ts';
+import { archive } from './archive.ts';
+import { base } from './base.ts';
+import { cacheFolder } from './cache-folder.ts';
+import { component } from './component.ts';
+import { IMAGES } from './images.ts';
+import { layer } from './layer.ts';
+import { sbom } from './sbom.ts';
+import { selfCheck } from './self-check.ts';
+import { labelsOf, source } from './source.ts';
+import type { Tree } from './tree.ts';
+import { writeTree } from './write-tree.ts';
+
+const OUTPUT = 'dist/images';
+
+/**
+ * Writes dist/images: an archive and an SBOM an image, the file trees that went into them, their digests, and the chart's values. Ends with each program
+ * having run in its own file tree, where it can run here.
+ */
+export async function buildImages(
+  registry: string,
+  arch: Architecture,
+  log: (line: string) => void,
+): Promise<void> {
+  const cache = cacheFolder();
+  const contents: Record<string, Contents[]> = JSON.parse(readFileSync('dist/contents.json', 'utf8'));
+  rmSync(OUTPUT, { recursive: true, force: true });
+  mkdirSync(OUTPUT, { recursive: true });
+  const shared = base(arch, cache);
+  const sharedLayer = layer(shared.tree, join(cache, 'layers'));
+  writeTree(shared.tree, join(OUTPUT, 'rootfs/base'));
+  const from = source();
+  const trees = new Map<string, Tree>();
+  const written: Record<string, unknown> = {};
+  const digests: Record<string, string> = {};
+  for (const image of IMAGES) {
+    const { tree, packages } = await component(image, contents[image.bundle] ?? [], arch, shared.libraries);
+    trees.set(image.name, tree);
+    writeTree(tree, join(OUTPUT, 'rootfs', image.name));
+    const tag = `${registry}/${image.name}:${VERSION}`;
+    const { bytes, digest, compressedBytes } = archive({
+      tag,
+      arch,
+      created: from.created,
+      layers: [sharedLayer, layer(tree, join(cache, 'layers'))],
+      labels: labelsOf(from, image),
+    });
+    const reference = `${registry}/${image.name}@${digest}`;
+    writeFileSync(join(OUTPUT, `${image.name}.tar`), bytes);
+    writeFileSync(
+      join(OUTPUT, `${image.name}.cdx.json`),
+      sbom({ image: image.name, reference, arch, debian: shared.packages, npm: packages, source: from }),
+    );
+    written[image.name] = { reference, tag, digest, compressedBytes };
+    if (image.chartKey !== undefined) digests[image.chartKey] = digest;
+    log(`${image.name} ${digest} ${(compressedBytes / 1e6).toFixed(1)} MB`);
+  }
+  writeFileSync(join(OUTPUT, 'images.json'), `${JSON.stringify(written, undefined, 2)}\n`);
+  writeFileSync(join(OUTPUT, 'values.yaml'), stringify({ images: { registry, tag: VERSION, digests } }));
+  if (arch.oci === architecture().oci) selfCheck(shared.tree, trees);
+  else log(`not run here: ${arch.oci} on ${architecture().oci}`);
+}
