@@ -32,8 +32,14 @@ export async function relayApp(context: Context<typeof RELAY_OPTIONS>): Promise<
   });
   log.info({ device: config.device, socket: config.socket }, 'serving');
   // Said at once when there is no TPM, whether or not an agent asks.
+  let said = '';
   while (!signal.aborted) {
-    const tpm = await open().catch(() => undefined);
+    const tpm = await open().catch((error: unknown) => {
+      const reason = explain(error);
+      if (reason !== said) log.error({}, reason);
+      said = reason;
+      return undefined;
+    });
     if (tpm !== undefined) {
       await tpm.close();
       break;

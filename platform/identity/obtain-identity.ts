@@ -15,6 +15,8 @@ import { requestCertificate } from './request-certificate.ts';
 const USAGES = ['digital signature', 'server auth', 'client auth'];
 /** A request that nobody signed for this long is left, and a new one made: the old may have been deleted as stale. */
 const PATIENCE_MS = 60_000;
+/** When it is told that a certificate does not come: on a first start all wait for the certificate service a while. */
+const SAID_AFTER_MS = 10_000;
 /** Timers hold less than 2^31 ms. */
 const LONGEST_SLEEP_MS = 3_600_000;
 
@@ -85,11 +87,19 @@ async function attempt(options: IdentityOptions): Promise<Credential> {
   const name = `component-${component}-${randomBytes(5).toString('hex')}`;
   const request = buildCertificateRequest({ spki: key.spki, dns: dnsNames }, key.sign, key.scheme);
   const patience = AbortSignal.any([options.signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const waits = setTimeout(
+    () =>
+      log.warn(
+        { request: name },
+        `nobody has signed certificate request ${name} yet: does the certificate service run, and may it approve and sign for ${SIGNERS.system}?`,
+      ),
+    SAID_AFTER_MS,
+  );
   const chain = await requestCertificate(
     kube,
     { name, signerName: SIGNERS.system, usages: USAGES, request },
     patience,
-  );
+  ).finally(() => clearTimeout(waits));
   const credential = createCredential(key.privateKey, chain);
   log.info(
     { request: name, notAfter: new Date(credential.notAfter * 1000).toISOString() },

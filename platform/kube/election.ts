@@ -1,5 +1,6 @@
 import type { Logger } from '../log/logger.ts';
 import { type Clock, systemClock } from '../run/clock.ts';
+import { explain } from '../run/explain.ts';
 import { sleep } from '../run/sleep.ts';
 import type { Kube } from './kube.ts';
 import { isKubeError } from './kube-error.ts';
@@ -78,6 +79,8 @@ interface Observed {
   other: boolean;
   /** Until when our own lease is relied on, of `performance.now()`. */
   until: number;
+  /** Why it could not be had when it was last tried; gone when it was had. */
+  trouble?: string;
 }
 
 async function acquire(
@@ -120,10 +123,18 @@ async function acquire(
       version: updated.metadata?.resourceVersion ?? '',
       at: performance.now(),
       other: false,
+      trouble: '',
     });
     return true;
   } catch (error) {
-    if (!isKubeError(error, 'Conflict', 'AlreadyExists')) options.log.warn({ error }, 'lease cannot be had');
+    if (isKubeError(error, 'Conflict', 'AlreadyExists')) return false;
+    const reason = explain(error);
+    // Once for each reason: it is tried for as long as it takes.
+    options.log[reason === state.trouble ? 'debug' : 'warn'](
+      { lease: name },
+      `the lease cannot be had: ${reason}`,
+    );
+    state.trouble = reason;
     return false;
   }
 }

@@ -83,7 +83,7 @@ export class Transport {
     });
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
-    throw toKubeError(status, await readAll(response));
+    throw toKubeError(status, await readAll(response), call.path);
   }
 
   close(): void {
@@ -130,13 +130,18 @@ async function readAll(response: IncomingMessage, maxBytes = MAX_BODY): Promise<
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function toKubeError(status: number, text: string): KubeError {
+/** What an API server answers for a resource that it does not have at all: it names none. */
+const NO_RESOURCE = 'the server could not find the requested resource';
+
+function toKubeError(status: number, text: string, path: string): KubeError {
   try {
     const parsed: unknown = JSON.parse(text);
     if (typeof parsed === 'object' && parsed !== null && 'kind' in parsed && parsed.kind === 'Status') {
       const reason = 'reason' in parsed ? String(parsed.reason) : '';
       const message = 'message' in parsed ? String(parsed.message) : '';
-      return new KubeError(status, reason, message || `HTTP ${status}`);
+      const custom = path.startsWith('/apis/') ? '; is its CustomResourceDefinition installed?' : '';
+      const where = message === NO_RESOURCE ? ` (${path}${custom})` : '';
+      return new KubeError(status, reason, `${message || `HTTP ${status}`}${where}`);
     }
   } catch {
     // Not a Status: a proxy's or the server's plain text.

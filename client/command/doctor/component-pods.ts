@@ -13,12 +13,15 @@ export function podsOf({ pods }: Snapshot, component: Component): readonly Pod[]
   );
 }
 
-/** Value of a flag in the pod's first container, written `--name=value`. */
+/** Value of a flag in one of the pod's containers, written `--name=value`. */
 export function flagOf(pod: Pod, name: string): string | undefined {
-  const found = pod.spec?.containers[0]?.args?.find((each) => each.startsWith(`--${name}=`));
+  const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
+  const found = containers.flatMap(({ args = [] }) => args).find((each) => each.startsWith(`--${name}=`));
   return found?.slice(name.length + 3);
 }
 
+/** A container that is not to blame. */
+const WAITS = ['ContainerCreating', 'PodInitializing'];
 /** Lines of a log that say so much; the same once. */
 const LINES = 3;
 const MAX_LINE = 400;
@@ -29,15 +32,17 @@ export function whyNotReady(pod: Pod, snapshot: Snapshot): string {
     ...(pod.status?.conditions ?? [])
       .filter(({ type, status }) => type === 'PodScheduled' && status === 'False')
       .map(({ message = 'it is on no node' }) => message),
-    ...(pod.status?.containerStatuses ?? []).flatMap(({ state, lastState }) => {
-      const ended = state?.terminated ?? lastState?.terminated;
-      return [
-        ...(state?.waiting?.reason === undefined || state.waiting.reason === 'ContainerCreating'
-          ? []
-          : [`${state.waiting.reason}: ${state.waiting.message ?? ''}`]),
-        ...(ended?.message === undefined ? [] : [ended.message.trim()]),
-      ];
-    }),
+    ...[...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].flatMap(
+      ({ state, lastState }) => {
+        const ended = state?.terminated ?? lastState?.terminated;
+        return [
+          ...(state?.waiting?.reason === undefined || WAITS.includes(state.waiting.reason)
+            ? []
+            : [`${state.waiting.reason}: ${state.waiting.message ?? ''}`]),
+          ...(ended?.message === undefined ? [] : [ended.message.trim()]),
+        ];
+      },
+    ),
     ...eventsOf(pod, snapshot),
     ...lastWords(pod, snapshot),
   ];

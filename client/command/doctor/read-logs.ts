@@ -16,12 +16,23 @@ export async function readLogs(
   const logs = await Promise.all(
     silent.map(async (pod) => {
       const name = pod.metadata?.name ?? '';
-      const container = pod.spec?.containers[0]?.name;
-      const options = { tailLines: LINES, ...(container !== undefined && { container }) };
-      return [name, await attempt(() => kube.log({ name, namespace }, options))] as const;
+      // What runs beside a component (the agent's relay to the TPM) may be what it waits for.
+      const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
+      const log = (container: string): Promise<string> =>
+        kube.log({ name, namespace }, { container, tailLines: LINES });
+      const read = await Promise.all(containers.map((each) => attempt(() => log(each.name))));
+      return [name, joined(read)] as const;
     }),
   );
   return new Map(logs);
+}
+
+/** One of several is enough: a container that never started has no log. */
+function joined(read: readonly Read<string>[]): Read<string> {
+  const texts = read.flatMap((each) => (each.ok ? [each.value] : []));
+  const [first] = read;
+  if (texts.length === 0 && first !== undefined) return first;
+  return { ok: true, value: texts.map((text) => text.trimEnd()).join('\n') };
 }
 
 export function isReady(pod: Pod): boolean {

@@ -33,8 +33,11 @@ export function checkAgents(snapshot: Snapshot, notes: Notes): void {
       remedy:
         'turn the TPM 2.0 on in the firmware, or choose machines with a (virtual) one; where it is elsewhere, say so with tpm.device or tpm.socketDirectory (docs/install.md)',
     });
-  const where = [...new Set([...agents.values()].map((pod) => flagOf(pod, 'tpm') ?? 'device:/dev/tpmrm0'))];
-  notes.saw(`${ready.length} of ${expected.length} nodes have a ready agent, TPM at ${where.join(', ')}`);
+  // The relay beside the agent has the device.
+  const where = new Set([...agents.values()].map((pod) => flagOf(pod, 'device') ?? flagOf(pod, 'tpm')));
+  notes.saw(
+    `${ready.length} of ${expected.length} nodes have a ready agent, TPM at ${[...where].join(', ')}`,
+  );
 }
 
 function judgeMissing(
