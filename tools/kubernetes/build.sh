@@ -3,11 +3,12 @@
 #   api      etcd, kube-apiserver, kubectl: for `make test-kube`. Once: 90 MB of download, 7 minutes on two cores.
 #   cluster  also controller manager, scheduler, kubelet, kube-proxy, containerd, runc, CNI plugins, CoreDNS: for `make cluster`.
 #            Once: 6 minutes more. runc needs gcc and libseccomp's headers, which are installed when they are missing.
-# Needs Go 1.26 and a module proxy; nothing when built. Both sets, and Go's own caches, stay in the user's cache folder.
+# Needs Go 1.26 and a module proxy; nothing when built. Programs and Go's caches stay in the user's cache folder.
 set -euo pipefail
 cd "$(dirname "$0")"
 set=${1:-api}
-bin=${ENCLAVE_KUBERNETES_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/enclave-licensing/kubernetes/bin}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}
+bin=${ENCLAVE_KUBERNETES_BIN:-$cache/enclave-licensing/kubernetes/bin}
 kubernetes=v1.36.3 containerd=v2.3.7 runc=1.5.2
 case $set in
   api) sources=(go.mod go.sum) ;;
@@ -32,6 +33,8 @@ fi
 echo "build.sh: building the programs of '$set' (minutes once, then cached)" >&2
 # The flags are part of the build cache's key: the same ones for everything, always.
 export CGO_ENABLED=0 GOGC=400
+# Go keeps what it compiled in the cache folder by itself, but what it downloaded elsewhere: one folder is enough for a CI to keep.
+export GOMODCACHE=${GOMODCACHE:-$cache/go-mod}
 versions=''
 for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
   for value in gitVersion=$kubernetes gitMajor=1 gitMinor=36 gitTreeState=clean gitCommit=unknown buildDate=2026-01-01T00:00:00Z; do
@@ -45,7 +48,8 @@ trap 'rm -rf "$fresh"' EXIT
 build() {
   local module=$1 tags=$2 flags=$3 out=$4
   shift 4
-  (cd "$module" && go build -buildvcs=false -trimpath ${tags:+-tags "$tags"} -ldflags "-s -w $flags" -o "$out" "$@") >&2
+  (cd "$module" && go build -buildvcs=false -trimpath ${tags:+-tags "$tags"} -ldflags "-s -w $flags" -o "$out" "$@") \
+    2> >(grep -v '^go: downloading' >&2) >&2
 }
 
 programs=(kube-apiserver kubectl)
