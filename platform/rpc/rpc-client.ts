@@ -80,8 +80,9 @@ function connect(options: RpcClientOptions): Client {
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.min_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2_000,
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
+    // A server whose node is gone, or which stands still, says nothing: it is left, and whoever took over is dialled.
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
     // One process has few channels, each with its own certificate: none is shared.
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_http_proxy': 0,
