@@ -8,6 +8,7 @@ import { serverIdentity } from '../tls/server-identity.ts';
 import { callMethod } from './call-method.ts';
 import { dialFrom } from './dial-from.ts';
 import type { RpcMethods, Service } from './service.ts';
+import { watchConnecting } from './watch-connecting.ts';
 
 export interface RpcClientOptions {
   readonly address: Address;
@@ -26,6 +27,8 @@ export interface RpcClientOptions {
   readonly localAddress?: string;
   /** Milliseconds for a call without a response stream; default 30,000. */
   readonly timeoutMs?: number;
+  /** Milliseconds that a connection may take before it is begun anew; default 10,000. */
+  readonly connectMs?: number;
   /** Judges the server's certificate (DER) beyond chain and name: its role. Returns a reason to refuse. */
   judgeServer?(certificate: Uint8Array): string | undefined;
 }
@@ -34,17 +37,24 @@ export type RpcClient<S extends Service> = RpcMethods<S> & { close(): void };
 
 /** A client of one service: TLS 1.3, the server's name checked, its failures as RpcRefusal and RpcError. */
 export function createRpcClient<S extends Service>(service: S, options: RpcClientOptions): RpcClient<S> {
+  const { connectMs = 10_000 } = options;
   let channel = connect(options);
   let inputs = inputsOf(options);
+  const replace = (): void => {
+    const old = channel;
+    unwatch();
+    channel = connect(options);
+    unwatch = watchConnecting(channel, connectMs, replace);
+    // Calls under way keep the old connection until they end; those that wait for one fail, and are made again.
+    old.close();
+  };
+  let unwatch = watchConnecting(channel, connectMs, replace);
   const renew = (): void => {
     const now = inputsOf(options);
     // A new trust document each minute mostly names the same roots: no reason to connect anew.
     if (now === inputs) return;
     inputs = now;
-    const old = channel;
-    channel = connect(options);
-    // Calls under way keep the old connection until they end.
-    old.close();
+    replace();
   };
   const unsubscribe = [
     options.roots === 'unauthenticated' ? undefined : options.roots.onChange(renew),
@@ -55,6 +65,7 @@ export function createRpcClient<S extends Service>(service: S, options: RpcClien
     methods[name] = callMethod(method, () => channel, options.timeoutMs ?? 30_000);
   const close = (): void => {
     for (const each of unsubscribe) each?.();
+    unwatch();
     channel.close();
   };
   return { ...methods, close } as unknown as RpcClient<S>;

@@ -1,7 +1,9 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
 import { EnrolmentServiceService } from '../../proto/gen/enclave_licensing/enrolment/v1/enrolment_service.ts';
 import type { LaunchResponse } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
+import { LicensingServiceService } from '../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
 import { serveRpc as serve, undo, undoAll } from '../support/rpc-fixture.ts';
 
 afterEach(undoAll);
@@ -45,6 +47,43 @@ describe('streams', () => {
     expect(
       answers.map(({ step }) => (step?.$case === 'challenge' ? step.value.idObject.toString() : '')),
     ).toEqual(['one', 'two']);
+  });
+
+  test('a server that accepts and says nothing is left for who serves there afterwards', async () => {
+    const { port, clientOptions } = await serve({ signUp: async () => ({}) });
+    const silent: Socket[] = [];
+    let gone = false;
+    // What stands between them leads to a process that stands still, then to one that runs.
+    const between = createServer((socket) => {
+      socket.on('error', () => undefined);
+      if (!gone) {
+        silent.push(socket);
+        return;
+      }
+      const to = connect({ host: '127.0.0.1', port });
+      to.on('error', () => socket.destroy());
+      socket.on('close', () => to.destroy());
+      socket.pipe(to).pipe(socket);
+    });
+    undo.push(() => between.close());
+    await new Promise<void>((resolve) => between.listen(0, '127.0.0.1', resolve));
+    const address = { host: '127.0.0.1', port: (between.address() as AddressInfo).port };
+    const client = createRpcClient(LicensingServiceService, { ...clientOptions, address, connectMs: 300 });
+    undo.push(() => client.close());
+    undo.push(() => {
+      for (const socket of silent) socket.destroy();
+    });
+    const user = { user: 'ada', password: 'x' };
+    // One that waits for the connection fails, and is made again.
+    await expect(client.signUp(user)).rejects.toMatchObject({ status: 'UNAVAILABLE' });
+    gone = true;
+    const until = performance.now() + 10_000;
+    const again = (): Promise<unknown> =>
+      client.signUp(user).catch((error: unknown) => {
+        if (performance.now() > until) throw error;
+        return again();
+      });
+    await again();
   });
 
   test('a drain ends streams and lets calls finish', async () => {
