@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { DEFAULT_RELEASE_NAMESPACE, ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../names/components.ts';
 import { INJECTION_LABEL } from '../../names/labels.ts';
-import { developmentEnvironment } from '../../tools/cluster/development-environment.ts';
 import { ENCLAVE_NAMESPACE, type Environment } from '../../tools/cluster/environment.ts';
 import { launcherBinding } from '../../tools/cluster/launcher-binding.ts';
+import { startEnvironment } from '../../tools/cluster/start-environment.ts';
 import { type Person, person } from '../support/enclavectl.ts';
 
 /** `enclavectl doctor` on an installation that works, and on the same with one thing after the other broken. */
@@ -20,7 +20,7 @@ const RELEASE = DEFAULT_RELEASE_NAMESPACE;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'doctor-'));
-  environment = await developmentEnvironment({ directory });
+  environment = await startEnvironment({ directory });
   operator = person(environment.frontAddress, {
     KUBECONFIG: environment.cluster.kubeconfig,
     ENCLAVECTL_CA: environment.rootsFile,
@@ -62,7 +62,7 @@ test('of an installation that works it says what its API server and its TPMs are
   expect(sound).toEqual([
     // The development cluster has no ValidatingAdmissionPolicies.
     ...(environment.cluster.real ? [] : ['policies-not-in-force pods in namespace enclaves']),
-    'tpm-emulated nodes node-1, node-2',
+    `tpm-emulated nodes ${environment.cluster.nodes.map(({ name }) => name).join(', ')}`,
   ]);
   const { exit } = await operator.run('doctor', '--allow-warnings');
   expect(exit).toBe(environment.cluster.real ? 0 : 2);
@@ -93,24 +93,41 @@ interface BarePod {
   readonly metadata: object;
 }
 let agent: BarePod | undefined;
+const node = (index: number): string => environment.cluster.nodes[index]?.name ?? '';
+/** Where the chart installed it, agents are a DaemonSet's. */
+const hasDaemonSet = async (): Promise<boolean> =>
+  (await environment.tryKubectl(['get', 'daemonset', 'enclave-agent', '-n', RELEASE])).code === 0;
+/** The agents' DaemonSet for this node alone, or for all again. */
+const selectNode = (name: string | null): Promise<string> =>
+  kubectl(
+    ...['patch', 'daemonset', 'enclave-agent', '-n', RELEASE, '--type=merge', '-p'],
+    JSON.stringify({ spec: { template: { spec: { nodeSelector: { 'kubernetes.io/hostname': name } } } } }),
+  );
+/** Who a definition says that it belongs to, by helm's annotations. */
+const HELM = ['meta.helm.sh/release-name', 'meta.helm.sh/release-namespace'] as const;
+const PROFILES = 'enclaveprofiles.enclave-licensing.dev';
+let owners: Record<string, string> = {};
 const nothing = (): Promise<void> => Promise.resolve();
 
 const STEPS: readonly Step[] = [
   {
     what: 'an agent is gone',
     broken: async () => {
-      agent = await json<BarePod>('pod', 'enclave-agent-node-2', '-n', RELEASE);
-      await kubectl('delete', 'pod', 'enclave-agent-node-2', '-n', RELEASE);
+      if (await hasDaemonSet()) return selectNode(node(0));
+      agent = await json<BarePod>('pod', `enclave-agent-${node(1)}`, '-n', RELEASE);
+      return kubectl('delete', 'pod', `enclave-agent-${node(1)}`, '-n', RELEASE);
     },
-    mended: () =>
-      apply({ ...agent, metadata: { ...agent?.metadata, uid: undefined, resourceVersion: undefined } }),
-    expected: ['agent-missing node node-2'],
+    mended: async () =>
+      (await hasDaemonSet())
+        ? selectNode(null)
+        : apply({ ...agent, metadata: { ...agent?.metadata, uid: undefined, resourceVersion: undefined } }),
+    expected: ['agent-missing node NODE2'],
   },
   {
     what: 'a TPM does not answer',
-    broken: () => environment.cluster.stopTpm('node-2'),
-    mended: () => environment.cluster.startTpm('node-2'),
-    expected: ['tpm-missing node node-2'],
+    broken: () => environment.cluster.stopTpm(node(1)),
+    mended: () => environment.cluster.startTpm(node(1)),
+    expected: ['tpm-missing node NODE2'],
   },
   {
     what: 'a policy is not bound any more',
@@ -151,16 +168,18 @@ const STEPS: readonly Step[] = [
   },
   {
     what: 'a definition belongs to another release',
-    broken: () =>
-      kubectl(
-        ...['annotate', 'crd', 'enclaveprofiles.enclave-licensing.dev', 'meta.helm.sh/release-name=other'],
-        'meta.helm.sh/release-namespace=elsewhere',
-      ),
-    mended: () =>
-      kubectl(
-        ...['annotate', 'crd', 'enclaveprofiles.enclave-licensing.dev', 'meta.helm.sh/release-name-'],
-        'meta.helm.sh/release-namespace-',
-      ),
+    broken: async () => {
+      const { metadata } = await json<{ metadata: { annotations?: Record<string, string> } }>(
+        'crd',
+        PROFILES,
+      );
+      owners = metadata.annotations ?? {};
+      return kubectl('annotate', '--overwrite', 'crd', PROFILES, `${HELM[0]}=other`, `${HELM[1]}=elsewhere`);
+    },
+    mended: () => {
+      const back = HELM.map((name) => (owners[name] === undefined ? `${name}-` : `${name}=${owners[name]}`));
+      return kubectl('annotate', '--overwrite', 'crd', PROFILES, ...back);
+    },
     expected: ['definition-foreign CustomResourceDefinition enclaveprofiles.enclave-licensing.dev'],
   },
   {
@@ -228,7 +247,9 @@ const STEPS: readonly Step[] = [
 ];
 
 test.each(STEPS)('$what', async ({ broken, mended, expected, flags }) => {
-  const names = expected.map((line) => line.replace('FRONT', environment.frontAddress));
+  const names = expected.map((line) =>
+    line.replace('FRONT', environment.frontAddress).replace('NODE2', node(1)),
+  );
   await broken();
   try {
     await expect.poll(() => news(...(flags?.() ?? [])), { timeout: 40_000 }).toEqual(names);
@@ -239,6 +260,8 @@ test.each(STEPS)('$what', async ({ broken, mended, expected, flags }) => {
 });
 
 test('with the rights of the chart’s own doctor it sees as much, and without the one for pods it says so', async () => {
+  // The chart has them during its test alone.
+  await restore('doctor.yaml');
   const token = (await kubectl('create', 'token', 'enclave-doctor', '-n', RELEASE)).trim();
   const config = parse(await kubectl('config', 'view', '--raw', '--minify')) as { users: { user: object }[] };
   for (const each of config.users) each.user = { token };
@@ -252,6 +275,8 @@ test('with the rights of the chart’s own doctor it sees as much, and without t
     ...['--clusterrole=enclave-doctor-namespace', `--serviceaccount=${RELEASE}:enclave-doctor`],
   );
   await expect.poll(() => news('--kubeconfig', path)).toEqual([]);
+  await kubectl('delete', '-f', file('doctor.yaml'));
+  await kubectl('delete', 'rolebinding', 'enclave-doctor', '-n', ENCLAVE_NAMESPACE);
 });
 
 test('an API server that is away is told as such', async () => {
