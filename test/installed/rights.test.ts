@@ -1,0 +1,97 @@
+/**
+ * What each component asked of the API server since it was installed, beside what its roles allow: nothing was missing, and nothing is there that
+ * nobody uses. After the other suites, whose use of the product this counts; what they leave out is done here.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DEFAULT_RELEASE_NAMESPACE, ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../names/components.ts';
+import { ENABLED, INJECTION_LABEL } from '../../names/labels.ts';
+import type { Environment } from '../../tools/cluster/environment.ts';
+import { componentsReady, kubectlOf } from '../../tools/cluster/operate.ts';
+import { POLICY_NAMES } from '../../webhook/keeper/wanted-policies.ts';
+import { componentRequests } from '../charts/audit-log.ts';
+import { chartRights, compareRights, printRight } from '../charts/rights.ts';
+import { until } from '../support/until.ts';
+
+const RELEASE = DEFAULT_RELEASE_NAMESPACE;
+const NAMESPACE = 'rights';
+const folder = process.env['ENCLAVE_TEST_INSTALLED'] ?? '';
+
+/** Rights that no suite on the installed product uses, why they are there, and which suite does use them. */
+const RARE: Readonly<Record<string, string>> = {};
+
+let kubectl: Environment['kubectl'];
+
+async function read(args: readonly string[]): Promise<Record<string, unknown>[]> {
+  return JSON.parse(await kubectl([...args, '-o', 'json'])).items;
+}
+
+beforeAll(async () => {
+  ({ kubectl } = await kubectlOf(join(folder, 'kubeconfig'), folder));
+});
+afterAll(async () => {
+  await kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found']);
+});
+
+/** The keeper of policies, through all that it may do: makes one, mends it, tells of one that stands in its way, tells again, and takes its own away. */
+async function exerciseWebhook(): Promise<void> {
+  const [taken, other] = POLICY_NAMES;
+  await kubectl(['create', 'namespace', NAMESPACE]);
+  const foreign = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: taken, namespace: NAMESPACE },
+    spec: { podSelector: { matchLabels: { app: 'nobody' } } },
+  };
+  await kubectl(['apply', '-f', '-'], JSON.stringify(foreign));
+  await kubectl(['label', 'namespace', NAMESPACE, `${INJECTION_LABEL}=${ENABLED}`]);
+  const ours = ['get', 'networkpolicy', other ?? '', '-n', NAMESPACE, '--ignore-not-found', '-o', 'json'];
+  const made = await until('the policy is made', () => kubectl(ours), 60_000);
+  const { uid } = JSON.parse(made).metadata;
+  const event = async () => (await read(['get', 'events', '-n', NAMESPACE]))[0];
+  await until('the policy that is in the way is told of', event, 60_000);
+  await kubectl([
+    ...['patch', 'networkpolicy', other ?? '', '-n', NAMESPACE, '--type=merge'],
+    ...['-p', '{"spec":{"podSelector":{"matchLabels":{"app":"nobody"}}}}'],
+  ]);
+  await until(
+    'the policy is as it was',
+    async () =>
+      !(await kubectl(ours)).includes('nobody') && JSON.parse(await kubectl(ours)).metadata.uid === uid,
+    60_000,
+  );
+  const told = JSON.stringify(await event());
+  await kubectl(['delete', 'pod', '-n', RELEASE, '-l', 'app.kubernetes.io/name=enclave-webhook', '--wait']);
+  await until('the next leader tells of it too', async () => JSON.stringify(await event()) !== told, 120_000);
+  await kubectl(['label', 'namespace', NAMESPACE, `${INJECTION_LABEL}-`]);
+  await until('the policy goes with the label', async () => (await kubectl(ours)) === '', 60_000);
+}
+
+/** The certificate service puts the roots back as it wrote them; a line more at their end is read as the same. */
+async function exerciseCerts(): Promise<void> {
+  const roots = async (): Promise<string> =>
+    JSON.parse(await kubectl(['get', 'configmap', ROOTS_CONFIG_MAP, '-n', RELEASE, '-o', 'json'])).data[
+      ROOTS_KEY
+    ];
+  const before = await roots();
+  const patch = JSON.stringify({ data: { [ROOTS_KEY]: `${before}\n` } });
+  await kubectl(['patch', 'configmap', ROOTS_CONFIG_MAP, '-n', RELEASE, '--type=merge', '-p', patch]);
+  await until('the roots are as they were', async () => (await roots()) === before, 60_000);
+}
+
+test('what is left to do is done', async () => {
+  await exerciseCerts();
+  await exerciseWebhook();
+  await componentsReady(kubectl, RELEASE);
+}, 400_000);
+
+test('each component may do what it does, and no more', () => {
+  const log = globSync(join(folder, 'control/audit/audit*.log')).map((file) => readFileSync(file, 'utf8'));
+  expect(log).not.toEqual([]);
+  const rights = chartRights();
+  expect(Object.keys(RARE).filter((rare) => !rights.map(printRight).includes(rare))).toEqual([]);
+  const { missing, unused } = compareRights(rights, componentRequests(log.join('\n'), RELEASE));
+  expect(missing).toEqual([]);
+  expect(unused.filter((right) => RARE[right] === undefined)).toEqual([]);
+});
