@@ -46,26 +46,27 @@ async function exerciseWebhook(): Promise<void> {
   };
   await kubectl(['apply', '-f', '-'], JSON.stringify(foreign));
   await kubectl(['label', 'namespace', NAMESPACE, `${INJECTION_LABEL}=${ENABLED}`]);
-  const ours = ['get', 'networkpolicy', other ?? '', '-n', NAMESPACE, '--ignore-not-found', '-o', 'json'];
-  const made = await until('the policy is made', () => kubectl(ours), 60_000);
-  const { uid } = JSON.parse(made).metadata;
+  const where = [other ?? '', '-n', NAMESPACE];
+  const ours = async (): Promise<string> =>
+    kubectl([
+      'get',
+      'networkpolicy',
+      ...where,
+      '--ignore-not-found',
+      '-o',
+      'jsonpath={.metadata.uid} {.spec}',
+    ]);
+  const made = await until('the policy is made', async () => (await ours()) || undefined, 60_000);
   const event = async () => (await read(['get', 'events', '-n', NAMESPACE]))[0];
   await until('the policy that is in the way is told of', event, 60_000);
-  await kubectl([
-    ...['patch', 'networkpolicy', other ?? '', '-n', NAMESPACE, '--type=merge'],
-    ...['-p', '{"spec":{"podSelector":{"matchLabels":{"app":"nobody"}}}}'],
-  ]);
-  await until(
-    'the policy is as it was',
-    async () =>
-      !(await kubectl(ours)).includes('nobody') && JSON.parse(await kubectl(ours)).metadata.uid === uid,
-    60_000,
-  );
+  const open = '{"spec":{"podSelector":{"matchLabels":{"app":"nobody"}}}}';
+  await kubectl(['patch', 'networkpolicy', ...where, '--type=merge', '-p', open]);
+  await until('the policy is as it was', async () => (await ours()) === made, 60_000);
   const told = JSON.stringify(await event());
   await kubectl(['delete', 'pod', '-n', RELEASE, '-l', 'app.kubernetes.io/name=enclave-webhook', '--wait']);
   await until('the next leader tells of it too', async () => JSON.stringify(await event()) !== told, 120_000);
   await kubectl(['label', 'namespace', NAMESPACE, `${INJECTION_LABEL}-`]);
-  await until('the policy goes with the label', async () => (await kubectl(ours)) === '', 60_000);
+  await until('the policy goes with the label', async () => (await ours()) === '', 60_000);
 }
 
 /** The certificate service puts the roots back as it wrote them; a line more at their end is read as the same. */
