@@ -113,6 +113,11 @@ const BROKEN: readonly Breakage[] = [
     ['components versions-differ the release'],
   ],
   [
+    'another version than this program’s',
+    () => ({ version: '0.0.9' }),
+    ['components versions-differ enclavectl'],
+  ],
+  [
     'a launcher that knows another sidecar',
     (s) =>
       pod(s, 'launcher-1', ({ spec }) => {

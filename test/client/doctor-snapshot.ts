@@ -97,6 +97,7 @@ export function soundSnapshot(): Snapshot {
   };
   return {
     namespace: NAMESPACE,
+    version: '0.1.0',
     server: { version: 'v1.36.3', date: NOW, asked: NOW, roundTripMs: 4 },
     release,
     nodes: good(NODES.map(node)),

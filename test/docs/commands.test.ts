@@ -43,7 +43,8 @@ function commandsOf(text: string): string[] {
   const inline = [...text.replace(/^```.*?^```/gms, '').matchAll(/`([^`\n]+)`/g)].map(
     ([, code = '']) => code,
   );
-  return [...blocks, ...inline].flatMap((line) => {
+  const lines = [...blocks, ...inline].flatMap((line) => line.split(/;|&&/));
+  return lines.flatMap((line) => {
     const [, rest] = /^(?:\w+\$\s+|\$\s+)?enclavectl\s+([a-z-].*)$/.exec(line.trim()) ?? [];
     return rest === undefined ? [] : [rest.replace(/\s+#.*$/, '').replace(/\s*[|>].*$/, '')];
   });
@@ -53,10 +54,11 @@ test('a command that does not exist would be found', () => {
   expect(trouble('admin nodes ls')).toBeUndefined();
   expect(trouble('admin nodes forget n1')).toBe('no nodes forget');
   expect(trouble('doctor --server a:1 --repair')).toBe('doctor has no --repair');
-  expect(commandsOf('see `enclavectl ls --all`\n```\nalice$  enclavectl stop X   # ends it\n```\n')).toEqual([
-    'stop X',
-    'ls --all',
-  ]);
+  expect(
+    commandsOf(
+      'see `enclavectl ls --all; enclavectl logout`\n```\nalice$  enclavectl stop X   # ends it\n```\n',
+    ),
+  ).toEqual(['stop X', 'ls --all', 'logout']);
 });
 
 test('every enclavectl command of the pages exists, with its flags', () => {

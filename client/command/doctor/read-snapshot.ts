@@ -1,5 +1,6 @@
 import { parseRoots } from '../../../formats/evidence/roots.ts';
 import { ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../../names/components.ts';
+import { VERSION } from '../../../names/version.ts';
 import { ATTESTED_NODES } from '../../../platform/kube/attested-nodes.ts';
 import type { Kube, ListOptions } from '../../../platform/kube/kube.ts';
 import {
@@ -93,7 +94,7 @@ export async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   const values = Object.fromEntries(entries) as {
     [K in keyof typeof read]: Awaited<(typeof read)[K]>;
   } & { namespaces: Awaited<typeof namespaces>; pods: Awaited<typeof pods> };
-  return { namespace, server, release, pinned, ...values };
+  return { namespace, server, version: VERSION, release, pinned, ...values };
 }
 
 /** Front is judged by the roots that are pinned here, or else by those that the cluster publishes. */

@@ -25,6 +25,8 @@ export interface Snapshot {
   /** Namespace of the release. */
   readonly namespace: string;
   readonly server: ServerVersion;
+  /** Of this program. */
+  readonly version: string;
   /** What this version's chart has. */
   readonly release: ReleaseObjects;
   readonly nodes: Read<readonly Node[]>;

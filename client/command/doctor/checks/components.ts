@@ -93,7 +93,15 @@ function judgeVersions(snapshot: Snapshot, notes: Notes): void {
       why: 'One version and the one before work together while an upgrade rolls out, and no others.',
       remedy: `wait for the upgrade, or look at what holds it up: kubectl get pods -n ${snapshot.namespace} -L app.kubernetes.io/version`,
     });
-  else if (versions.size === 1) notes.saw(`version ${[...versions.keys()].join('')}`);
+  const [only] = versions.keys();
+  if (versions.size === 1 && only !== undefined) notes.saw(`version ${only}`);
+  if (versions.size > 0 && !versions.has(snapshot.version))
+    notes.warning('versions-differ', {
+      about: 'enclavectl',
+      what: `is ${snapshot.version}, the release is ${[...versions.keys()].join(' and ')}`,
+      why: 'What it compares the installation with is its own version: differences in definitions, webhooks and policies may be no fault.',
+      remedy: 'run the enclavectl of the release: helm test does',
+    });
 }
 
 /** Flags of which several components must have the same value. */
