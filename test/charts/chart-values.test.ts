@@ -126,6 +126,12 @@ test('a checkout’s chart says what it lacks: the digest of the sidecar', async
   expect(stderr).toContain('make images');
 });
 
+test('enclaves do not run in the release’s own namespace', async () => {
+  const { code, stderr } = await tryRender({ values: { enclaveNamespaces: ['enclave-licensing'] } });
+  expect(code).not.toBe(0);
+  expect(stderr).toContain('enclaveNamespaces: enclave-licensing is the release');
+});
+
 test('the README’s table is that of values.yaml', () => {
   expect(text('README.md'), 'run node tools/make-chart-readme.ts').toBe(
     withValuesTable(text('README.md'), text('values.yaml')),
