@@ -22,7 +22,7 @@ export async function readEndorsementCertificate(
   const content = await readNv(tpm, nvIndex, MAX_CERTIFICATE_BYTES);
   const [der] = content === undefined ? [] : sequences(unwrapped(content));
   if (der === undefined) return undefined;
-  const parsed = parseCertificate(der);
+  const parsed = parseCertificate(der, 'tpm-vendor');
   return parsed.ok ? parsed.value : parsed.message;
 }
 
@@ -32,7 +32,7 @@ export async function readEndorsementChain(
   leaf: Certificate,
 ): Promise<readonly Uint8Array[]> {
   const pool = (await readIntermediates(tpm)).flatMap((der) => {
-    const parsed = parseCertificate(der);
+    const parsed = parseCertificate(der, 'tpm-vendor');
     return parsed.ok ? [parsed.value] : [];
   });
   const chain = [leaf];

@@ -43,7 +43,7 @@ function readFile(path: string): Certificate[] {
     ders = decoded.value;
   }
   return ders.map((der) => {
-    const parsed = parseCertificate(der);
+    const parsed = parseCertificate(der, 'tpm-vendor');
     if (!parsed.ok) throw new Error(`${path}: ${parsed.message}`);
     return parsed.value;
   });

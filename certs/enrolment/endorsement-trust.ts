@@ -63,7 +63,7 @@ function trustByCertificate(
   const no = (code: CertsCode, message: string) =>
     refuseCerts(code, message, 'give the certificate of this very TPM, and its intermediates');
   if (chain.length > MAX_CHAIN) return no('ek-untrusted', `more than ${MAX_CHAIN} certificates`);
-  const [leaf, ...intermediates] = chain.map((der) => parseCertificate(der));
+  const [leaf, ...intermediates] = chain.map((der) => parseCertificate(der, 'tpm-vendor'));
   if (leaf === undefined || !leaf.ok) return no('ek-untrusted', leaf?.message ?? 'none');
   const certificate = leaf.value;
   if (!isSameKey(certificate.spki, spki))

@@ -1,7 +1,7 @@
 import { toHex } from '../bytes/bytes.ts';
 import { type Result, refuse, success } from '../bytes/result.ts';
 import type { Crypto, SignatureScheme } from '../crypto/crypto.ts';
-import { DerReader } from './der-reader.ts';
+import { DerReader, type Dialect } from './der-reader.ts';
 import { constructedTag, TAGS } from './der-tags.ts';
 import { bitString, element, sequence, smallInteger, time, unsignedInteger } from './der-writer.ts';
 import { type Extensions, encodeExtensions, type ParsedExtensions, readExtensions } from './extensions.ts';
@@ -41,15 +41,16 @@ export interface Certificate {
  * Reads one certificate strictly: DER, version 3, algorithms of our tables, each extension once, at most 8 KiB,
  * nothing left over. Critical extensions that we do not know are listed in `extensions.unknownCritical`: whoever
  * judges the certificate refuses it.
+ * @param dialect `tpm-vendor` for endorsement key certificates and their authorities alone
  */
-export function parseCertificate(der: Uint8Array): Result<Certificate, X509Code> {
+export function parseCertificate(der: Uint8Array, dialect: Dialect = 'der'): Result<Certificate, X509Code> {
   if (der.length > MAX_CERTIFICATE_BYTES)
     return refuse(
       'x509-too-large',
       `certificate of ${der.length} bytes`,
       `send at most ${MAX_CERTIFICATE_BYTES} bytes`,
     );
-  const outer = new DerReader(der);
+  const outer = new DerReader(der, { dialect });
   const whole = outer.sequence('certificate');
   const tbs = whole.raw('TBSCertificate', TAGS.sequence);
   const algorithm = whole.raw('signatureAlgorithm', TAGS.sequence);

@@ -10,8 +10,13 @@ export interface DerFault {
   readonly code: X509Code;
   readonly message: string;
 }
+
+/** `tpm-vendor`: as DER, but a named bit list may end in zero bits, as in the certificates of Infineon's TPMs. They mean nothing. */
+export type Dialect = 'der' | 'tpm-vendor';
+
 interface FaultHolder {
   fault?: DerFault;
+  readonly dialect?: Dialect;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -123,9 +128,11 @@ export class DerReader {
     const unused = content[0] ?? 8;
     const last = content[content.length - 1] ?? 0;
     const empty = content.length === 1;
+    const padded = !empty && ((last >> unused) & 1) === 0;
     if (
       unused > 7 ||
-      (empty ? unused !== 0 : (last & ((1 << unused) - 1)) !== 0 || ((last >> unused) & 1) === 0)
+      (empty ? unused !== 0 : (last & ((1 << unused) - 1)) !== 0) ||
+      (padded && this.#holder.dialect !== 'tpm-vendor')
     )
       this.fail(`${what}: not the shortest list of bits`, 'x509-not-der');
     const bits: number[] = [];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { toHex, toUtf8 } from '../../../formats/bytes/bytes.ts';
-import { DerReader } from '../../../formats/x509/der-reader.ts';
+import { DerReader, type Dialect } from '../../../formats/x509/der-reader.ts';
 import { TAGS } from '../../../formats/x509/der-tags.ts';
 import { compareBytes, element, namedBits, setOf, smallInteger } from '../../../formats/x509/der-writer.ts';
 import { decodeObjectIdentifier, encodeObjectIdentifier } from '../../../formats/x509/object-identifier.ts';
@@ -31,6 +31,31 @@ describe('object identifiers', () => {
     );
     expect(decodeObjectIdentifier(Uint8Array.of(0x2a, 0x80, 0x01))).toBeUndefined();
     expect(() => encodeObjectIdentifier('3.1')).toThrow(RangeError);
+  });
+});
+
+describe('named bits', () => {
+  const read = (hex: string, dialect: Dialect): readonly number[] | undefined => {
+    const reader = new DerReader(Buffer.from(hex, 'hex'), { dialect });
+    const bits = reader.namedBits('bits');
+    return reader.fault === undefined ? bits : undefined;
+  };
+
+  test('trailing zeros are bits to TPM vendors alone, and mean nothing', () => {
+    expect(read('03020106', 'der')).toEqual([5, 6]);
+    expect(read('03020106', 'tpm-vendor')).toEqual([5, 6]);
+    for (const [padded, bits] of [
+      ['03020006', [5, 6]],
+      ['0303000600', [5, 6]],
+      ['03020500', []],
+    ] as const) {
+      expect(read(padded, 'der'), padded).toBeUndefined();
+      expect(read(padded, 'tpm-vendor'), padded).toEqual(bits);
+    }
+  });
+
+  test.each(['03020207', '03020900', '030101', '0300'])('%s is no list in either', (hex) => {
+    for (const dialect of ['der', 'tpm-vendor'] as const) expect(read(hex, dialect)).toBeUndefined();
   });
 });
 
