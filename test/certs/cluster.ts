@@ -44,6 +44,8 @@ const SCOPES: Readonly<Record<string, readonly [string, boolean]>> = {
   RoleBinding: ['rolebindings', true],
   Service: ['services', true],
   CustomResourceDefinition: ['customresourcedefinitions', false],
+  ValidatingAdmissionPolicy: ['validatingadmissionpolicies', false],
+  ValidatingAdmissionPolicyBinding: ['validatingadmissionpolicybindings', false],
 };
 
 interface ApiServerHandle {
