@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setDefaultHighWaterMark } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { EVIDENCE_ALPN } from '../names/wire.ts';
 import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
@@ -30,14 +31,18 @@ import { followTrust, type Trust } from './trust/follow-trust.ts';
 
 /** From the first certificate until starting is over, and the app's own as a rule. */
 const SETTLE_MS = 2000;
+/** Bytes. */
+const HIGH_WATER_MARK = 16_384;
 
 /** Wires the sidecar: certified and attested, it opens its port, serves evidence to all and the app to who may. */
 export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<void> {
+  // Between a client and the app stand several streams; each would hold 64 KB for who does not read.
+  setDefaultHighWaterMark(false, HIGH_WATER_MARK);
   const { config, log, metrics, health, signal, clock } = context;
   const { roots, rules, serverName, upstream } = readSettings(config);
   const { connectTimeout, idleTimeout, requestTimeout } = config;
   const limits = { connectTimeout, idleTimeout, requestTimeout };
-  const places = connectionLimits(config.maxConnections, process.constrainedMemory());
+  const places = connectionLimits(config.maxConnections, process.constrainedMemory(), config.mode);
   const trust = liveValue<Trust>({ roots, document: undefined });
   const elapsed = () => performance.now();
   // Before what else listens to the trust document: all of it is judged by this time.
@@ -90,7 +95,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     enclave: config.enclave,
     upstream,
     limits,
-    places,
+    memory: places.memory,
     audience: serverName,
     judgeToken: judgeBearer,
     standing,

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { ClientBytes } from './client-bytes.ts';
 import { dialUpstream, type UpstreamAddress } from './upstream.ts';
 
 export interface ProxyLimits {
@@ -9,8 +10,8 @@ export interface ProxyLimits {
   readonly requestTimeout: number;
 }
 
-/** The longest content of a TLS record (RFC 8446, 5.1). */
-const FULL_RECORD = 16_384;
+/** Bytes of a client that may wait for the app: as many as are read at once. */
+const WAITING = 65_536;
 /** When the app has said all it had to say, a client that says nothing more either is waited for no longer than this (milliseconds). */
 const LINGER_MS = 60_000;
 
@@ -28,35 +29,26 @@ export async function proxyTcp(
   // The chunk lies in memory that all connections share. TLS has read it when `write` returns, unless it must wait its turn.
   const toClient = (chunk: Buffer): boolean =>
     client.write(client.writableLength === 0 ? chunk : Buffer.from(chunk));
+  const sent = new ClientBytes(client, WAITING);
   const app = await dialUpstream(upstream, limits.connectTimeout, toClient);
   if (client.destroyed) return reset(app, app);
-  await join({ client, line, app }, limits.idleTimeout);
+  await join({ client, line, app, sent }, limits.idleTimeout);
 }
 
 interface Sides {
   readonly client: TLSSocket;
   readonly line: Socket;
   readonly app: Socket;
+  readonly sent: ClientBytes;
 }
 
-function join({ client, line, app }: Sides, idleTimeout: number): Promise<void> {
+function join({ client, line, app, sent }: Sides, idleTimeout: number): Promise<void> {
   const cut = (): void => {
     reset(client, line);
     reset(app, app);
   };
-  client.on('data', (chunk: Buffer) => {
-    // A full record: more of them were read together with it, and are written together.
-    if (chunk.length === FULL_RECORD && app.writableCorked === 0) {
-      app.cork();
-      setImmediate(() => app.uncork());
-    }
-    if (!app.write(chunk)) client.pause();
-  });
-  app.on('drain', () => client.resume());
+  sent.sendTo(app);
   client.on('drain', () => app.resume());
-  // A client that ended without a byte has done so before there was an app to tell.
-  if (client.readableEnded) app.end();
-  else client.once('end', () => app.end());
   app.once('end', () => {
     client.end();
     client.setTimeout(Math.min(idleTimeout, LINGER_MS));

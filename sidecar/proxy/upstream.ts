@@ -26,12 +26,14 @@ const SHARED = Buffer.allocUnsafeSlow(65_536);
 /**
  * Dials the app.
  * @param onBytes takes what the app sends in place of the stream's `data`, in memory that is lent until it returns; false stops reading until `resume`
+ * @param most bytes of one such piece
  * @throws when the app does not answer in time
  */
 export function dialUpstream(
   address: UpstreamAddress,
   timeoutMs: number,
   onBytes?: (chunk: Buffer) => boolean,
+  most = SHARED.length,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({
@@ -39,7 +41,10 @@ export function dialUpstream(
       allowHalfOpen: true,
       noDelay: true,
       ...(onBytes && {
-        onread: { buffer: SHARED, callback: (length) => onBytes(SHARED.subarray(0, length)) },
+        onread: {
+          buffer: SHARED.subarray(0, most),
+          callback: (length) => onBytes(SHARED.subarray(0, length)),
+        },
       }),
     });
     const fail = (error: Error): void => {

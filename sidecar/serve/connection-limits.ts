@@ -1,3 +1,10 @@
+/** What one connection takes at most, idle: TLS's state and buffers (bytes). */
+export const CONNECTION_BYTES = 80 * 1024;
+/** What a request under way takes on top when the app does not read it and the client not its answer, by version of HTTP. A stream has a window of 64 KiB each way; under HTTP/1.1 lie all of TLS's and the kernel's stages. */
+export const REQUEST_BYTES = { 1: 512 * 1024, 2: 160 * 1024 } as const;
+/** A connection in tcp mode whose client and app both do not read. */
+const TCP_BYTES = 352 * 1024;
+
 export interface ConnectionLimits {
   /** Connections at one time, of every kind. */
   readonly total: number;
@@ -5,27 +12,39 @@ export interface ConnectionLimits {
   readonly perUser: number;
   /** Handshakes under way. */
   readonly handshakes: number;
+  /** http mode: bytes for connections, and for the requests on them. */
+  readonly memory: number;
 }
 
 const MEBIBYTE = 1024 * 1024;
 /** What the process needs without a connection, with room for garbage. */
-const RESERVED = 64 * MEBIBYTE;
-/** An idle connection takes up to 70 KB; one whose client has stopped reading, or floods with requests, 160 to 190 KB. */
-const EACH = (MEBIBYTE * 3) / 16;
+const RESERVED = 80 * MEBIBYTE;
 const LEAST = 64;
 const MOST = 4096;
 
 /**
- * As many connections as fit into the container's memory, unless the operator names a number. One user may have three quarters of them, so that there is
- * always a place for another; handshakes that hang may have one quarter.
+ * As many connections as fit into the container's memory, unless the operator names a number. In http mode they take half of it when all are idle; the other half, or what fewer leave, is for
+ * requests. One user may have three quarters, so that there is always a place for another; handshakes that hang may have one quarter of the connections.
  * @param memory bytes that the process may use, as `process.constrainedMemory()` says; 0 when nothing limits it
  */
-export function connectionLimits(configured: number | undefined, memory: number): ConnectionLimits {
-  const fitting = memory === 0 ? MOST : Math.floor((memory - RESERVED) / EACH);
+export function connectionLimits(
+  configured: number | undefined,
+  memory: number,
+  mode: 'tcp' | 'http',
+): ConnectionLimits {
+  const each = mode === 'tcp' ? TCP_BYTES : 2 * CONNECTION_BYTES;
+  const fitting = memory === 0 ? MOST : Math.floor((memory - RESERVED) / each);
   const total = configured ?? Math.min(MOST, Math.max(LEAST, fitting));
+  // Who names a number, or has no limit, has memory for as many requests too.
+  const plenty = configured !== undefined || total === MOST;
   return {
     total,
-    perUser: Math.max(1, Math.floor((total * 3) / 4)),
+    perUser: threeQuarters(total),
     handshakes: Math.max(1, Math.floor(total / 4)),
+    memory: total * (plenty ? CONNECTION_BYTES + REQUEST_BYTES[1] : each),
   };
+}
+
+export function threeQuarters(whole: number): number {
+  return Math.max(1, Math.floor((whole * 3) / 4));
 }

@@ -5,7 +5,7 @@ import { dialUpstream, type UpstreamAddress } from '../upstream.ts';
 const STREAMS = 100;
 const SESSIONS = 32;
 const IDLE_MS = 60_000;
-const WINDOW = 262_144;
+const WINDOW = 65_535;
 
 interface AppSession {
   readonly session: Promise<ClientHttp2Session>;

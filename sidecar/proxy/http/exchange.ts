@@ -1,4 +1,5 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
+import type { ClientBytes } from '../client-bytes.ts';
 import type { RequestHead } from './http-headers.ts';
 
 /** One request of a client and the answer to it, whichever version of HTTP it came by. Its streams never have an error without a listener. */
@@ -11,6 +12,8 @@ export interface Exchange {
   readonly authority: string | undefined;
   readonly head: RequestHead;
   readonly body: Readable;
+  /** What `body` brings. */
+  readonly content: ClientBytes;
   readonly bodiless: boolean;
   /** A WebSocket is asked for (RFC 6455, 4.1; RFC 8441, 5). */
   readonly websocket: boolean;

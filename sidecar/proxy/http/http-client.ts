@@ -6,6 +6,8 @@ import { type ConnectionFacts, connectionFacts, identityHeaders } from './client
 export interface HttpClient {
   readonly socket: TLSSocket;
   readonly facts: ConnectionFacts;
+  /** Whose places its connection and requests take: its user's, or its address's where a token decides. */
+  readonly who: string;
   /** By its certificate; undefined only with `auth: jwt`: each request is judged by its token. */
   readonly allowed: Allowed | undefined;
   /** The identity fields of its requests, when the certificate decided. */
@@ -19,5 +21,6 @@ export function httpClient(
   by: string | undefined,
 ): HttpClient {
   const facts = connectionFacts(enclave, socket, allowed !== undefined, by);
-  return { socket, facts, allowed, identity: allowed && identityHeaders(facts, allowed) };
+  const who = allowed === undefined ? `address ${facts.address}` : `user ${allowed.user}`;
+  return { socket, facts, who, allowed, identity: allowed && identityHeaders(facts, allowed) };
 }

@@ -11,7 +11,7 @@ import type { AccessCode } from '../../access/code.ts';
 import { holdsTokenFor } from '../../access/enclave-token.ts';
 import type { StandingAccess } from '../../access/standing-access.ts';
 import type { AccessLog } from '../../log/access-log.ts';
-import type { ConnectionLimits } from '../../serve/connection-limits.ts';
+import { CONNECTION_BYTES, REQUEST_BYTES } from '../../serve/connection-limits.ts';
 import type { ProxyLimits } from '../tcp-proxy.ts';
 import type { UpstreamAddress } from '../upstream.ts';
 import { AppAgent } from './app-agent.ts';
@@ -23,14 +23,15 @@ import { createHttp1Server, type Handled } from './http1-server.ts';
 import { forwardOverHttp1, forwardWebSocket } from './http1-upstream.ts';
 import { createHttp2Server } from './http2-server.ts';
 import { forwardOverHttp2 } from './http2-upstream.ts';
+import { createMemoryPlaces } from './memory-places.ts';
 import { RunningRequest } from './running-request.ts';
 
 export interface HttpProxyOptions {
   readonly enclave: string;
   readonly upstream: UpstreamAddress;
   readonly limits: ProxyLimits;
-  /** As many requests may be under way at one time as connections may be open: one holds as much memory as a connection does. */
-  readonly places: Pick<ConnectionLimits, 'total' | 'perUser'>;
+  /** Bytes that connections and the requests on them may take: requests that do not fit are refused. */
+  readonly memory: number;
   /** Of tokens for this enclave: its DNS name. */
   readonly audience: string;
   /** Judges one request by its token: asked where the connection's certificate did not decide. */
@@ -53,16 +54,14 @@ export interface HttpProxy {
 
 /** HTTP to the client and to the app, request by request, with the client's identity in fields that only we can set. */
 export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
-  const { upstream, limits, places, log, accessLog, metrics } = options;
+  const { upstream, limits, memory, log, accessLog, metrics } = options;
   const requests = metrics.counter('requests_total', 'Requests by status class.', ['class']);
   const agent = new AppAgent(upstream, limits.connectTimeout);
   const sessions = new AppSessions(upstream, limits.connectTimeout);
   const ownName = createOwnName();
   const prefix = randomBytes(6).toString('hex');
   let count = 0;
-  let running = 0;
-  /** Requests under way by user, or by address where a token decides. */
-  const byUser = new Map<string, number>();
+  const places = createMemoryPlaces(memory);
 
   const forward = (run: RunningRequest, client: HttpClient, identity: readonly string[]): void => {
     const { exchange } = run;
@@ -106,7 +105,6 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   };
 
   const over = (run: RunningRequest): void => {
-    running -= 1;
     run.release?.();
     const { exchange, outcome, status } = run;
     const gone =
@@ -134,17 +132,12 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
     finished: () => void,
   ): Handled => {
     count += 1;
-    running += 1;
     const run = new RunningRequest(exchange, `${prefix}-${count.toString(36)}`);
     const { allowed, identity } = client;
     run.user = allowed?.user;
-    const who = allowed === undefined ? `address ${client.facts.address}` : `user ${allowed.user}`;
-    const ofUser = (byUser.get(who) ?? 0) + 1;
-    byUser.set(who, ofUser);
+    const leave = places.take(client.who, REQUEST_BYTES[exchange.version]);
     exchange.onClose(() => {
-      const left = (byUser.get(who) ?? 1) - 1;
-      if (left === 0) byUser.delete(who);
-      else byUser.set(who, left);
+      leave?.();
       over(run);
       finished();
     });
@@ -157,8 +150,8 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
         remedy: 'Send another request.',
       };
       run.refuse(malformed.status, 'malformed', refusal);
-    } else if (running > places.total || ofUser > places.perUser)
-      run.unanswered(503, 'busy', 'too many requests are under way');
+    } else if (leave === undefined && exchange.version === 2) run.turnAway();
+    else if (leave === undefined) run.unanswered(503, 'busy', 'too many requests are under way');
     else if (identity !== undefined) {
       keepAppCredential(run);
       forward(run, client, identity);
@@ -178,8 +171,12 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   return {
     serve: (socket, allowed) =>
       new Promise((resolve) => {
-        socket.once('close', resolve);
         const client = httpClient(options.enclave, socket, allowed, ownName(socket));
+        const leave = places.hold(client.who, CONNECTION_BYTES);
+        socket.once('close', () => {
+          leave();
+          resolve();
+        });
         server(client).serve(client);
       }),
     drain: () => {

@@ -1,5 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { ClientBytes } from '../client-bytes.ts';
 import { closeSoon } from './close-soon.ts';
 import { type Exchange, judgeTarget, type Malformed } from './exchange.ts';
 import { headerPairs } from './header-pairs.ts';
@@ -16,6 +17,7 @@ export class Http1Exchange implements Exchange {
   readonly authority: string | undefined;
   readonly head: RequestHead;
   readonly body: IncomingMessage;
+  readonly content: ClientBytes;
   readonly bodiless: boolean;
   readonly websocket: boolean;
   readonly out: ServerResponse;
@@ -26,6 +28,7 @@ export class Http1Exchange implements Exchange {
   /** @param upgrade bytes that came after the head of a request that asks for a WebSocket */
   constructor(incoming: IncomingMessage, response: ServerResponse, upgrade?: Buffer) {
     this.body = incoming;
+    this.content = new ClientBytes(incoming);
     this.out = response;
     this.method = incoming.method ?? '';
     this.head = readRequestHead(incoming.rawHeaders);
@@ -112,8 +115,7 @@ export class Http1Exchange implements Exchange {
       const { body } = this;
       if (this.websocket || body.complete || body.destroyed) return over();
       // The answer came before the end of the request.
-      body.unpipe();
-      body.resume();
+      this.content.discard();
       const timer = setTimeout(() => body.socket.destroy(), LINGER_MS);
       body.once('close', () => clearTimeout(timer));
       return over();

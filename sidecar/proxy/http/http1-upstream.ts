@@ -3,6 +3,7 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { explain } from '../../../platform/run/explain.ts';
 import type { AppAgent } from './app-agent.ts';
+import type { Exchange } from './exchange.ts';
 import { headerPairs } from './header-pairs.ts';
 import { answerHeaders, trailerFields } from './http-headers.ts';
 import type { RunningRequest } from './running-request.ts';
@@ -71,9 +72,8 @@ export function forwardOverHttp1(
   let answered = false;
   run.cancel = () => outgoing.destroy();
   outgoing.on('error', (error) => {
-    exchange.body.unpipe(outgoing);
     // The answer tells its own end; the app need not read all of a request to give one.
-    if (answered) return void exchange.body.resume();
+    if (answered) return exchange.content.discard();
     if (again && bodiless && outgoing.reusedSocket && IDEMPOTENT.has(method) && !exchange.out.destroyed)
       return forwardOverHttp1(run, agent, host, identity, false);
     return run.failed(error);
@@ -91,7 +91,7 @@ export function forwardOverHttp1(
     relayAnswer(run, answer);
   });
   if (bodiless) {
-    exchange.body.resume();
+    exchange.content.discard();
     outgoing.end();
   }
   exchange.body.once('end', () => {
@@ -104,7 +104,7 @@ export function forwardOverHttp1(
   });
   // An app may answer, or say 100, before it has seen any of the body.
   if (head.contentLength === undefined || head.expect !== undefined) outgoing.flushHeaders();
-  exchange.body.pipe(outgoing);
+  if (!bodiless) exchange.content.sendTo(outgoing);
 }
 
 /** Asks the app for a WebSocket (RFC 6455, 4), and joins client and app when it agrees. */
@@ -165,7 +165,7 @@ export function forwardWebSocket(
     if (rest.length > 0) app.unshift(rest);
     app.on('data', run.count);
     try {
-      joinBytes(exchange.tunnel(headers), app);
+      joinBytes(exchange, exchange.tunnel(headers), app);
     } catch (error) {
       app.destroy();
       run.status = 0;
@@ -177,13 +177,23 @@ export function forwardWebSocket(
 }
 
 /** Bytes both ways; what ends on one side ends on the other. */
-function joinBytes(client: Duplex, app: Duplex): void {
+function joinBytes({ version, content }: Exchange, client: Duplex, app: Duplex): void {
   for (const [side, other] of [
     [client, app],
     [app, client],
   ] as const) {
     side.on('error', () => other.destroy());
     side.once('close', () => other.destroy());
-    side.pipe(other);
   }
+  app.pipe(client);
+  if (version === 2) {
+    content.sendTo(app);
+    return;
+  }
+  // One record at a time: what waits is never many small ones.
+  client.on('data', (record: Buffer) => {
+    client.pause();
+    app.write(record, () => client.resume());
+  });
+  client.once('end', () => app.end());
 }

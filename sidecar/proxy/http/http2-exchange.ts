@@ -1,5 +1,6 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { ClientBytes } from '../client-bytes.ts';
 import { type Exchange, judgeTarget, type Malformed } from './exchange.ts';
 import { headerObject, sendTrailers } from './header-object.ts';
 import { type RequestHead, readRequestHead } from './http-headers.ts';
@@ -20,6 +21,7 @@ export class Http2Exchange implements Exchange {
   readonly authority: string | undefined;
   readonly head: RequestHead;
   readonly body: ServerHttp2Stream;
+  readonly content: ClientBytes;
   readonly bodiless: boolean;
   readonly websocket: boolean;
   readonly #protocol: string | undefined;
@@ -28,6 +30,7 @@ export class Http2Exchange implements Exchange {
 
   constructor(stream: ServerHttp2Stream, pseudo: PseudoFields, raw: readonly string[]) {
     this.body = stream;
+    this.content = new ClientBytes(stream);
     this.#protocol = pseudo[':protocol'];
     this.websocket = pseudo[':method'] === 'CONNECT' && this.#protocol === 'websocket';
     this.method = this.websocket ? 'GET' : (pseudo[':method'] ?? '');

@@ -7,7 +7,7 @@ import { Http2Exchange, type PseudoFields } from './http2-exchange.ts';
 
 const STREAMS = 100;
 /** Bytes that a client may send before they are read, a stream and a connection. */
-const STREAM_WINDOW = 262_144;
+const STREAM_WINDOW = 65_535;
 const CONNECTION_WINDOW = 1_048_576;
 /** Streams that a client may open and reset at once, and then a second: what rapid reset (CVE-2023-44487) lives on. */
 const RESETS = { streamResetBurst: 200, streamResetRate: 20 };

@@ -40,7 +40,7 @@ function send(
   done: () => void,
 ): void {
   const { exchange } = run;
-  const { head, method, path, bodiless, body } = exchange;
+  const { head, method, path, bodiless, content } = exchange;
   const fields = [':method', method, ':scheme', 'http', ':authority', host, ':path', path, ...head.headers];
   if (head.contentLength !== undefined) fields.push('content-length', head.contentLength);
   if (head.expect !== undefined) fields.push('expect', head.expect);
@@ -65,7 +65,7 @@ function send(
   });
   stream.once('close', () => {
     done();
-    exchange.body.unpipe(stream);
+    exchange.content.discard();
     if (!whole || !exchange.started) settle(run, session, stream.rstCode);
   });
   stream.on('error', () => {});
@@ -93,11 +93,11 @@ function send(
   });
   stream.on('trailers', (_headers, _flags, raw: readonly string[]) => exchange.trail(trailerFields(raw)));
   if (bodiless) {
-    body.resume();
+    content.discard();
     stream.resume();
   }
   stream.once('wantTrailers', () => sendTrailers(stream, trailerFields(exchange.requestTrailers())));
-  body.pipe(stream);
+  if (!bodiless) content.sendTo(stream);
 }
 
 /** The app has not answered, or not to the end: the client hears it the way the app said it. */

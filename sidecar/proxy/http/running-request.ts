@@ -73,6 +73,13 @@ export class RunningRequest {
     this.refuse(status, outcomes[status], { code, message, remedy: REMEDY });
   }
 
+  /** Over HTTP/2: the client may send it again, nobody has looked at it (RFC 9113, 8.7). */
+  turnAway(): void {
+    this.#ended('busy');
+    this.status = 503;
+    this.exchange.abort(constants.NGHTTP2_REFUSED_STREAM);
+  }
+
   /** The app could not be reached, or gave no answer. */
   failed(error: unknown): void {
     const message = `the app does not answer: ${explain(error)}`;
@@ -115,8 +122,7 @@ export class RunningRequest {
       return;
     }
     this.status = status;
-    exchange.body.unpipe();
-    exchange.body.resume();
+    exchange.content.discard();
     try {
       if (this.grpc) {
         const grpcStatus = String(GRPC_STATUS.get(status) ?? 2);
