@@ -6,6 +6,7 @@ import { explain } from '../../platform/run/explain.ts';
 import type { Claims } from '../caller/caller.ts';
 import { judgePod, type PodRules } from '../caller/judge-pod.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import { keptPod } from './kept-pod.ts';
 
 export interface NodePodsOptions {
   readonly kube: Kube;
@@ -48,6 +49,7 @@ export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
     fieldSelector: `spec.nodeName=${rules.node}`,
     signal,
     maxPauseMs: MAX_PAUSE_MS,
+    project: keptPod,
     onAdd: (pod) => look(pod),
     onUpdate: look,
     onDelete: (pod) => {

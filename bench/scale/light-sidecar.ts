@@ -45,7 +45,7 @@ export async function lightSidecar({ env, signal, write }: LightProcess): Promis
   const metrics = lightMetrics('enclave_sidecar_');
   const health = createHealth();
   const { roots, rules, serverName, upstream } = readSettings(config);
-  const limits = connectionLimits(CONNECTIONS, 0);
+  const limits = connectionLimits(CONNECTIONS, 0, config.mode);
   const trust = liveValue<Trust>({ roots, document: undefined });
   const link = createAgentLink({
     host: config.agentHost,

@@ -62,7 +62,7 @@ async function agentWith(...first: Pod[]) {
   const connection = { socket, remoteAddress: '127.70.0.7', signal: ending.signal, inFlight: 0 };
   expect(connections.join(connection, caller.value).ok).toBe(true);
   const { response } = await scripted.next();
-  return { socket, ended, watch: response };
+  return { socket, ended, watch: response, copy: watch };
 }
 
 const cut = (socket: Socket): Promise<true> => until('the connection is cut', async () => socket.destroyed);
@@ -109,4 +109,18 @@ test('a pod that changed is told so for good, also when it has ended since; one 
   expect(connections.refusalOf('one')?.code).toBe(POD_CHANGED);
   expect(connections.refusalOf('other')?.code).toBe('caller-pod-ended');
   expect(connections.refusalOf('nobody')).toBeUndefined();
+});
+
+test('of pods that are no enclaves little is kept, however large they are; of an enclave all that is judged', async () => {
+  const large = at('4', (pod) => {
+    pod.metadata = { name: 'large', namespace: 'shop', uid: 'large', resourceVersion: '4' };
+    Object.assign(pod.metadata, { annotations: { text: 'x'.repeat(100_000) }, labels: { app: 'large' } });
+    pod.spec = { nodeName: rules.node, containers: [{ name: 'app', image: 'app' }] };
+  });
+  const { copy, ended } = await agentWith(at('5'), large);
+  const [kept, enclave] = [copy.get({ namespace: 'shop', name: 'large' }), copy.list()[0]];
+  expect(JSON.stringify(kept).length).toBeLessThan(300);
+  expect(kept?.metadata?.uid).toBe('large');
+  expect(enclave === undefined ? undefined : judgePod(enclave, rules)).toEqual(judgePod(at('5'), rules));
+  expect(ended).toEqual([]);
 });
