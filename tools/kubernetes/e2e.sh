@@ -2,6 +2,7 @@
 # make e2e: the end-to-end suites on the product as the chart installs it. The cluster is started for it unless one is up, and then ended.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+tools/debian.sh e2e prometheus:prometheus
 if ! node tools/kubernetes/cluster/main.ts is-up; then
   [ -n "${KEEP:-}" ] || trap 'node tools/kubernetes/cluster/main.ts down' EXIT
   tools/kubernetes/cluster.sh

@@ -2,11 +2,11 @@
  * `node tools/kubernetes/e2e.ts [PART...]`: the end-to-end suites on the installed product, each in a process of its own; ends with
  * `N passed, N failed`. They run on the cluster's network, where pods have addresses; those named `outside` run where users are.
  */
-import { globSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { runningCluster } from './cluster/cluster.ts';
 import { firstProcess } from './cluster/machine.ts';
 import { runSuite } from './run-suite.ts';
+import { installedSuites } from './suites.ts';
 
 const folder = resolve('.cluster');
 const cluster = runningCluster(folder);
@@ -21,11 +21,11 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => in
 
 /** Counts what the others made the components ask of the API server. */
 const LAST = 'test/installed/rights.test.ts';
-const suites = globSync(['test/e2e/**/*.test.ts', 'test/installed/**/*.test.ts']).sort();
+const suites = installedSuites();
 
 let passed = 0;
 let failed = 0;
-for (const file of [...suites.filter((each) => each !== LAST), LAST]) {
+for (const file of suites.sort((a, b) => Number(a === LAST) - Number(b === LAST))) {
   if (chosen.length > 0 && !chosen.some((part) => file.includes(part))) continue;
   if (interrupted.signal.aborted) process.exit(130);
   const begun = performance.now();

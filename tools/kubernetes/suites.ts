@@ -10,16 +10,26 @@ export interface Suite {
 
 const GIVEN = 'ENCLAVE_TEST_KUBECONFIG';
 const OWN = 'ENCLAVE_TEST_KUBERNETES_BIN';
+const INSTALLED = 'ENCLAVE_TEST_INSTALLED';
 
 /** Every suite that can talk to a real API server: those that read one of the two variables, or import who does. */
 export function apiServerSuites(): Suite[] {
-  return globSync('test/**/*.test.ts')
-    .sort()
-    .flatMap((file) => {
-      const texts = [...reach(file, new Set())].map((each) => readFileSync(each, 'utf8'));
-      const reads = (variable: string): boolean => texts.some((text) => text.includes(variable));
-      return reads(GIVEN) || reads(OWN) ? [{ file, takesKubeconfig: reads(GIVEN) }] : [];
-    });
+  return suites().flatMap((file) =>
+    reads(file, GIVEN) || reads(file, OWN) ? [{ file, takesKubeconfig: reads(file, GIVEN) }] : [],
+  );
+}
+
+/** Every suite that can stand on an installed product: `make e2e`. */
+export function installedSuites(): string[] {
+  return suites().filter((file) => /^test\/(e2e|installed)\//.test(file) && reads(file, INSTALLED));
+}
+
+function suites(): string[] {
+  return globSync('test/**/*.test.ts').sort();
+}
+
+function reads(file: string, variable: string): boolean {
+  return [...reach(file, new Set())].some((each) => readFileSync(each, 'utf8').includes(variable));
 }
 
 /** The file and all of test/ and tools/cluster/ that it imports, directly or not. */
