@@ -101,7 +101,11 @@ test('evidence is renewed while a connection is open, also past the end of its a
   expect(await ask(socket, '/first')).toContain('/first');
   const renewed = async (): Promise<void> => {
     const { clock } = seen();
-    await until('the TPM’s clock was seen to go on', async () => seen().clock > clock, 40_000);
+    await until('the TPM’s clock was seen to go on', async () => seen().clock > clock, 40_000).catch(
+      (error: Error) => {
+        throw new Error(`${error.message}; connect said: ${said()}`);
+      },
+    );
   };
   await renewed();
   await renewed();

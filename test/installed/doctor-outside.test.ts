@@ -38,7 +38,7 @@ test('helm test: the same from inside, with rights of its own that end with it',
   const { kubectl, releaseNamespace, cluster, directory } = world.environment;
   const said = await mustRun(
     await helmPath(),
-    ['test', 'licensing', '--namespace', releaseNamespace, '--logs', '--timeout', '100s'],
+    ['test', 'licensing', '--namespace', releaseNamespace, '--timeout', '100s'],
     { env: { KUBECONFIG: cluster.kubeconfig, HOME: directory }, timeoutMs: 110_000 },
   );
   expect(said).toMatch(/Phase:\s+Succeeded/);

@@ -48,6 +48,8 @@ export async function componentsReady(
     const list = JSON.parse(await kubectl(['get', 'pods', '-n', namespace, '-o', 'json'])) as PodList;
     const waiting: string[] = [];
     for (const { metadata, status } of list.items) {
+      // What helm test ran.
+      if (status?.phase === 'Succeeded') continue;
       if (!status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'))
         waiting.push(metadata.name);
       else if (!seen.has(metadata.name)) {
