@@ -33,7 +33,7 @@ export function checkNamespaces(snapshot: Snapshot, notes: Notes): void {
   judgePodSecurity(namespaces, snapshot, notes);
   judgeLauncher(namespaces, open, snapshot, notes);
   judgePolicies(open, snapshot, notes);
-  notes.saw(`enclaves may run in ${open.join(', ')}`);
+  notes.saw(`enclaves may run in: ${open.join(', ')}`);
 }
 
 /** Agents need the node's TPM and network, which only the standard "privileged" lets them have. */

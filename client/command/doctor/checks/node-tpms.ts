@@ -1,4 +1,4 @@
-import { podsOf } from '../component-pods.ts';
+import { flagOf, podsOf } from '../component-pods.ts';
 import { expectedNodes, namesOf } from '../expected-nodes.ts';
 import type { Notes } from '../notes.ts';
 import { isReady } from '../read-logs.ts';
@@ -62,8 +62,11 @@ export function checkNodeTpms(snapshot: Snapshot, notes: Notes): void {
         remedy,
       });
   }
+  const pcrs = podsOf(snapshot, 'certs').map((pod) => flagOf(pod, 'pcrs'))[0];
+  const quoted = pcrs === undefined ? '' : `, quotes over PCRs ${pcrs}`;
   const trusts = Map.groupBy(known.values(), ({ spec }) => spec?.tpmTrust ?? '?');
-  notes.saw([...trusts].map(([trust, all]) => `${all.length} ${trust}`).join(', ') || 'no node has enrolled');
+  const counted = [...trusts].map(([trust, all]) => `${all.length} ${trust}`).join(', ');
+  notes.saw(`${counted || 'no node has enrolled'}${quoted}`);
 }
 
 /** Name of the agent's pod on a node. */
