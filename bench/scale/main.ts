@@ -9,6 +9,7 @@ import type { RunningEnclave } from './crowd.ts';
 import { extrapolationTable } from './extrapolation.ts';
 import { tryFaults } from './faults.ts';
 import { grow, type Stage } from './growth.ts';
+import { lastComplaints } from './last-complaints.ts';
 import { startScaleWorld } from './scale-world.ts';
 import { faultTables, growthTables } from './tables.ts';
 
@@ -52,6 +53,9 @@ try {
     );
     console.log(`\n${faultTables(report)}`);
   }
+} catch (error) {
+  console.error(await lastComplaints(world.environment));
+  throw error;
 } finally {
   await world.stop();
 }
