@@ -179,16 +179,18 @@ async function handle(
 
 /**
  * Who calls, asked once a connection: a client that sends many requests ahead costs the API server one review, and cannot be two
- * callers. Only an API server that was away is asked again.
+ * callers. Asked again is only what may be otherwise in a moment: the API server was away, or this agent has just started.
  */
 async function identify(
   request: IncomingMessage,
   connection: Connection,
   options: ServeOptions,
 ): Promise<AgentResult<CallerConnection>> {
-  connection.identified ??= establish(request.headers.authorization, connection, options);
-  const known = await connection.identified;
-  if (!known.ok && known.code === 'api-server-unavailable') connection.identified = undefined;
+  const identified = connection.identified ?? establish(request.headers.authorization, connection, options);
+  connection.identified = identified;
+  const known = await identified;
+  const again = !known.ok && known.retryAfterMs !== undefined;
+  if (again && connection.identified === identified) connection.identified = undefined;
   return known;
 }
 

@@ -64,6 +64,27 @@ test('a caller is asked for once a connection, however many requests it sends ah
   expect(asked).toEqual(['Bearer t0']);
 });
 
+test('what may be otherwise in a moment is asked again on the same connection', async () => {
+  let asked = 0;
+  const port = await agentWith(async () => {
+    asked += 1;
+    const [message, remedy] = ['the agent has no trust document yet', 'try again'];
+    return asked === 1
+      ? { ok: false, code: 'agent-not-ready', message, remedy, retryAfterMs: 500 }
+      : { ok: false, code: 'token-refused', message: 'unknown token', remedy: 'another' };
+  });
+  const ca = encodePem('CERTIFICATE', authority.root);
+  const socket = connect({ host: '127.0.0.1', port, servername: NAME, ca });
+  const ask = (): Promise<string> =>
+    new Promise((resolve) => {
+      socket.once('data', (chunk: Buffer) => resolve(chunk.toString()));
+      socket.write(`GET /v1/trust HTTP/1.1\r\nhost: ${NAME}\r\nauthorization: Bearer t\r\n\r\n`);
+    });
+  expect(await ask()).toContain('503');
+  expect(await ask()).toContain('401');
+  socket.destroy();
+});
+
 test('handshakes that one address leaves hanging keep nobody else out', async () => {
   const port = await agentWith(async () => ({ ok: false, code: 'token-refused', message: 'm', remedy: 'r' }));
   const hanging: Socket[] = [];
