@@ -2,6 +2,8 @@ import { stringify } from 'yaml';
 
 /** A kubeconfig with one user, everything embedded. */
 export function kubeconfig(of: {
+  /** What kubectl calls cluster and context. */
+  readonly cluster?: string;
   readonly url: string;
   readonly caPem: string;
   readonly user: string;
@@ -9,11 +11,12 @@ export function kubeconfig(of: {
   readonly keyPem: string;
 }): string {
   const base64 = (pem: string): string => Buffer.from(pem).toString('base64');
+  const cluster = of.cluster ?? 'devcluster';
   return stringify({
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [
-      { name: 'devcluster', cluster: { server: of.url, 'certificate-authority-data': base64(of.caPem) } },
+      { name: cluster, cluster: { server: of.url, 'certificate-authority-data': base64(of.caPem) } },
     ],
     users: [
       {
@@ -21,7 +24,7 @@ export function kubeconfig(of: {
         user: { 'client-certificate-data': base64(of.certPem), 'client-key-data': base64(of.keyPem) },
       },
     ],
-    contexts: [{ name: 'devcluster', context: { cluster: 'devcluster', user: of.user } }],
-    'current-context': 'devcluster',
+    contexts: [{ name: cluster, context: { cluster, user: of.user } }],
+    'current-context': cluster,
   });
 }

@@ -44,7 +44,7 @@ export async function writePki(folder: string, url: string, addresses: readonly 
   write('sa.key', account.privateKey.export({ type: 'sec1', format: 'pem' }).toString());
   write('sa.pub', account.publicKey.export({ type: 'spki', format: 'pem' }).toString());
   const config = (user: string, pair: KeyPairPem): string =>
-    kubeconfig({ url, caPem: authority.caPem, user, ...pair });
+    kubeconfig({ cluster: 'kubernetes', url, caPem: authority.caPem, user, ...pair });
   write('admin.kubeconfig', config('kubernetes-admin', admin));
   return {
     folder,

@@ -12,6 +12,7 @@ import { CGROUP, HOST_LINK, type Layout, layout } from './layout.ts';
 import { endMachine, firstProcess, isRunning, logTail, startMachine } from './machine.ts';
 import { connectMachines } from './network.ts';
 import { startKubelet, startNode } from './node.ts';
+import { isAlive, readRecord, recordProcess } from './process-record.ts';
 import { startTpms } from './tpm.ts';
 
 const READY_MS = 90_000;
@@ -54,7 +55,6 @@ export async function startCluster(options: StartOptions): Promise<void> {
 }
 
 async function start({ layout: at, programs, say, signal }: StartOptions): Promise<void> {
-  mkdirSync(at.folder, { recursive: true, mode: 0o700 });
   const machines = [at.control, ...at.nodes];
   await allSettled(machines.map((machine) => startMachine(machine, programs)));
   signal.throwIfAborted();
@@ -72,6 +72,16 @@ async function start({ layout: at, programs, say, signal }: StartOptions): Promi
   await untilNodesReady(at, signal);
   say(`nodes Ready: ${at.nodes.map(({ name }) => name).join(', ')}`);
   writeFileSync(join(at.folder, UP), String(at.nodes.length));
+}
+
+/** @throws Error when another process is just starting a cluster in this folder */
+export function claimFolder(folder: string): void {
+  const starter = join(folder, 'starter');
+  const other = readRecord(starter);
+  if (other !== undefined && isAlive(other) && other.pid !== process.pid)
+    throw new Error(`process ${other.pid} is at work on ${folder}: wait for it, or end it`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  recordProcess(starter, process.pid);
 }
 
 /** Ends every process of it and removes everything that it made, whatever state it is in. */

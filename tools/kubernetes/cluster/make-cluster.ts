@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { PROFILE } from '../../demo/operator.ts';
 import type { Settings } from '../../demo/people.ts';
-import { runningCluster, startCluster, stopCluster } from './cluster.ts';
+import { claimFolder, runningCluster, startCluster, stopCluster } from './cluster.ts';
 import { loadImages } from './images.ts';
 import { install } from './installation.ts';
 import { layout } from './layout.ts';
@@ -26,12 +26,14 @@ export interface MakeOptions {
  */
 export async function makeOwnCluster(programs: string, nodes: number, options: MakeOptions): Promise<void> {
   const { folder, signal } = options;
+  claimFolder(folder);
   const running = runningCluster(folder);
   const at = running ?? layout(folder, nodes);
   try {
     if (running === undefined) {
       // What an earlier start left, if it could not clean up itself.
       await stopCluster(folder);
+      claimFolder(folder);
       await startCluster({ layout: at, programs, say: progress, signal });
     }
     progress(`${await loadImages(at.nodes, resolve('dist/images'))} images loaded`);
@@ -44,8 +46,9 @@ export async function makeOwnCluster(programs: string, nodes: number, options: M
     });
     tell(at.kubeconfig, settings);
   } catch (error) {
-    if (signal.aborted && running === undefined) await stopCluster(folder);
-    else if (runningCluster(folder) !== undefined)
+    const up = runningCluster(folder) !== undefined;
+    if (running === undefined && (signal.aborted || !up)) await stopCluster(folder);
+    else if (up)
       console.error(
         `the cluster stays up to look at (KUBECONFIG=${at.kubeconfig}); make cluster-down ends it`,
       );
