@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { binaryName } from '../names/components.ts';
 import { elect } from '../platform/kube/election.ts';
 import { kubeFromConfig } from '../platform/kube/kube-options.ts';
@@ -7,6 +7,7 @@ import { lead } from './lead.ts';
 import { certsMetrics } from './metrics.ts';
 import type { CERTS_OPTIONS } from './options.ts';
 import { readSettings } from './settings.ts';
+import { candidateName } from './start/leader-label.ts';
 
 /** A successor of a leader that was killed waits so long, at most, and looks each fifth of it. */
 const LEASE_MS = 8_000;
@@ -28,8 +29,7 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
     kube,
     name: binaryName('certs'),
     namespace: settings.releaseNamespace,
-    // A container that is started again is another process than the one that held the lease.
-    identity: `${config.bind}_${randomUUID()}`,
+    identity: await candidateName(kube, settings.releaseNamespace, config.bind),
     signal: AbortSignal.any([signal, defect.signal]),
     log,
     leaseMs: LEASE_MS,

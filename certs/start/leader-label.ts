@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { LEADER_LABEL } from '../../names/certs-state.ts';
 import { binaryName } from '../../names/components.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
@@ -6,6 +7,17 @@ import { PODS } from '../../platform/kube/resources.ts';
 
 const SELECTOR = `app.kubernetes.io/name=${binaryName('certs')}`;
 const LEADS = 'true';
+
+/**
+ * Who this process is to an election: its pod. A container that is started again goes on with the lease of the one that was killed, which no longer runs; nobody
+ * waits until it is over. In no pod, or while the API server is away: nobody, so a new name.
+ * @param address of the pod
+ */
+export async function candidateName(kube: Kube, namespace: string, address: string): Promise<string> {
+  const pods = kube.list(PODS, { namespace, labelSelector: SELECTOR }).catch(() => undefined);
+  const own = (await pods)?.items.find(({ status }) => status?.podIP === address);
+  return `${address}_${own?.metadata?.uid ?? randomUUID()}`;
+}
 
 /**
  * Has the Service lead to this process: its selector wants a label that the pod with this address gets, and that all other pods of the certificate service lose. So

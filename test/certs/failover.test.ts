@@ -206,6 +206,19 @@ test('a leader that is killed is followed when its lease is over', { timeout: TE
   await replicas.start(leader);
 });
 
+test('a leader that is killed and started again goes on, without waiting for its own lease', {
+  timeout: TEST_MS,
+}, async () => {
+  const leader = await followed();
+  await replicas.signal(leader, 'SIGKILL');
+  const begun = performance.now();
+  await replicas.start(leader);
+  const leads = (): Promise<number> => replicas.metric(leader, 'leader').catch(() => 0);
+  await until('one leads', async () => (await leads()) === 1 || (await standsBy(leader)), PATIENCE_MS);
+  took['again'] = performance.now() - begun;
+  await goesOn();
+});
+
 test('a leader that stands still loses its lease, and says nothing more when it goes on', {
   timeout: TEST_MS,
 }, async () => {

@@ -7,6 +7,7 @@ import { ClusterView } from '../../licensing/launcher/pods/cluster-view.ts';
 import { EnclaveLocks } from '../../licensing/launcher/pods/enclave-locks.ts';
 import { PORTS } from '../../names/wire.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
+import type { Kube } from '../../platform/kube/kube.ts';
 import { CERTIFICATE_SIGNING_REQUESTS, PODS } from '../../platform/kube/resources.ts';
 import { createRpcClient } from '../../platform/rpc/rpc-client.ts';
 import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
@@ -64,9 +65,10 @@ export async function startLauncherFixture() {
     onAdd: (object) => void judgeUserRequest(cluster, object).catch(() => undefined),
   });
 
-  const launcher = await serve();
+  const launchers = [await serve()];
   async function serve() {
     const ended = new AbortController();
+    const { kube, die } = mortal(cluster.launcherKube);
     const server = createRpcServer({
       tls: liveValue({
         credential: authority.issue({ dns: [LAUNCHER_NAME] }),
@@ -77,8 +79,8 @@ export async function startLauncherFixture() {
       maxRequestBytes: 65_536,
     });
     const world = {
-      kube: cluster.launcherKube,
-      view: new ClusterView(cluster.launcherKube, [namespace], log, ended.signal),
+      kube,
+      view: new ClusterView(kube, [namespace], log, ended.signal),
       locks: new EnclaveLocks(),
       releaseNamespace: RELEASE,
       namespaces: [namespace],
@@ -118,7 +120,12 @@ export async function startLauncherFixture() {
       ended.abort();
       await server.close(0);
     };
-    return { port, stop };
+    /** As a SIGKILL does: connections end, and nothing more is asked of the API server, whatever was under way. */
+    const kill = async (): Promise<void> => {
+      die();
+      await stop();
+    };
+    return { port, stop, kill };
   }
 
   return {
@@ -126,9 +133,15 @@ export async function startLauncherFixture() {
     lines,
     revoked,
     exposed,
-    client(component = 'front') {
+    /** Another launcher over the same cluster, which shares no memory with the first. */
+    async replica(): Promise<{ readonly index: number; kill(): Promise<void> }> {
+      const { kill } = launchers[launchers.push(await serve()) - 1] ?? {};
+      if (kill === undefined) throw new Error('no replica');
+      return { index: launchers.length - 1, kill };
+    },
+    client(component = 'front', replica = 0) {
       const client = createRpcClient(LauncherServiceService, {
-        address: { host: '127.0.0.1', port: launcher.port },
+        address: { host: '127.0.0.1', port: launchers[replica]?.port ?? 0 },
         serverName: LAUNCHER_NAME,
         roots: liveValue<readonly Uint8Array[]>([authority.root]),
         credential: liveValue(authority.issue({ dns: [`${component}.enclave-licensing.internal`] })),
@@ -161,11 +174,34 @@ export async function startLauncherFixture() {
     async close(): Promise<void> {
       over.abort();
       for (const each of enclaves) each.stop();
-      await launcher.stop();
+      await Promise.all(launchers.map(({ stop }) => stop()));
       await cluster.close();
     },
   };
 }
+/** A client that falls silent, as that of a process which is no more. */
+function mortal(kube: Kube): { kube: Kube; die(): void } {
+  let dead = false;
+  const lives = (value: unknown): unknown => (dead ? new Promise(() => undefined) : value);
+  const handler: ProxyHandler<Kube> = {
+    get: (target, name, receiver) => {
+      const method: unknown = Reflect.get(target, name, receiver);
+      if (typeof method !== 'function' || name === 'watch') return method;
+      return (...args: unknown[]) => {
+        if (dead) return lives(undefined);
+        const answer: unknown = Reflect.apply(method, target, args);
+        return answer instanceof Promise ? answer.then(lives) : answer;
+      };
+    },
+  };
+  return {
+    kube: new Proxy(kube, handler),
+    die: () => {
+      dead = true;
+    },
+  };
+}
+
 export type LauncherFixture = Awaited<ReturnType<typeof startLauncherFixture>>;
 
 export function launchWish(change: object = {}) {

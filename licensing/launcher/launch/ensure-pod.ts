@@ -1,6 +1,7 @@
 import { launchedPod } from '../../../injection/launched-pod.ts';
 import { ENCLAVE_LABEL } from '../../../names/labels.ts';
 import type { Kube } from '../../../platform/kube/kube.ts';
+import { isKubeError } from '../../../platform/kube/kube-error.ts';
 import { PODS, type Pod } from '../../../platform/kube/resources.ts';
 import { createBackoff } from '../../../platform/run/backoff.ts';
 import { explain } from '../../../platform/run/explain.ts';
@@ -30,7 +31,12 @@ export async function ensurePod(
   const failure = whyNotThis(pod, wanted, expected);
   if (failure === undefined) return pod;
   const { namespace = '', name = '', uid } = pod.metadata ?? {};
-  await kube.delete(PODS, { namespace, name }, { ...(uid && { uid }) });
+  try {
+    await kube.delete(PODS, { namespace, name }, { ...(uid && { uid }) });
+  } catch (error) {
+    // Another replica removed it, and there is a successor of its name.
+    if (!isKubeError(error, 'Conflict')) throw error;
+  }
   throw failure;
 }
 
