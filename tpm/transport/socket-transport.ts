@@ -4,7 +4,7 @@ import { COMMAND_TIMEOUT_MS, type TpmTransport, TpmUnavailable } from './transpo
 
 const HEADER = 10;
 
-/** swtpm's data channel (`swtpm socket --server type=unixio|tcp`): commands and responses as they are, one connection. */
+/** swtpm's data channel (`swtpm socket --server type=unixio|tcp`), which the agent's relay of a device speaks too: commands and responses as they are, one connection. */
 export class SocketTransport implements TpmTransport {
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
@@ -14,9 +14,9 @@ export class SocketTransport implements TpmTransport {
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (chunk) => this.#take(chunk));
-    socket.on('error', (error) => this.#fail(`the connection to swtpm broke: ${error.message}`));
-    socket.on('close', () => this.#fail('swtpm closed the connection'));
-    socket.on('timeout', () => this.#fail(`swtpm did not answer for ${COMMAND_TIMEOUT_MS / 1000} s`));
+    socket.on('error', (error) => this.#fail(`the connection to the TPM broke: ${error.message}`));
+    socket.on('close', () => this.#fail('the TPM’s side closed the connection'));
+    socket.on('timeout', () => this.#fail(`the TPM did not answer for ${COMMAND_TIMEOUT_MS / 1000} s`));
   }
 
   static async open(target: NetConnectOpts, name: string): Promise<SocketTransport> {
@@ -25,7 +25,10 @@ export class SocketTransport implements TpmTransport {
       socket.once('connect', resolve);
       socket.once('error', (error) =>
         reject(
-          new TpmUnavailable(`no TPM at ${name}: ${error.message}; is swtpm running?`, { cause: error }),
+          new TpmUnavailable(
+            `no TPM at ${name}: ${error.message}; is swtpm, or the relay of the TPM’s device, running?`,
+            { cause: error },
+          ),
         ),
       );
     });
@@ -54,7 +57,7 @@ export class SocketTransport implements TpmTransport {
     const tooLong = size < HEADER || size > MAX_RESPONSE;
     if (this.#received.length < size && !tooLong) return;
     if (tooLong || this.#received.length > size || this.#waiting === undefined) {
-      this.#fail('swtpm sent what is no response to a command');
+      this.#fail('the TPM’s side sent what is no response to a command');
       return;
     }
     const response = new Uint8Array(this.#received);
