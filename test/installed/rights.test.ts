@@ -8,11 +8,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DEFAULT_RELEASE_NAMESPACE, ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../names/components.ts';
 import { ENABLED, INJECTION_LABEL } from '../../names/labels.ts';
 import type { Environment } from '../../tools/cluster/environment.ts';
-import { componentsReady, kubectlOf } from '../../tools/cluster/operate.ts';
+import { profileObject } from '../../tools/demo/operator.ts';
 import { POLICY_NAMES } from '../../webhook/keeper/wanted-policies.ts';
 import { componentRequests } from '../charts/audit-log.ts';
 import { chartRights, compareRights, printRight } from '../charts/rights.ts';
 import { until } from '../support/until.ts';
+import { startWorld, type World } from '../support/world.ts';
 
 const RELEASE = DEFAULT_RELEASE_NAMESPACE;
 const NAMESPACE = 'rights';
@@ -21,6 +22,7 @@ const folder = process.env['ENCLAVE_TEST_INSTALLED'] ?? '';
 /** Rights that no suite on the installed product uses, why they are there, and which suite does use them. */
 const RARE: Readonly<Record<string, string>> = {};
 
+let world: World;
 let kubectl: Environment['kubectl'];
 
 async function read(args: readonly string[]): Promise<Record<string, unknown>[]> {
@@ -28,10 +30,12 @@ async function read(args: readonly string[]): Promise<Record<string, unknown>[]>
 }
 
 beforeAll(async () => {
-  ({ kubectl } = await kubectlOf(join(folder, 'kubeconfig'), folder));
+  world = await startWorld();
+  kubectl = world.environment.kubectl;
 });
 afterAll(async () => {
   await kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found']);
+  await world.stop();
 });
 
 /** The keeper of policies, through all that it may do: makes one, mends it, tells of one that stands in its way, tells again, and takes its own away. */
@@ -81,10 +85,26 @@ async function exerciseCerts(): Promise<void> {
   await until('the roots are as they were', async () => (await roots()) === before, 60_000);
 }
 
+/** The launcher says what an app said before it crashed. */
+async function exerciseLauncher(): Promise<void> {
+  const profile = profileObject(world.environment) as { metadata: object; spec: object };
+  const crashes = {
+    ...profile,
+    metadata: { ...profile.metadata, name: 'crashes' },
+    spec: { ...profile.spec, args: ['--no-such-flag'] },
+  };
+  await kubectl(['apply', '-f', '-'], JSON.stringify(crashes));
+  const user = await world.user('careless');
+  const { code, stderr, stdout } = await user.enclavectl(['launch', 'crashes', '--timeout', '90s']);
+  expect(code).not.toBe(0);
+  expect(stdout + stderr).toContain('it said last');
+}
+
 test('what is left to do is done', async () => {
+  await exerciseLauncher();
   await exerciseCerts();
   await exerciseWebhook();
-  await componentsReady(kubectl, RELEASE);
+  await world.componentsReady();
 }, 400_000);
 
 test('each component may do what it does, and no more', () => {
