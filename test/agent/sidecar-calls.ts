@@ -35,10 +35,13 @@ export class SidecarCalls {
   readonly #world: AgentSide;
   readonly #agent: Agent;
   readonly #token: string | undefined;
+  readonly #socketPath: string | undefined;
   readonly key = generateKey();
 
-  constructor(world: AgentSide, address: string, token: string | undefined) {
+  /** @param from the pod's address, or a Unix socket that leads to the agent from there */
+  constructor(world: AgentSide, from: string | { readonly socketPath: string }, token: string | undefined) {
     this.#world = world;
+    this.#socketPath = typeof from === 'string' ? undefined : from.socketPath;
     this.#token = token;
     const tls = clientTlsOptions({ roots: world.roots.system });
     this.#agent = new Agent({
@@ -49,15 +52,16 @@ export class SidecarCalls {
       maxSockets: 1,
       maxCachedSessions: 0,
       servername: world.agentName,
-      localAddress: address,
+      ...(typeof from === 'string' && { localAddress: from }),
     });
   }
 
   call(method: string, path: string, body?: Uint8Array, type = 'application/x-protobuf'): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const outgoing = request({
-        host: this.#world.agentHost,
-        port: AGENT_PORT,
+        ...(this.#socketPath === undefined
+          ? { host: this.#world.agentHost, port: AGENT_PORT }
+          : { socketPath: this.#socketPath }),
         path,
         method,
         agent: this.#agent,

@@ -6,27 +6,34 @@ import type { Pod } from '../../injection/pod.ts';
 import { injectedPod } from '../../injection/spec-sha256.ts';
 import { agentDnsName, DEFAULT_ENCLAVE_DOMAIN } from '../../names/components.ts';
 import { ANNOTATIONS, ENABLED, INJECT_LABEL } from '../../names/labels.ts';
-import { AGENT_AUDIENCE, AGENT_PATHS } from '../../names/wire.ts';
+import { AGENT_AUDIENCE, AGENT_PATHS, PORTS } from '../../names/wire.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { imageReference } from '../../tools/cluster/catalogue.ts';
 import { type CommandResult, command } from '../../tools/cluster/command.ts';
 import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
 import { UPSTREAM } from '../../tools/demo/operator.ts';
 import type { Person } from '../../tools/demo/people.ts';
+import { CONTROL_ADDRESS } from '../../tools/kubernetes/cluster/layout.ts';
 import { type Answer, SidecarCalls } from '../agent/sidecar-calls.ts';
 import { kubectlPath } from '../support/kubectl.ts';
+import { type PodRelay, podRelays } from '../support/pod-relay.ts';
 import { until } from '../support/until.ts';
 import { launch, startWorld, type World } from '../support/world.ts';
 
 /** The API server is a real kube-apiserver: it knows policies and ephemeral containers. */
-export const REAL = (process.env['ENCLAVE_TEST_KUBERNETES_BIN'] ?? '') !== '';
+export const REAL = ['ENCLAVE_TEST_KUBERNETES_BIN', 'ENCLAVE_TEST_INSTALLED'].some(
+  (name) => (process.env[name] ?? '') !== '',
+);
 /** A namespace of mallory's that has no enclaves yet. */
 export const PLAIN = 'plain';
-/** An address of this machine that is no pod's. */
-export const ELSEWHERE = '127.0.0.1';
+/** On the installed product pods have networks of their own. */
+const INSTALLED = (process.env['ENCLAVE_TEST_INSTALLED'] ?? '') !== '';
+/** An address of where the suite runs that is no pod's. */
+export const ELSEWHERE = INSTALLED ? CONTROL_ADDRESS : '127.0.0.1';
 
 export interface Bypass {
   readonly world: World;
+  stop(): Promise<void>;
   readonly alice: Person;
   /** Enclaves that alice launched: one that nobody gets into, and one for each change that somebody makes. */
   readonly victim: string;
@@ -45,7 +52,7 @@ export interface Bypass {
   /** A token of the agents' audience that mallory asks the API server for. */
   token(account: string, pod?: string, namespace?: string): Promise<string>;
   /** A connection to the agent from this address. */
-  connection(address: string, token: string): SidecarCalls;
+  connection(address: string, token: string): Promise<SidecarCalls>;
   /** What the agent answers to one call. */
   call(address: string, token: string): Promise<Answer>;
   /** Whether alice's client still verifies the enclave. */
@@ -114,6 +121,10 @@ async function bypassOf(world: World, changes: number): Promise<Bypass> {
       env: { KUBECONFIG: kubeconfig, HOME: environment.directory },
       ...(input !== undefined && { input: JSON.stringify(input) }),
     });
+  const [node, ...others] = cluster.nodes;
+  if (node === undefined) throw new Error('no node');
+  // Everybody's pods are of the node whose agent is asked.
+  for (const { name } of others) await kubectl(['cordon', name]);
   const alice = await world.user('alice');
   const launched = async (): Promise<string> => {
     const outcome = await launch(alice);
@@ -124,8 +135,6 @@ async function bypassOf(world: World, changes: number): Promise<Bypass> {
   const rootsText = readFileSync(environment.rootsFile, 'utf8');
   const roots = parseRoots(rootsText);
   if (!roots.ok) throw new Error(roots.message);
-  const [node] = cluster.nodes;
-  if (node === undefined) throw new Error('no node');
   const agent = { agentHost: node.address, agentName: agentDnsName(node.name), roots: roots.value };
   const appImage = imageReference(catalogue, 'demo-app');
   const sidecarImage = imageReference(catalogue, 'enclave-sidecar');
@@ -139,8 +148,21 @@ async function bypassOf(world: World, changes: number): Promise<Bypass> {
       const found = await kubectl(['get', 'pod', name, '-n', namespace, '-o', 'jsonpath={.status.podIP}']);
       return found !== '' && found;
     });
+  const relays = podRelays(environment, { host: node.address, port: PORTS.agent });
+  const origin = async (from: string): Promise<string | PodRelay> =>
+    INSTALLED && from !== ELSEWHERE ? relays.of(from) : from;
+  const stop = async (): Promise<void> => {
+    relays.stop();
+    for (const { name } of others) await kubectl(['uncordon', name]);
+    if (INSTALLED) {
+      await kubectl(['delete', 'namespace', PLAIN, '--ignore-not-found']);
+      await kubectl(['delete', 'pods', '--all', '-n', ENCLAVE_NAMESPACE, '--now']);
+    }
+    await world.stop();
+  };
   return {
     world,
+    stop,
     alice,
     victim,
     changed,
@@ -181,9 +203,9 @@ async function bypassOf(world: World, changes: number): Promise<Bypass> {
       if (answer.code !== 0) throw new Error(answer.stderr);
       return answer.stdout.trim();
     },
-    connection: (from, token) => new SidecarCalls(agent, from, token),
+    connection: async (from, token) => new SidecarCalls(agent, await origin(from), token),
     call: async (from, token) => {
-      const calls = new SidecarCalls(agent, from, token);
+      const calls = new SidecarCalls(agent, await origin(from), token);
       try {
         return await calls.call('GET', `${AGENT_PATHS.trust}?version=0`);
       } finally {

@@ -34,7 +34,7 @@ beforeAll(async () => {
   bypass = await startBypass(CHANGES.length);
   await bypass.running(bypass.pod('bystander', bare));
 });
-afterAll(() => bypass?.world.stop());
+afterAll(() => bypass?.stop());
 
 interface Answered {
   readonly status: { readonly conditions?: readonly object[] };
@@ -221,7 +221,7 @@ describe('with admission switched off, behind it', () => {
   test('the certificate service signs for nobody but agents, components and the launcher', async () => {
     const { mallory, connection, address, token, victim } = bypass;
     // Evidence of mallory's own pod, as good as any: but who asks is not its node's agent.
-    const calls = connection(await address('own'), await token('mallory', 'own'));
+    const calls = await connection(await address('own'), await token('mallory', 'own'));
     const proven = calls.request(await calls.prove());
     calls.close();
     const claims = { [CSR_ANNOTATIONS.enclave]: victim, [CSR_ANNOTATIONS.user]: 'alice' };
@@ -277,7 +277,7 @@ describe('with admission switched off, behind it', () => {
         pod.metadata.labels = { [ENCLAVE_LABEL]: victim };
       }),
     );
-    const calls = connection(address, await token('mallory', 'impostor'));
+    const calls = await connection(address, await token('mallory', 'impostor'));
     const { statement } = await calls.prove();
     calls.close();
     const said = JSON.parse(Buffer.from(statement).toString()) as {

@@ -6,7 +6,7 @@ import type { Settings } from '../../demo/people.ts';
 import { claimFolder, runningCluster, startCluster, stopCluster } from './cluster.ts';
 import { loadImages } from './images.ts';
 import { install } from './installation.ts';
-import { layout } from './layout.ts';
+import { type Layout, layout } from './layout.ts';
 import { progress } from './progress.ts';
 import { pushImages } from './push-images.ts';
 import { chartValues, FRONT_STORAGE, frontVolume } from './values.ts';
@@ -39,12 +39,7 @@ export async function makeOwnCluster(programs: string, nodes: number, options: M
     progress(`${await loadImages(at.nodes, resolve('dist/images'))} images loaded`);
     signal.throwIfAborted();
     mkdirSync(join(at.nodes[0]?.folder ?? '', FRONT_STORAGE), { recursive: true });
-    const settings = await install({
-      ...installation(options, at.kubeconfig),
-      values: chartValues(at),
-      objects: [frontVolume(at)],
-    });
-    tell(at.kubeconfig, settings);
+    tell(at.kubeconfig, await installOn(at, options));
   } catch (error) {
     const up = runningCluster(folder) !== undefined;
     if (running === undefined && (signal.aborted || !up)) await stopCluster(folder);
@@ -54,6 +49,15 @@ export async function makeOwnCluster(programs: string, nodes: number, options: M
       );
     throw error;
   }
+}
+
+/** The product on this machine's cluster, or what is missing of it, by helm. */
+export function installOn(at: Layout, options: MakeOptions): Promise<Settings> {
+  return install({
+    ...installation(options, at.kubeconfig),
+    values: chartValues(at),
+    objects: [frontVolume(at)],
+  });
 }
 
 /** The product on the cluster of a kubeconfig, with the images where it can pull them. */

@@ -20,7 +20,7 @@ export function chartValues({ folder }: Layout): object {
         readdirSync(roots).map((file) => [`emulated/${file}`, readFileSync(join(roots, file), 'utf8')]),
       ),
     },
-    front: { service: { type: 'NodePort', nodePort: FRONT_NODE_PORT } },
+    front: { seats: 6, service: { type: 'NodePort', nodePort: FRONT_NODE_PORT } },
   };
 }
 
