@@ -1,0 +1,152 @@
+import { connect, type Socket } from 'node:net';
+import { resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SIDECAR_CONTAINER } from '../../names/sidecar.ts';
+import { imageReference } from '../../tools/cluster/catalogue.ts';
+import { componentsReady } from '../../tools/cluster/operate.ts';
+import type { Person } from '../../tools/demo/people.ts';
+import { runningCluster } from '../../tools/kubernetes/cluster/cluster.ts';
+import type { Layout } from '../../tools/kubernetes/cluster/layout.ts';
+import { type Forwarded, forwarded } from '../support/forwarded.ts';
+import { until } from '../support/until.ts';
+import { launch, type PodView, startWorld, succeed, type World } from '../support/world.ts';
+import { FAULTS, type Site } from './fault-list.ts';
+
+/**
+ * Each fault with a launch and an open mutual-TLS connection under way. After it: no wrong pod, no seat lost, the connection lives if its
+ * pod could, everything is Ready again without hands.
+ */
+let world: World;
+let alice: Person;
+let at: Layout;
+let enclave: string;
+let connection: Forwarded;
+let socket: Socket;
+const table: string[] = [];
+
+beforeAll(async () => {
+  world = await startWorld();
+  const found = runningCluster(resolve(process.env['ENCLAVE_TEST_INSTALLED'] ?? ''));
+  if (found === undefined) throw new Error('no cluster is up: run make cluster');
+  at = found;
+  alice = await world.user('alice');
+});
+afterAll(async () => {
+  await connection?.stop();
+  await world?.stop();
+  console.log(
+    ['| fault | launch | connection | Ready again | next launch |', '|---|---|---|---|---|', ...table].join(
+      '\n',
+    ),
+  );
+});
+
+/** An enclave with a connection that has carried a request; the one of the fault before, when it lives. */
+async function connected(): Promise<void> {
+  if (socket !== undefined && !socket.destroyed) return;
+  await connection?.stop();
+  const outcome = await launch(alice);
+  expect(outcome.code, outcome.output).toBe(0);
+  enclave = outcome.enclave;
+  connection = await forwarded(alice, world.settings, [enclave]);
+  socket = connect(connection.port, '127.0.0.1');
+  socket.on('error', () => socket.destroy());
+  expect(await ask('/first')).toContain('/first');
+}
+
+/** One request on the connection that stays open. */
+function ask(path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const closed = (): void => reject(new Error('the connection was closed'));
+    socket.once('close', closed);
+    socket.once('data', (chunk) => {
+      socket.off('close', closed);
+      resolve(chunk.toString());
+    });
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: app\r\n\r\n`);
+  });
+}
+
+async function site(): Promise<Site> {
+  const pod = (await world.pods()).find(({ metadata }) => metadata.name === enclave);
+  const node = pod?.spec.nodeName ?? '';
+  const other = at.nodes.find(({ name }) => name !== node)?.name ?? '';
+  return { environment: world.environment, at, node, other };
+}
+
+interface InjectedPod extends PodView {
+  readonly spec: PodView['spec'] & {
+    readonly initContainers?: readonly { readonly name: string; readonly image: string }[];
+  };
+}
+
+const OVER = ['stopped', 'failed'];
+
+test.each(FAULTS)(
+  '$what',
+  async ({ what, inject, endsConnection }) => {
+    await connected();
+    const where = await site();
+    let injecting: Promise<void> | undefined;
+    const launching = launch(alice, (phase) => {
+      if (phase === 'created') injecting = inject(where);
+    });
+    const outcome = await launching;
+    // A launch that was over before it was created has met nothing: then the fault comes now.
+    await (injecting ?? inject(where));
+    const begun = performance.now();
+    await until(
+      'everything is Ready again',
+      () =>
+        componentsReady(world.environment.kubectl, world.environment.releaseNamespace).then(
+          () => true,
+          () => false,
+        ),
+      120_000,
+    );
+    const ready = (performance.now() - begun) / 1000;
+    // The launch: good, or over with a reason that a person can read.
+    if (outcome.code !== 0) expect(outcome.output).toMatch(/enclavectl: .{10,}/);
+    const alive = await ask('/after').then(
+      (text) => text.includes('/after'),
+      () => false,
+    );
+    expect(alive).toBe(endsConnection === undefined);
+    // No wrong pod: each one of an enclave has the sidecar of this release.
+    const sidecar = imageReference(world.environment.catalogue, 'enclave-sidecar');
+    for (const pod of (await world.pods()) as InjectedPod[])
+      expect(pod.spec.initContainers?.[0]).toMatchObject({ name: SIDECAR_CONTAINER, image: sidecar });
+    const next = await until(
+      'the next launch is good',
+      async () => {
+        const tried = await launch(alice);
+        return tried.code === 0 && tried;
+      },
+      90_000,
+    );
+    // No seat lost: what runs is what has one.
+    const living = alive ? [enclave, next.enclave] : [next.enclave];
+    if (outcome.code === 0) living.push(outcome.enclave);
+    await until(
+      'seats and pods are the same',
+      async () => {
+        const { enclaves } = JSON.parse(await succeed(alice, ['ls', '--json'])) as {
+          enclaves: { id: string; state: string }[];
+        };
+        const seats = enclaves.filter(({ state }) => !OVER.includes(state)).map(({ id }) => id);
+        const pods = (await world.pods()).map(({ metadata }) => metadata.name);
+        return seats.every((id) => pods.includes(id)) && pods.every((id) => seats.includes(id));
+      },
+      90_000,
+    );
+    for (const id of living)
+      if (id !== enclave)
+        await until('stopped', async () => (await alice.enclavectl(['stop', id])).code === 0);
+    const launched =
+      outcome.code === 0 ? 'good' : `ended: ${/enclavectl: (.{0,60})/.exec(outcome.output)?.[1]}`;
+    table.push(
+      `| ${what} | ${launched} | ${alive ? 'lives' : 'ended with its pod'} | ${ready.toFixed(1)} s | good |`,
+    );
+  },
+  300_000,
+);
