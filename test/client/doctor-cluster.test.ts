@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { diagnose } from '../../client/command/doctor/checks.ts';
 import type { PodAnswer, Snapshot } from '../../client/command/doctor/snapshot.ts';
 import { INJECTION_LABEL } from '../../names/labels.ts';
 import { type Breakage, changed, good, NAMESPACE, soundSnapshot, time, told } from './doctor-snapshot.ts';
@@ -186,4 +187,15 @@ test('nothing that may be read: each check says what it could not look at, and n
     ...['admission', 'agents', 'clocks', 'components', 'definitions', 'findings', 'kubernetes', 'leaders'],
     ...['namespaces', 'policies', 'rights', 'roots', 'tpms', 'webhooks'],
   ]);
+});
+
+test('a clock that is a little wrong is a warning, one that is far off a problem', () => {
+  const sound = soundSnapshot();
+  const severity = (apart: number): string[] =>
+    diagnose({ ...sound, server: { ...sound.server, asked: sound.server.asked + apart } }).flatMap(
+      ({ findings }) => findings.map((each) => `${each.severity} ${each.code}`),
+    );
+  expect(severity(4_000)).toEqual([]);
+  expect(severity(12_000)).toEqual(['warning clock-differs']);
+  expect(severity(-60_000)).toEqual(['problem clock-differs']);
 });

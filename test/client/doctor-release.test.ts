@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
+import { parseCertificate } from '../../formats/x509/certificate.ts';
 import { ROOTS_KEY } from '../../names/components.ts';
 import { fixtureRoots } from '../support/fixture-certificates.ts';
 import { type Breakage, changed, copy, good, mapped, NOW, soundSnapshot, told } from './doctor-snapshot.ts';
@@ -158,6 +159,11 @@ test('roots that end, or have ended', () => {
     told({ ...sound, server: { ...sound.server, date, asked: date } }).filter((line) =>
       line.startsWith('roots'),
     );
+  const [system] = fixtureRoots().system;
+  const end = parseCertificate(system ?? new Uint8Array());
+  const ends = end.ok ? end.value.notAfter * 1000 : 0;
+  expect(at(ends - 100 * DAY)).not.toContain('roots roots-ending root system');
+  expect(at(ends - 80 * DAY)).toContain('roots roots-ending root system');
   expect(at(NOW + 20_000 * DAY)).toEqual(
     ['system', 'enclaves', 'users', 'attestation-keys'].map((issuer) => `roots roots-ended root ${issuer}`),
   );
