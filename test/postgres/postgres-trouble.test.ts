@@ -19,10 +19,8 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'urls-'));
   const { chain, privateKey } = authority.issue({ dns: ['localhost'] });
-  server = await PostgresServer.start({
-    key: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
-    certificate: pem(chain[0] ?? new Uint8Array()),
-  });
+  const key = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+  server = await PostgresServer.start({ tls: { key, certificate: pem(chain[0] ?? new Uint8Array()) } });
 });
 afterAll(() => {
   server?.remove();

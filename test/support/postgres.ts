@@ -19,10 +19,12 @@ const OWNER = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefine
 /** What a URL has to escape is in it. */
 const PASSWORD = 'p:w/d@%1';
 
-export interface PostgresTls {
-  /** PEM. */
-  readonly key: string;
-  readonly certificate: string;
+export interface PostgresServerOptions {
+  /** PEM; without it, plain text. */
+  readonly tls?: { readonly key: string; readonly certificate: string };
+  /** Addresses that it listens at, and whose peers may log in. */
+  readonly listen?: string;
+  readonly peers?: string;
 }
 
 /**
@@ -41,7 +43,9 @@ export class PostgresServer {
     this.#bin = bin;
   }
 
-  static async start(tls?: PostgresTls): Promise<PostgresServer> {
+  static async start(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+    // Pods of the development cluster have addresses of their own on the loopback.
+    const { tls, listen = '127.0.0.1', peers = '127.0.0.0/8' } = options;
     const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
     const server = new PostgresServer(await freePort(), folder, binFolder());
     if (OWNER !== undefined) chownSync(folder, OWNER.uid, OWNER.gid);
@@ -50,7 +54,7 @@ export class PostgresServer {
     server.#run('initdb', ['-D', server.#data, '-U', 'front', ...initial]);
     const settings = [
       `port = ${server.port}`,
-      "listen_addresses = '127.0.0.1'",
+      `listen_addresses = '${listen}'`,
       `unix_socket_directories = '${folder}'`,
       'fsync = off',
       'max_connections = 60',
@@ -62,8 +66,7 @@ export class PostgresServer {
         `ssl_cert_file = '${server.#write('server.pem', tls.certificate)}'`,
       );
     appendFileSync(join(server.#data, 'postgresql.conf'), `${settings.join('\n')}\n`);
-    // Pods of the development cluster have addresses of their own on the loopback.
-    appendFileSync(join(server.#data, 'pg_hba.conf'), 'host all all 127.0.0.0/8 scram-sha-256\n');
+    appendFileSync(join(server.#data, 'pg_hba.conf'), `host all all ${peers} scram-sha-256\n`);
     server.resume();
     return server;
   }
@@ -130,7 +133,7 @@ export class PostgresServer {
   }
 
   #psql(database: string): string[] {
-    return ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'front', '-d', database, '-qtAX'];
+    return ['-h', this.#folder, '-p', String(this.port), '-U', 'front', '-d', database, '-qtAX'];
   }
 
   get #data(): string {
