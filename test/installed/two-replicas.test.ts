@@ -62,13 +62,23 @@ beforeAll(async () => {
     }),
   );
   world = await startWorld();
+  const { cluster, releaseNamespace } = world.environment;
+  const before = await mustRun(
+    await helmPath(),
+    ['get', 'values', RELEASE, '-n', releaseNamespace, '-o', 'yaml'],
+    {
+      env: { KUBECONFIG: cluster.kubeconfig, HOME: folder },
+    },
+  );
+  writeFileSync(join(folder, 'before.yaml'), before);
   await helm('upgrade', RELEASE, 'charts/licensing', '--reuse-values', '-f', values);
   alice = await world.user('alice');
 }, 300_000);
 afterAll(async () => {
   if (world !== undefined) {
     await world.environment.kubectl(['delete', 'pods', '-n', 'enclaves', '--all', '--wait=true']);
-    await helm('rollback', RELEASE);
+    // Not `helm rollback`: it does not take up again what it was told to keep, the claim of the SQLite file.
+    await helm('upgrade', RELEASE, 'charts/licensing', '--reset-values', '-f', join(folder, 'before.yaml'));
     await world.stop();
   }
   server?.remove();

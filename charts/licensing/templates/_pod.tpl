@@ -52,15 +52,25 @@ capabilities: { drop: [ALL] }
 {{/* Replicas on different nodes and in different zones, as far as there are any. */}}
 {{- define "licensing.spread" -}}
 topologySpreadConstraints:
-  {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  # Of one topology alone: the scheduler takes no notice of any of them on nodes that lack the label of one, and few clusters have zones.
   - maxSkew: 1
-    topologyKey: {{ . }}
+    topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway
     matchLabelKeys: [pod-template-hash]
     labelSelector:
       matchLabels:
         {{- include "licensing.selector" $ | nindent 8 }}
-  {{- end }}
+{{- if not (index .root.Values .component).affinity }}
+affinity:
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: topology.kubernetes.io/zone
+          labelSelector:
+            matchLabels:
+              {{- include "licensing.selector" $ | nindent 14 }}
+{{- end }}
 {{- end }}
 
 {{/* Flags and environment that every component has. */}}
