@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tools/debian.sh e2e prometheus:prometheus
+tools/postgres/install.sh e2e
 if ! node tools/kubernetes/cluster/main.ts is-up; then
   [ -n "${KEEP:-}" ] || trap 'node tools/kubernetes/cluster/main.ts down' EXIT
   tools/kubernetes/cluster.sh
