@@ -84,6 +84,9 @@ export class PostgresDatabase {
       throw judged(error);
     });
     const query = queryOn(client);
+    // A connection may break between two statements, when no query is there to say so; the next one does. Without a listener the process ends.
+    const broken = (): void => undefined;
+    client.on('error', broken);
     let done = false;
     try {
       await query('BEGIN');
@@ -94,6 +97,7 @@ export class PostgresDatabase {
     } finally {
       // A connection whose transaction did not end well is closed, and so is the transaction.
       client.release(!done);
+      client.off('error', broken);
     }
   }
 

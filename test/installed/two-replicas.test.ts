@@ -75,14 +75,17 @@ beforeAll(async () => {
   alice = await world.user('alice');
 }, 300_000);
 afterAll(async () => {
-  if (world !== undefined) {
-    await world.environment.kubectl(['delete', 'pods', '-n', 'enclaves', '--all', '--wait=true']);
-    // Not `helm rollback`: it does not take up again what it was told to keep, the claim of the SQLite file.
-    await helm('upgrade', RELEASE, 'charts/licensing', '--reset-values', '-f', join(folder, 'before.yaml'));
-    await world.stop();
+  try {
+    if (world !== undefined) {
+      await world.environment.kubectl(['delete', 'pods', '-n', 'enclaves', '--all', '--wait=true']);
+      // Not `helm rollback`: it does not take up again what it was told to keep, the claim of the SQLite file.
+      await helm('upgrade', RELEASE, 'charts/licensing', '--reset-values', '-f', join(folder, 'before.yaml'));
+      await world.stop();
+    }
+  } finally {
+    server?.remove();
+    rmSync(folder, { recursive: true, force: true });
   }
-  server?.remove();
-  rmSync(folder, { recursive: true, force: true });
 }, 300_000);
 
 test('every component but the agent runs twice, on two nodes', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openStore, type StoreOptions } from '../../licensing/store/open-store.ts';
+import { PostgresDatabase } from '../../licensing/store/postgres-database.ts';
 import { openPostgresStore } from '../../licensing/store/postgres-store.ts';
 import { StoreAway } from '../../licensing/store/store-away.ts';
 import { createHealth } from '../../platform/health/health.ts';
@@ -154,6 +155,31 @@ test('a server that dies and comes back: calls fail meanwhile as away, and go on
   expect(await store.findUser('ada')).toBeDefined();
   expect((await store.takeSeat({ ...NOTHING, user: 'ada' }, 'f', 1)).ok).toBe(true);
   await store.close();
+});
+
+test('a connection that breaks between two statements of a transaction ends the transaction, not the process', async () => {
+  const url = server.createDatabase();
+  const password = async () => url.password;
+  const database = new PostgresDatabase({
+    url,
+    password,
+    ca: undefined,
+    connections: 2,
+    localAddress: '127.0.0.1',
+  });
+  const backends =
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'enclave-front' AND datname = current_database()";
+  const transaction = database.transaction(async (query) => {
+    await query('CREATE TABLE kept (n INTEGER)');
+    server.sql(url.database, backends);
+    // The end of the connection is heard before the next statement is sent.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await query('SELECT 1');
+  });
+  await expect(transaction).rejects.toBeInstanceOf(StoreAway);
+  expect((await database.query('SELECT 1')).rows).toHaveLength(1);
+  expect(server.sql(url.database, "SELECT to_regclass('kept') IS NULL")).toBe('t');
+  await database.close();
 });
 
 test('a statement that waits for ever is ended, and more callers than connections wait their turn', async () => {
