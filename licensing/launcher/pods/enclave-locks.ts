@@ -1,4 +1,7 @@
-/** One launch or stop of an enclave at a time: who comes later ends the one before, and begins when that has ended. */
+/**
+ * One launch or stop of an enclave at a time in this process: who comes later ends the one before, and begins when that has ended. It saves work; with other
+ * replicas the API server decides, by a pod's name and UID.
+ */
 export class EnclaveLocks {
   readonly #holders = new Map<string, Holder>();
 
