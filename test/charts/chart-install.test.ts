@@ -3,7 +3,9 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { type CommandResult, command } from '../../tools/cluster/command.ts';
+import { packageChart } from '../../tools/package-chart.ts';
 import { type ApiClient, type ApiServerUnderTest, apiClient } from '../contract/api-client.ts';
 import { apiServerUnderTest, isRealApiServer } from '../support/api-server-under-test.ts';
 import { helmPath } from '../support/helm.ts';
@@ -167,6 +169,29 @@ function onTheRealOne(): void {
     expect(JSON.stringify(await get(hook))).toContain(bundle);
     const agent = JSON.stringify(await get(`/apis/apps/v1/namespaces/${NAMESPACE}/daemonsets/enclave-agent`));
     expect(agent).toMatch(new RegExp(`--sidecar-images=[^"]*${next},[^"]*${SIDECAR_DIGEST}`));
+  });
+
+  test('a packaged chart is upgraded as docs/operating.md says: its images change, what the operator had set stays', async () => {
+    const packaged = async (name: string, byte: string): Promise<string> => {
+      const digest = `sha256:${byte.repeat(32)}`;
+      const images = join(directory, `${name}.yaml`);
+      writeFileSync(
+        images,
+        stringify({
+          images: { registry: 'registry.example', tag: name, digests: { sidecar: digest, front: digest } },
+        }),
+      );
+      return packageChart(images, join(directory, name));
+    };
+    const front = async (): Promise<string> =>
+      JSON.stringify(await get(`/apis/apps/v1/namespaces/${NAMESPACE}/deployments/enclave-front`));
+    const upgrade = async (chart: string, ...how: string[]): Promise<unknown> =>
+      mustHelm('upgrade', 'licensing', chart, '-n', NAMESPACE, ...how);
+    await upgrade(await packaged('one', '1a'), '--reset-values', '--set', 'front.seats=7');
+    expect(await front()).toContain('1a1a1a');
+    await upgrade(await packaged('two', '2b'), '--reset-then-reuse-values');
+    expect(await front()).toContain('2b2b2b');
+    expect(await front()).toContain('--seats=7');
   });
 
   test('when it goes, no webhook is left, and what it said would stay stays', async () => {
