@@ -20,7 +20,10 @@ const NAMESPACE = 'rights';
 const folder = process.env['ENCLAVE_TEST_INSTALLED'] ?? '';
 
 /** Rights that no suite on the installed product uses, why they are there, and which suite does use them. */
-const RARE: Readonly<Record<string, string>> = {};
+const RARE: Readonly<Record<string, string>> = {
+  'enclave-webhook: patch networkpolicies.networking.k8s.io':
+    'mends a policy that an older release made, or that was edited while the admission policies were not there, which refuse that: test/webhook/keeper.test.ts',
+};
 
 let world: World;
 let kubectl: Environment['kubectl'];
@@ -38,7 +41,7 @@ afterAll(async () => {
   await world.stop();
 });
 
-/** The keeper of policies, through all that it may do: makes one, mends it, tells of one that stands in its way, tells again, and takes its own away. */
+/** The keeper of policies makes one, tells of another's that stands in its way, tells again, and takes its own away. */
 async function exerciseWebhook(): Promise<void> {
   const [taken, other] = POLICY_NAMES;
   await kubectl(['create', 'namespace', NAMESPACE]);
@@ -52,20 +55,10 @@ async function exerciseWebhook(): Promise<void> {
   await kubectl(['label', 'namespace', NAMESPACE, `${INJECTION_LABEL}=${ENABLED}`]);
   const where = [other ?? '', '-n', NAMESPACE];
   const ours = async (): Promise<string> =>
-    kubectl([
-      'get',
-      'networkpolicy',
-      ...where,
-      '--ignore-not-found',
-      '-o',
-      'jsonpath={.metadata.uid} {.spec}',
-    ]);
-  const made = await until('the policy is made', async () => (await ours()) || undefined, 60_000);
+    kubectl(['get', 'networkpolicy', ...where, '--ignore-not-found', '-o', 'name']);
+  await until('the policy is made', async () => (await ours()) !== '', 60_000);
   const event = async () => (await read(['get', 'events', '-n', NAMESPACE]))[0];
   await until('the policy that is in the way is told of', event, 60_000);
-  const open = '{"spec":{"podSelector":{"matchLabels":{"app":"nobody"}}}}';
-  await kubectl(['patch', 'networkpolicy', ...where, '--type=merge', '-p', open]);
-  await until('the policy is as it was', async () => (await ours()) === made, 60_000);
   const told = JSON.stringify(await event());
   await kubectl(['delete', 'pod', '-n', RELEASE, '-l', 'app.kubernetes.io/name=enclave-webhook', '--wait']);
   await until('the next leader tells of it too', async () => JSON.stringify(await event()) !== told, 120_000);
