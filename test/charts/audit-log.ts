@@ -2,6 +2,7 @@ import type { Request } from './rights.ts';
 
 interface AuditEvent {
   readonly verb: string;
+  readonly userAgent?: string;
   readonly user: { readonly username: string };
   readonly objectRef?: {
     readonly apiGroup?: string;
@@ -14,17 +15,21 @@ interface AuditEvent {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+const USER_AGENT = 'enclave-licensing';
 const DECISION = 'authorization.k8s.io/decision';
 const REASON = 'authorization.k8s.io/reason';
 
-/** The requests for resources by the service accounts of a namespace. @throws Error for a line that is no event of audit.k8s.io/v1 */
+/** The requests for resources by our programs under the service accounts of a namespace: what a test tried with somebody's token is not theirs. @throws Error for a line that is no event of audit.k8s.io/v1 */
 export function componentRequests(log: string, releaseNamespace: string): Request[] {
   const prefix = `system:serviceaccount:${releaseNamespace}:`;
   return log
     .split('\n')
     .filter((line) => line.includes(prefix))
     .map((line): AuditEvent => JSON.parse(line))
-    .filter(({ user, objectRef }) => user.username.startsWith(prefix) && objectRef?.resource !== undefined)
+    .filter(
+      ({ user, userAgent, objectRef }) =>
+        user.username.startsWith(prefix) && userAgent === USER_AGENT && objectRef?.resource !== undefined,
+    )
     .map(({ verb, user, objectRef, requestObject, annotations }) => ({
       component: user.username.slice(prefix.length),
       namespace: objectRef?.namespace ?? '',

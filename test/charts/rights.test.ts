@@ -23,6 +23,7 @@ function line(verb: string, objectRef: object, decision = 'allow', more: object 
     kind: 'Event',
     apiVersion: 'audit.k8s.io/v1',
     verb,
+    userAgent: 'enclave-licensing',
     user: { username: 'system:serviceaccount:release:enclave-certs' },
     objectRef,
     annotations: {
@@ -80,6 +81,8 @@ describe('what a log says of roles', () => {
 
   test("others' requests, and those that are for no resource, say nothing", () => {
     const other = line('get', POD).replaceAll(':release:', ':other:');
+    const tried = line('delete', POD, 'forbid', { userAgent: 'kubectl/v1.36.3' });
+    expect(compare(tried).missing).toEqual([]);
     const path = line('get', POD).replace(/"objectRef":\{[^}]*\},/, '');
     expect(compare(other, path).unused).toHaveLength(rights.length);
   });

@@ -76,9 +76,13 @@ export function printRight({ role, group, resource, verb, name }: Right): string
   return `${role}: ${verb} ${resource}${group && `.${group}`}${name === undefined ? '' : ` ${name}`}`;
 }
 
+function isOf(role: string, component: string): boolean {
+  return role === component || role.startsWith(`${component}-`);
+}
+
 function covers(right: Right, request: Request): boolean {
   return (
-    (right.role === request.component || right.role.startsWith(`${request.component}-`)) &&
+    isOf(right.role, request.component) &&
     right.group === request.group &&
     right.resource === request.resource &&
     right.verb === request.verb &&
@@ -105,7 +109,10 @@ export function compareRights(
   rights: readonly Right[],
   requests: readonly Request[],
 ): { missing: string[]; unused: string[] } {
-  const all = requests.flatMap(withSigners);
+  // Others in the namespace (doctor, whose rights an operator may leave out) are not the product's components.
+  const all = requests
+    .filter(({ component }) => rights.some(({ role }) => isOf(role, component)))
+    .flatMap(withSigners);
   // A rule that is there and refused is one that the API server had not yet read when a component's first request came.
   const missing = all
     .filter((request) => request.allowedBy === undefined && !rights.some((right) => covers(right, request)))
