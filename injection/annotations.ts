@@ -109,12 +109,14 @@ export function readAnnotations(
   for (const key of KEYS) {
     const name = ANNOTATIONS[key];
     const schema = ANNOTATION_SCHEMAS[key];
-    const value = annotations[name] ?? schema.default;
+    const written = annotations[name] ?? undefined;
+    const value = written ?? schema.default;
     if (value === undefined) continue;
-    if (!schema.accepts(value))
+    // What we write ourselves need not be judged each time.
+    if (written !== undefined && !schema.accepts(written))
       return refusePod(
         'annotation-invalid',
-        `annotation ${name} is ${shown(value)}, which is not allowed`,
+        `annotation ${name} is ${shown(written)}, which is not allowed`,
         `Write ${schema.allowed}.`,
       );
     values[key] = value;

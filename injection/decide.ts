@@ -28,6 +28,16 @@ const [TEMPLATE] = TEMPLATES;
 /** The kubelet gives it to the copy of a static pod that it shows the API server. */
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 
+let ours = '';
+
+/** Of the sidecar's image, which is the same for every pod. */
+function isOurs(image: string): boolean {
+  if (image === ours) return true;
+  if (!isPinned(image)) return false;
+  ours = image;
+  return true;
+}
+
 function sidecarPatch(spec: PodSpec, wanted: Container): Patch {
   const present = spec.initContainers ?? [];
   if (present.length === 0) return success([{ op: 'add', path: '/spec/initContainers', value: [wanted] }]);
@@ -78,7 +88,7 @@ export function decide(pod: Pod, namespace: string, config: InjectionConfig): In
   const enclave = enclaveOf(pod, namespace);
   if (!enclave.ok) return enclave;
   if (enclave.value === undefined) return NOTHING;
-  if (!isPinned(config.sidecarImage) || config.roots === '')
+  if (!isOurs(config.sidecarImage) || config.roots === '')
     return refusePod(
       'configuration-invalid',
       'the webhook has no pinned sidecar image or no roots, so it can inject nothing',

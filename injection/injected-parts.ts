@@ -1,7 +1,8 @@
 import { toHex, toUtf8 } from '../formats/bytes/bytes.ts';
 import type { Crypto } from '../formats/crypto/crypto.ts';
+import { SIDECAR_ENV } from '../names/sidecar.ts';
 import type { PatchOperation } from './json-patch.ts';
-import type { Container } from './pod.ts';
+import type { Container, Volume } from './pod.ts';
 import type { SidecarWish, Template } from './template.ts';
 
 /** What one wish makes of a pod. The same wish has the same object, as long as it is remembered. */
@@ -47,6 +48,22 @@ function keyOf({ version }: Template, { image, settings: s, resources, socket }:
   return `${checked} ${more} ${s.enclave.length} ${s.enclave} ${socket?.volume}`;
 }
 
+/** The roots as JSON has them between quotes: most of what is injected, the same for all, and full of quotes. */
+let escapedRoots = '';
+let escapedAreFor = '';
+const NO_ROOTS = JSON.stringify({ name: SIDECAR_ENV.roots, value: '' });
+
+/** The JSON of both. */
+function textOf(container: Container, volume: Volume, roots: string): string {
+  if (roots !== escapedAreFor) escapedRoots = JSON.stringify(roots).slice(1, -1);
+  escapedAreFor = roots;
+  const env = container.env?.map((each) => (each.name === SIDECAR_ENV.roots ? { ...each, value: '' } : each));
+  const text = JSON.stringify({ container: { ...container, env }, volume });
+  // Nothing in the text can look like it: quotes within values are escaped.
+  const at = text.indexOf(NO_ROOTS) + NO_ROOTS.length - 2;
+  return `${text.slice(0, at)}${escapedRoots}${text.slice(at)}`;
+}
+
 /** What a template makes of a wish. The last few are remembered, and only as long as the roots stay. */
 export function injectedParts(crypto: Crypto, template: Template, wish: SidecarWish): InjectedParts {
   const { roots } = wish.settings;
@@ -56,7 +73,7 @@ export function injectedParts(crypto: Crypto, template: Template, wish: SidecarW
   const found = known.get(key);
   if (found !== undefined) return found;
   const container = template.container(wish);
-  const text = JSON.stringify({ container, volume: template.volume });
+  const text = textOf(container, template.volume, roots);
   const hash = toHex(crypto.hash('sha256', bytesOf(text)));
   const note = `${template.version} ${wish.image.slice(wish.image.indexOf('@') + 1)} sha256:${hash}`;
   const parts = { container, note, additions: new Map() };

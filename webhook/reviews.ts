@@ -23,8 +23,8 @@ export interface ReviewSettings {
 }
 
 interface Reviewed {
-  /** The text of the answer. */
-  readonly review: string;
+  /** The answer, as text or its bytes. */
+  readonly review: string | Buffer;
   readonly outcome: 'patched' | 'unchanged' | 'allowed' | 'refused';
   readonly code?: string;
   /** For the log of a refusal. */
@@ -36,11 +36,11 @@ const MAX_NAME = 253;
 const NO_CENSUS: Census = { current: () => false, running: () => [] };
 
 /**
- * Answers reviews: bytes of a request's body in, the text of the review to send back or why there is none. No call to the API server, no file, no diff.
+ * Answers reviews: bytes of a request's body in, the review to send back or why there is none. No call to the API server, no file, no diff.
  */
 export function createReviews(
   settings: ReviewSettings,
-): (endpoint: Endpoint, body: Buffer) => Result<string, ServingCode> {
+): (endpoint: Endpoint, body: Buffer) => Result<string | Buffer, ServingCode> {
   const { log, metrics } = settings;
   const reviews = metrics.counter('reviews_total', 'Admission reviews by endpoint and outcome.', [
     'endpoint',
