@@ -194,6 +194,21 @@ function onTheRealOne(): void {
     expect(await front()).toContain('--seats=7');
   });
 
+  test('to two replicas on PostgreSQL and back: the claim of the SQLite file waits, and is taken up again', async () => {
+    const claim = `/api/v1/namespaces/${NAMESPACE}/persistentvolumeclaims/enclave-front`;
+    const uid = async (): Promise<unknown> => ((await get(claim))['metadata'] as { uid?: string }).uid;
+    const front = async (): Promise<string> =>
+      JSON.stringify(await get(`/apis/apps/v1/namespaces/${NAMESPACE}/deployments/enclave-front`));
+    const before = await uid();
+    await mustHelm('upgrade', ...RELEASE, '--set=ha=true,front.database.existingSecret=mine');
+    expect(await front()).toContain('--database-url-file=');
+    expect(await uid()).toBe(before);
+    // `helm rollback` refuses to take up what it was told to keep.
+    await mustHelm('upgrade', ...RELEASE, '--reset-values');
+    expect(await front()).toContain('--database=/');
+    expect(await uid()).toBe(before);
+  });
+
   test('when it goes, no webhook is left, and what it said would stay stays', async () => {
     await mustHelm('uninstall', 'licensing', '-n', NAMESPACE);
     for (const kind of ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'])
