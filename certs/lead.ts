@@ -132,6 +132,8 @@ export async function lead(options: LeadOptions): Promise<void> {
   }
   await Promise.all(loops);
   end();
+  // Whoever leads now counts them.
+  for (const kind of ['certificates', 'users', 'grants']) metrics.revocations.set(0, { kind });
 }
 
 /** What is wrong with what the cluster keeps, an operator has to mend: it is said, and looked at again. Undefined when the term ended first. */
