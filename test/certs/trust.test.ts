@@ -155,6 +155,20 @@ describe('trust document', () => {
     expect((await first.load())?.revoked.users).toHaveLength(6);
   });
 
+  test('an older state that somebody restores while one leads takes nothing back', async () => {
+    const [store, hand] = sharedStores();
+    const publisher = await publisherOn(store);
+    const older = await hand.load();
+    await publisher.change(revoke('a'));
+    const before = publisher.published.current().document.version;
+    await hand.load();
+    if (older !== undefined) await hand.save(older);
+    await publisher.change(revoke('b'));
+    const { document } = publisher.published.current();
+    expect(document.revoked.users).toEqual([{ user: 'a' }, { user: 'b' }]);
+    expect(document.version).toBe(before + 1);
+  });
+
   test('roots that the state does not know are of another backup', async () => {
     const [store] = sharedStores();
     const foreign = { ...EMPTY_STATE, version: 7, rootSets: ['ab'.repeat(32)] };
