@@ -145,6 +145,10 @@ test('a password in the URL is in a Secret and nowhere else', async () => {
   const objects = await render({ values: { front: { database: { url } } } });
   const holders = objects.filter((object) => JSON.stringify(object).includes('hunter2'));
   expect(holders.map(identityOf)).toEqual(['Secret enclave-licensing/enclave-front-database']);
+  // Another URL is another pod: front reads it when it starts.
+  const moved = await render({ values: { front: { database: { url: `${url}2` } } } });
+  const template = (all: readonly Rendered[]): unknown => named(all, 'enclave-front').spec.template;
+  expect(template(moved)).not.toEqual(template(objects));
 });
 
 test('the database’s root reaches front as a file, and only where there is one', async () => {
