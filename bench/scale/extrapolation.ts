@@ -7,31 +7,48 @@ export interface Line {
   readonly each: number;
 }
 
-/** The straight line through these points, least squares. */
-export function fitLine(points: readonly (readonly [number, number])[]): Line {
-  const mean = (of: (point: readonly [number, number]) => number): number =>
-    points.reduce((sum, point) => sum + of(point), 0) / points.length;
-  const [meanX, meanY] = [mean(([x]) => x), mean(([, y]) => y)];
-  const spread = mean(([x]) => (x - meanX) ** 2);
-  const each = spread === 0 ? 0 : mean(([x, y]) => (x - meanX) * (y - meanY)) / spread;
+interface Point {
+  readonly x: number;
+  readonly y: number;
+  /** How much it was measured over. */
+  readonly weight: number;
+}
+
+/** The straight line through these points, weighted least squares. */
+export function fitLine(points: readonly Point[]): Line {
+  const all = points.reduce((sum, { weight }) => sum + weight, 0);
+  const mean = (of: (point: Point) => number): number =>
+    points.reduce((sum, point) => sum + point.weight * of(point), 0) / all;
+  const [meanX, meanY] = [mean(({ x }) => x), mean(({ y }) => y)];
+  const spread = mean(({ x }) => (x - meanX) ** 2);
+  const each = spread === 0 ? 0 : mean(({ x, y }) => (x - meanX) * (y - meanY)) / spread;
   return { base: meanY - each * meanX, each };
 }
+
+/** Below this size programs that have just started cost more than enclaves do. */
+const WARM = 50;
 
 /** One of each in the cluster; agents and TPMs are one a node, and see their own node's enclaves only. */
 const CENTRAL = ['certs', 'webhook', 'front', 'launcher', 'kube-apiserver', 'etcd'];
 
 /** What the straight lines say of a larger cluster with as many enclaves a node. An extrapolation, and no more. */
 export function extrapolationTable(stages: readonly Stage[], size: number): string {
-  const between = stages.map((stage, i) => (stage.size + (stages[i - 1]?.size ?? 0)) / 2);
+  const warm = stages.filter((stage) => stage.size > WARM);
+  const from = (stage: Stage): number => stages[stages.indexOf(stage) - 1]?.size ?? 0;
   const rows = CENTRAL.map((name) => {
     const cpu = fitLine(
-      stages.map(({ growing, launched }, i) => [
-        between[i] ?? 0,
-        ((growing.cpuSeconds.get(name) ?? 0) * 1000) / launched,
-      ]),
+      warm.map((stage) => ({
+        x: (stage.size + from(stage)) / 2,
+        y: ((stage.growing.cpuSeconds.get(name) ?? 0) * 1000) / stage.launched,
+        weight: stage.launched,
+      })),
     );
     const memory = fitLine(
-      stages.map(({ size: x, resting }) => [x, (resting.processes.get(name)?.memoryBytes ?? 0) / 1e6]),
+      warm.map(({ size: x, resting }) => ({
+        x,
+        y: (resting.processes.get(name)?.memoryBytes ?? 0) / 1e6,
+        weight: 1,
+      })),
     );
     const then = Math.max(cpu.base + cpu.each * size, 0);
     return [

@@ -123,7 +123,7 @@ export function faultTables({ storm, stormWindow, faults }: FaultReport): string
       ],
     ),
     table(
-      ['what happened', 's', 'API calls', 'largest event loop delay, ms: certs', 'agents, mean'],
+      ['what happened', 's', 'API calls', 'event loop late, ms, p99: certs', 'agents, mean'],
       faults.map(({ name, seconds, during }) => [
         name,
         seconds.toFixed(1),
