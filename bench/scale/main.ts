@@ -29,6 +29,8 @@ const { values } = parseArgs({
 });
 const sizes = values.sizes.split(',').map(Number);
 const world = await startScaleWorld({ nodes: Number(values.nodes), users: 20, seats: 1000, bin: values.bin });
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void world.stop().finally(() => process.exit(130)));
 try {
   const targets = await metricTargets(world.environment);
   const running: RunningEnclave[] = [];
