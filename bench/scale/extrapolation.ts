@@ -14,7 +14,7 @@ interface Point {
   readonly weight: number;
 }
 
-/** The straight line through these points, weighted least squares. */
+/** The straight line through these points, weighted least squares; a level one when it would fall: nothing gets cheaper by more enclaves. */
 export function fitLine(points: readonly Point[]): Line {
   const all = points.reduce((sum, { weight }) => sum + weight, 0);
   const mean = (of: (point: Point) => number): number =>
@@ -22,7 +22,8 @@ export function fitLine(points: readonly Point[]): Line {
   const [meanX, meanY] = [mean(({ x }) => x), mean(({ y }) => y)];
   const spread = mean(({ x }) => (x - meanX) ** 2);
   const each = spread === 0 ? 0 : mean(({ x, y }) => (x - meanX) * (y - meanY)) / spread;
-  return { base: meanY - each * meanX, each };
+  const growth = Math.max(0, each);
+  return { base: meanY - growth * meanX, each: growth };
 }
 
 /** Below this size programs that have just started cost more than enclaves do. */
@@ -50,7 +51,7 @@ export function extrapolationTable(stages: readonly Stage[], size: number): stri
         weight: 1,
       })),
     );
-    const then = Math.max(cpu.base + cpu.each * size, 0);
+    const then = cpu.base + cpu.each * size;
     return [
       name,
       `${cpu.base.toFixed(1)} + ${(cpu.each * 1000).toFixed(1)} a thousand`,
