@@ -44,6 +44,7 @@ export function lineChart({ title, x, y, series }: LineChart): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#777">`,
+    `<title>${title}</title>`,
     text(BOX.left, 20, title, 'font-size="14"'),
     text((BOX.left + WIDTH - BOX.right) / 2, HEIGHT - 10, x, 'text-anchor="middle"'),
     text(BOX.left - 40, BOX.top - 8, y),
