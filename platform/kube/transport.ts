@@ -130,21 +130,23 @@ async function readAll(response: IncomingMessage, maxBytes = MAX_BODY): Promise<
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** What an API server answers for a resource that it does not have at all: it names none. */
-const NO_RESOURCE = 'the server could not find the requested resource';
+/** What an API server answers for a resource, or a version of a group, that it does not have at all: it names none. */
+const NOT_SERVED = ['the server could not find the requested resource', '404 page not found'];
 
 function toKubeError(status: number, text: string, path: string): KubeError {
+  const words = (message: string): string => {
+    const custom = path.startsWith('/apis/') ? '; is its CustomResourceDefinition installed?' : '';
+    return NOT_SERVED.includes(message) ? `${message} (${path}${custom})` : message || `HTTP ${status}`;
+  };
   try {
     const parsed: unknown = JSON.parse(text);
     if (typeof parsed === 'object' && parsed !== null && 'kind' in parsed && parsed.kind === 'Status') {
       const reason = 'reason' in parsed ? String(parsed.reason) : '';
       const message = 'message' in parsed ? String(parsed.message) : '';
-      const custom = path.startsWith('/apis/') ? '; is its CustomResourceDefinition installed?' : '';
-      const where = message === NO_RESOURCE ? ` (${path}${custom})` : '';
-      return new KubeError(status, reason, `${message || `HTTP ${status}`}${where}`);
+      return new KubeError(status, reason, words(message));
     }
   } catch {
     // Not a Status: a proxy's or the server's plain text.
   }
-  return new KubeError(status, '', text.slice(0, 500).trim() || `HTTP ${status}`);
+  return new KubeError(status, '', words(text.slice(0, 500).trim()));
 }
