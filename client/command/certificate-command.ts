@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseGrant } from '../../formats/evidence/grant.ts';
 import { readPrivateKey } from '../../platform/identity/credential.ts';
@@ -7,6 +6,7 @@ import { explain } from '../../platform/run/explain.ts';
 import { usage } from '../failure.ts';
 import { type GrantFile, parseGrantFile } from '../library/front/grant-file.ts';
 import { keySha256 } from '../library/front/owner-key.ts';
+import { readUserFile } from '../read-user-file.ts';
 import { isoTime, ownCredential, ownKey, storedGrant } from './own-credential.ts';
 import { enclaves, newestTrust, type Workspace, withFront } from './workspace.ts';
 
@@ -63,7 +63,7 @@ export async function certificate(
 
 function readKey(path: string) {
   try {
-    return keyPairOf(readPrivateKey(readFileSync(path, 'utf8')));
+    return keyPairOf(readPrivateKey(readUserFile(path).toString('utf8')));
   } catch (error) {
     throw usage(
       'key-unreadable',
@@ -81,7 +81,7 @@ function readGrant(
 ): { readonly file: GrantFile; readonly ownerKeySha256: string } {
   const no = (message: string, remedy = 'ask the owner of the enclave for another grant') =>
     usage('grant-invalid', `${path}: ${message}`, remedy);
-  const file = parseGrantFile(readFileSync(path));
+  const file = parseGrantFile(readUserFile(path));
   if (!file.ok) throw no(file.message, 'give the file that the owner’s enclavectl grant wrote');
   const parsed = parseGrant(file.value.grant);
   if (!parsed.ok) throw no(parsed.message);

@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { toHex } from '../../formats/bytes/bytes.ts';
 import { parseCertificateRequest } from '../../formats/x509/certificate-request.ts';
@@ -11,6 +11,7 @@ import { Failure, usage } from '../failure.ts';
 import { formatGrantFile } from '../library/front/grant-file.ts';
 import { keySha256 } from '../library/front/owner-key.ts';
 import { type Granted, type OwnerSigned, signGrant } from '../library/front/owner-signature.ts';
+import { readUserFile } from '../read-user-file.ts';
 import { GrantStore } from '../state/grant-store.ts';
 import { isoTime, ownKey } from './own-credential.ts';
 import { plainTable } from './terminal/plain-table.ts';
@@ -143,7 +144,7 @@ export function grantedKey({ key, keySha256: hex }: Pick<GrantFlags, 'key' | 'ke
 
 /** SHA-256 of the SPKI in a PEM file: public key, certificate, certificate request or private key. */
 function hashOfFile(path: string): string {
-  const pem = readFileSync(path, 'utf8');
+  const pem = readUserFile(path).toString('utf8');
   try {
     const spki = requestKey(pem) ?? createPublicKey(pem).export({ type: 'spki', format: 'der' });
     return toHex(nodeCrypto.hash('sha256', spki));

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readIfThere } from '../../platform/files/read-if-there.ts';
 import { Failure, usage } from '../failure.ts';
 import { fetchRoots } from '../library/front/front-client.ts';
 import { readPolicyFile } from '../library/policy/policy-file.ts';
 import { readFingerprint, readPinnedRoots } from '../library/trust/pinned-roots.ts';
+import { readUserFile } from '../read-user-file.ts';
 import { writePrivate } from '../state/private-file.ts';
 import type { StoredConfig } from './settings.ts';
 import { trustStore, type Workspace } from './workspace.ts';
@@ -31,7 +31,7 @@ export async function init(workspace: Workspace, flags: InitFlags): Promise<void
   const roots =
     file === undefined
       ? await fetchRoots(address, readFingerprint(flags.fingerprint ?? ''), signal)
-      : readPinnedRoots(readFileSync(file, 'utf8'), file);
+      : readPinnedRoots(readUserFile(file).toString('utf8'), file);
   const path = join(settings.folders.config, 'roots.json');
   const kept = readIfThere(path);
   const before = kept && readPinnedRoots(kept.toString('utf8'), 'the pinned roots');

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Address } from '../../platform/config/option.ts';
 import { flagName } from '../../platform/config/option.ts';
@@ -11,6 +11,7 @@ import { Failure, usage } from '../failure.ts';
 import { FRONT_NAME } from '../library/front/front-client.ts';
 import { readPolicyFile } from '../library/policy/policy-file.ts';
 import { type PinnedRoots, readPinnedRoots } from '../library/trust/pinned-roots.ts';
+import { readUserFile } from '../read-user-file.ts';
 import type { Folders } from '../state/folders.ts';
 
 /** Flags that every command takes; each is read from `ENCLAVECTL_<FLAG>` too. */
@@ -81,7 +82,7 @@ export class Settings {
         );
       return pinned;
     }
-    const given = readPinnedRoots(readFileSync(file, 'utf8'), file);
+    const given = readPinnedRoots(readUserFile(file).toString('utf8'), file);
     if (pinned !== undefined && given.sha256 !== pinned.sha256 && this.pinnedServer() === this.serverText())
       throw new Failure(
         'not-allowed',

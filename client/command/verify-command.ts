@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBase64url } from '../../formats/bytes/base64.ts';
 import { fromHex } from '../../formats/bytes/bytes.ts';
@@ -8,6 +8,7 @@ import { attest } from '../library/evidence/attest.ts';
 import { keySha256 } from '../library/front/owner-key.ts';
 import { expectedSpecs } from '../library/policy/expected-spec.ts';
 import { heldTrust } from '../library/trust/trust.ts';
+import { readUserFile } from '../read-user-file.ts';
 import { explanationLines, explanationObject, readCheckName } from './explain-check.ts';
 import { refusedVerdict, verdictLines, verdictObject } from './terminal/print-verdict.ts';
 import { enclaves, trustStore, type Workspace } from './workspace.ts';
@@ -73,9 +74,10 @@ export async function verifyFile(workspace: Workspace, path: string, flags: Veri
 /** A bundle from its JSON file, or from a folder that `bundle export` wrote. @throws Failure when it is none */
 export function readBundle(path: string): Bundle {
   const file = statSync(path).isDirectory() ? join(path, 'bundle.json') : path;
+  // Asked first where there is a size to ask for: the message then says what is wanted.
   if (statSync(file).size > MAX_BUNDLE_JSON_BYTES)
     throw usage('bundle-too-large', `${file} is over ${MAX_BUNDLE_JSON_BYTES} bytes`, 'give a bundle.json');
-  const bundle = bundleFromJson(readFileSync(file));
+  const bundle = bundleFromJson(readUserFile(file, MAX_BUNDLE_JSON_BYTES));
   if (!bundle.ok) throw usage(bundle.code, `${file}: ${bundle.message}`, bundle.remedy);
   return bundle.value;
 }

@@ -1,5 +1,4 @@
 import { createPublicKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { DEFAULT_ENCLAVE_DOMAIN } from '../../../names/components.ts';
 import { explain } from '../../../platform/run/explain.ts';
 import { usage } from '../../failure.ts';
@@ -8,6 +7,7 @@ import { enclaveDomainOf, sidecarImageOf } from '../../library/policy/expected-s
 import { readProfileFile } from '../../library/policy/profile-file.ts';
 import { type Launched, specification } from '../../library/policy/specification.ts';
 import { readPinnedRoots } from '../../library/trust/pinned-roots.ts';
+import { readUserFile } from '../../read-user-file.ts';
 import { enclaves, type Workspace } from '../workspace.ts';
 
 export interface PolicyDigestFlags {
@@ -74,7 +74,7 @@ function launchedBy(workspace: Workspace, profile: string, flags: PolicyDigestFl
     rootsText:
       flags.roots === undefined
         ? workspace.settings.pinned().text
-        : readPinnedRoots(readFileSync(flags.roots, 'utf8'), flags.roots).text,
+        : readPinnedRoots(readUserFile(flags.roots).toString('utf8'), flags.roots).text,
     sidecarImage: flags.sidecarImage ?? policysImage(workspace),
     enclaveDomain:
       flags.enclaveDomain ??
@@ -102,7 +102,7 @@ function policysImage({ settings }: Workspace): string {
 function readOwnerKey(text: string): string {
   if (/^[0-9a-f]{64}$/.test(text)) return text;
   try {
-    const spki = createPublicKey(readFileSync(text)).export({ type: 'spki', format: 'der' });
+    const spki = createPublicKey(readUserFile(text)).export({ type: 'spki', format: 'der' });
     return keySha256({ spki: new Uint8Array(spki) });
   } catch (error) {
     throw usage(

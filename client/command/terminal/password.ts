@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { usage } from '../../failure.ts';
+import { readUserFile } from '../../read-user-file.ts';
 import type { Workspace } from '../workspace.ts';
 
 const MAX_PASSWORD_BYTES = 1024;
@@ -14,7 +14,7 @@ export async function readPassword(
 ): Promise<string> {
   const remedy = 'give --password-file FILE, or run it on a terminal';
   if (file !== undefined) {
-    const [line = ''] = readFileSync(file, 'utf8').split(/\r?\n/, 1);
+    const [line = ''] = readUserFile(file).toString('utf8').split(/\r?\n/, 1);
     if (line === '' || Buffer.byteLength(line) > MAX_PASSWORD_BYTES)
       throw usage('password-invalid', `the first line of ${file} is no password`, 'write 1 to 1,024 bytes');
     return line;

@@ -1,7 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
 import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { explain } from '../../../platform/run/explain.ts';
-import { type Failure, usage } from '../../failure.ts';
+import { Failure, usage } from '../../failure.ts';
+import { readUserFile } from '../../read-user-file.ts';
 
 const MAX_DEPTH = 32;
 
@@ -22,13 +22,9 @@ export function readYamlFile(path: string, kind: 'policy' | 'profile', maxBytes:
   const unreadable = (message: string): Failure => usage(`${kind}-unreadable`, message, remedy);
   let text: string;
   try {
-    // Asked first, so that a huge file is not read; a pipe has no size, and is measured afterwards.
-    if (statSync(path).size > maxBytes) throw new Error(`over ${maxBytes} bytes`);
-    const bytes = readFileSync(path);
-    if (bytes.length > maxBytes) throw new Error(`over ${maxBytes} bytes`);
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readUserFile(path, maxBytes));
   } catch (error) {
-    throw unreadable(`${path}: ${explain(error)}`);
+    throw unreadable(error instanceof Failure ? error.message : `${path}: ${explain(error)}`);
   }
   if (isDeep(text)) throw unreadable(`${path}: nested deeper than ${MAX_DEPTH}, or brackets that stay open`);
   const lines = new LineCounter();
