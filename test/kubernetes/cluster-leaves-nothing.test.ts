@@ -37,20 +37,40 @@ async function nothingLeft(): Promise<void> {
     .toEqual([]);
 }
 
-// From the first process to the installation of the chart.
-test.each([0, 150, 300, 500, 800, 1200, 1800, 2500, 3500, 5000, 7000, 12_000, 25_000])(
+async function interrupted(starting: ChildProcess): Promise<void> {
+  const ended = once(starting, 'exit');
+  process.kill(-(starting.pid ?? 0), 'SIGINT');
+  expect((await ended)[0]).toBe(130);
+  await nothingLeft();
+}
+
+test.each([0, 150, 300, 500, 800, 1200, 1800, 2500])(
   'interrupted %i ms after its first process, a start leaves the machine as it was',
   async (milliseconds) => {
     const starting = up();
     await expect.poll(() => existsSync(FOLDER)).toBe(true);
     // The moment itself is what is tried.
     await pause(milliseconds);
-    const ended = once(starting, 'exit');
-    process.kill(-(starting.pid ?? 0), 'SIGINT');
-    expect((await ended)[0]).toBe(130);
-    await nothingLeft();
+    await interrupted(starting);
   },
   90_000,
+);
+
+test.each(['API server up', 'nodes Ready', 'images loaded', 'release installed', 'ready: enclave-certs'])(
+  'interrupted when it has said "%s", a start leaves the machine as it was',
+  async (line) => {
+    const starting = up();
+    let said = '';
+    await new Promise<void>((resolve, reject) => {
+      starting.stdout?.on('data', (chunk: Buffer) => {
+        said += chunk;
+        if (said.includes(line)) resolve();
+      });
+      starting.once('exit', () => reject(new Error(`it ended: ${said}`)));
+    });
+    await interrupted(starting);
+  },
+  180_000,
 );
 
 test('what a killed start has left, cluster-down takes away', async () => {
