@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { VERSION } from '../../names/version.ts';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { Image } from './images.ts';
 
 export interface Source {
@@ -27,6 +28,8 @@ export function labelsOf({ created, revision }: Source, image: Image): Record<st
     description: image.title,
     licenses: 'Apache-2.0',
     revision,
+    // Where the commit is to be found, once the package says so.
+    ...('repository' in packageJson && { source: String(packageJson.repository) }),
     title: image.name,
     version: VERSION,
   };

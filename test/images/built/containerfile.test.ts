@@ -64,6 +64,7 @@ test.each(['enclave-sidecar', 'enclave-front'])('%s is the same image by the Con
     `--signature-policy=${policy}`,
     '--timestamp=0',
     ...[`COMPONENT=${name}`, ...wishes].map((wish) => `--build-arg=${wish}`),
+    ...(label('source') === undefined ? [] : [`--label=org.opencontainers.image.source=${label('source')}`]),
     '--file=tools/images/Containerfile',
     'dist/images/rootfs',
   );
