@@ -37,7 +37,9 @@ export function podRelays(
     const wanted = [`--field-selector=status.podIP=${address}`, '-o', 'jsonpath={.items[0].metadata.uid}'];
     const uid = await kubectl(['get', 'pods', '-A', ...wanted]);
     const inside = await until('a process of the pod runs', () =>
-      runningProcesses(({ pid }) => readIfThere(`/proc/${pid}/mountinfo`).includes(`/pods/${uid}/`)).at(0),
+      runningProcesses(({ pid }) =>
+        readIfThere(`/proc/${pid}/mountinfo`).includes(`/pods/${uid}/containers/`),
+      ).at(0),
     );
     const socketPath = join(directory, `relay-${uid.slice(0, 8)}`);
     const argv = ['-e', RELAY, socketPath, target.host, String(target.port)];
