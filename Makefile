@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 .PHONY: help setup demo test test-kube e2e test-postgres test-long cluster-down cluster test-cluster check fmt generate build bench bench-evidence bench-proxy bench-scale bench-sidecar bench-webhook chart images images-lock test-images add clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: npm packages, Debian packages (as root or with sudo)
 	@tools/setup.sh

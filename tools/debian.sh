@@ -18,7 +18,8 @@ fi
 command -v apt-get >/dev/null || { echo "$who: install these by hand: ${missing[*]}" >&2; exit 1; }
 echo "$who: apt-get install ${missing[*]}" >&2
 log=$(mktemp)
-if ! { "${sudo[@]}" apt-get update && DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+# sudo takes the environment away, so it is given behind it. RUNLEVEL: servers among the packages are not to start.
+if ! { "${sudo[@]}" apt-get update && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
   tail -n 20 "$log" >&2
   rm -f "$log"
   echo "$who: apt-get failed; run: apt-get update && apt-get install ${missing[*]}" >&2

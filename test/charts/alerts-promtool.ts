@@ -36,7 +36,8 @@ try {
   execFileSync('promtool', ['check', 'rules', rules], { stdio: 'inherit' });
   execFileSync('promtool', ['test', 'rules', file], { stdio: 'inherit' });
   console.log(`${Object.keys(CASES).length} alerts are raised by their cases alone`);
-} catch {
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });

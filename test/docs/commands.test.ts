@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
@@ -78,6 +79,12 @@ test('every target of make that a page names exists', () => {
   );
   expect(named.length).toBeGreaterThan(10);
   expect(named.filter(({ name }) => !targets.has(name))).toEqual([]);
+});
+
+test('make help names every target', () => {
+  const [, declared = ''] = /^\.PHONY: (.*)$/m.exec(textOf('Makefile')) ?? [];
+  const told = [...execFileSync('make', ['help'], { encoding: 'utf8' }).matchAll(/^ {2}make (\S+)/gm)];
+  expect(told.map(([, name]) => name).sort()).toEqual(declared.split(' ').sort());
 });
 
 test('every value of the chart that the operator’s pages name exists', () => {

@@ -8,11 +8,16 @@ const pages = [
   'README.md',
   'SECURITY.md',
   'CONTRIBUTING.md',
+  'charts/licensing/README.md',
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ];
 const textOf = (page: string): string => readFileSync(join(root, page), 'utf8');
+
+test('no page holds what a merge left behind', () => {
+  expect(pages.filter((page) => /^(<{7}|={7}|>{7})( |$)/m.test(textOf(page)))).toEqual([]);
+});
 
 test('every link of a page leads to a file of this repository', () => {
   const broken = pages.flatMap((page) =>
@@ -26,7 +31,7 @@ test('every link of a page leads to a file of this repository', () => {
 
 test('every path of code that a page names exists', () => {
   const named =
-    /`((?:agent|certs|charts|client|devcluster|formats|injection|licensing|names|platform|proto|sidecar|test|tools|tpm|verify|webhook)\/[\w./-]+)`/g;
+    /`((?:agent|bench|certs|charts|client|devcluster|formats|injection|licensing|names|platform|proto|sidecar|test|tools|tpm|verify|webhook)\/[\w./-]+)`/g;
   const missing = pages.flatMap((page) =>
     [...textOf(page).matchAll(named)]
       .map(([, path = '']) => path)

@@ -1,6 +1,6 @@
 /**
- * The release as bare pods: what the chart's Deployments and DaemonSet hold later. Each component runs with its own service
- * account, its projected token and the flags below; none is an administrator.
+ * The release as bare pods, for the development cluster, which has no Deployments and no DaemonSets: the chart's are those of a real
+ * one. Each component runs with its own service account, its projected token and the flags below; none is an administrator.
  */
 import { binaryName, ROOTS_CONFIG_MAP, serviceDnsName } from '../../names/components.ts';
 import { ENROLMENT_AUDIENCE, PORTS } from '../../names/wire.ts';
