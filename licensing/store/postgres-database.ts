@@ -89,7 +89,8 @@ export class PostgresDatabase {
     client.on('error', broken);
     let done = false;
     try {
-      await query('BEGIN');
+      // Whatever the server's default is: who has waited for a row has to see what was written meanwhile.
+      await query('BEGIN ISOLATION LEVEL READ COMMITTED');
       const result = await body(query);
       await query('COMMIT');
       done = true;

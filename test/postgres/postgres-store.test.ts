@@ -76,6 +76,21 @@ describe('several fronts on one database', () => {
     for (const store of stores) await store.close();
   });
 
+  test('take no more seats than there are where the server begins transactions as REPEATABLE READ', async () => {
+    const url = server.createDatabase();
+    server.sql(
+      'postgres',
+      `ALTER DATABASE ${url.database} SET default_transaction_isolation = 'repeatable read'`,
+    );
+    const stores = [await open(url, 8), await open(url, 8)] as const;
+    await stores[0].createUser({ name: 'ada', passwordKey: new Uint8Array(96) }, 3, 1);
+    const asked = Array.from({ length: 60 }, (_, index) =>
+      stores[index % 2 === 0 ? 0 : 1].takeSeat(wish('ada', `e${index}`), `front-${index % 2}`, 1),
+    );
+    expect((await Promise.all(asked)).filter(({ ok }) => ok)).toHaveLength(3);
+    for (const store of stores) await store.close();
+  });
+
   test('join one launch when both are asked for it at once', async () => {
     const url = server.createDatabase();
     const stores = [await open(url), await open(url)] as const;
