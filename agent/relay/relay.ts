@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { TpmTransport } from '../../tpm/transport/transport.ts';
+import { isPassedOn } from './passed-on.ts';
 
 export interface RelayOptions {
   /** Path of the socket; one that an earlier process left there is replaced. */
@@ -21,7 +22,7 @@ const MAX_COMMAND = 4096;
 
 /**
  * Serves a TPM at a Unix socket as swtpm's data channel does: commands and responses as they are (their length stands in their header, TPM 2.0 Part 1,
- * 18.2), one caller at a time, one command at a time.
+ * 18.2), one caller at a time, one command at a time, and of commands those alone that an agent has use for.
  * @throws when the socket cannot be made
  */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
@@ -65,6 +66,8 @@ async function serve(socket: Socket, options: RelayOptions): Promise<void> {
       if (size < HEADER || size > MAX_COMMAND || received.length > size)
         throw new Error('the caller sent what is no command');
       if (received.length < size) continue;
+      if (!isPassedOn(received.readUInt32BE(6)))
+        throw new Error('the caller sent a command that no agent needs');
       const response = await tpm.transmit(received);
       received = Buffer.alloc(0);
       socket.write(response);

@@ -92,6 +92,32 @@ test.each([
   await idle();
 });
 
+test.each([
+  ['TPM2_Clear', 0x126],
+  ['TPM2_HierarchyChangeAuth', 0x129],
+  ['TPM2_ClockSet', 0x128],
+  ['TPM2_NV_UndefineSpace', 0x122],
+  ['TPM2_PCR_Extend', 0x182],
+  ['TPM2_DictionaryAttackParameters', 0x13a],
+  ['a vendor’s own command', 0x20000001],
+])('%s, which no agent needs, ends the connection and does not reach the TPM', async (_, code) => {
+  troubles.length = 0;
+  const caller = connect(socket);
+  await once(caller, 'connect');
+  let answered = 0;
+  caller.on('data', (bytes) => {
+    answered += bytes.length;
+  });
+  const command = Buffer.from('80010000000a00000000', 'hex');
+  command.writeUInt32BE(code, 6);
+  caller.write(command);
+  await Promise.race([once(caller, 'close'), once(caller, 'data')]);
+  caller.destroy();
+  expect(answered).toBe(0);
+  expect(troubles).toEqual(['the caller sent a command that no agent needs']);
+  await idle();
+});
+
 test('when the TPM goes, the caller hears it as it would of the TPM itself, and finds it again later', async () => {
   const before = new TpmExecutor(await openTransport(`swtpm:${socket}`));
   await startup(before);
