@@ -4,7 +4,6 @@ import { defineConfig } from 'vitest/config';
 const cluster = [
   'test/e2e/**/*.test.ts',
   'test/devcluster/node*.test.ts',
-  'test/devcluster/kubectl*.test.ts',
   'test/agent/agent*.test.ts',
   'test/agent/admin-nodes.test.ts',
   'test/agent/caller-identity.test.ts',

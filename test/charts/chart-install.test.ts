@@ -9,7 +9,7 @@ import { packageChart } from '../../tools/package-chart.ts';
 import { type ApiClient, type ApiServerUnderTest, apiClient } from '../contract/api-client.ts';
 import { apiServerUnderTest, isRealApiServer } from '../support/api-server-under-test.ts';
 import { helmPath } from '../support/helm.ts';
-import { kubectlPath } from '../support/kubectl.ts';
+import { kubectlPath } from '../support/kubectl-path.ts';
 import { CHART, type Rendered, render, SIDECAR_DIGEST } from './render.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'chart-install-'));

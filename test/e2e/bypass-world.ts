@@ -9,13 +9,13 @@ import { ANNOTATIONS, ENABLED, INJECT_LABEL } from '../../names/labels.ts';
 import { AGENT_AUDIENCE, AGENT_PATHS, PORTS } from '../../names/wire.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { imageReference } from '../../tools/cluster/catalogue.ts';
-import { type CommandResult, command } from '../../tools/cluster/command.ts';
+import type { CommandResult } from '../../tools/cluster/command.ts';
 import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
+import { applyObjects, kubectlOf } from '../../tools/cluster/operate.ts';
 import { UPSTREAM } from '../../tools/demo/operator.ts';
 import type { Person } from '../../tools/demo/people.ts';
 import { CONTROL_ADDRESS } from '../../tools/kubernetes/cluster/layout.ts';
 import { type Answer, SidecarCalls } from '../agent/sidecar-calls.ts';
-import { kubectlPath } from '../support/kubectl.ts';
 import { type PodRelay, podRelays } from '../support/pod-relay.ts';
 import { until } from '../support/until.ts';
 import { launch, startWorld, type World } from '../support/world.ts';
@@ -113,14 +113,11 @@ export async function startBypass(changes: number): Promise<Bypass> {
 async function bypassOf(world: World, changes: number): Promise<Bypass> {
   const { environment } = world;
   const { kubectl, catalogue, cluster } = environment;
-  await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: rights() }));
+  await applyObjects(kubectl, rights());
   const kubeconfig = await kubeconfigOfMallory(world);
-  const program = await kubectlPath();
+  const { tryKubectl } = await kubectlOf(kubeconfig, environment.directory);
   const mallory: Bypass['mallory'] = (args, input) =>
-    command(program, args, {
-      env: { KUBECONFIG: kubeconfig, HOME: environment.directory },
-      ...(input !== undefined && { input: JSON.stringify(input) }),
-    });
+    tryKubectl(args, input === undefined ? undefined : JSON.stringify(input));
   const [node, ...others] = cluster.nodes;
   if (node === undefined) throw new Error('no node');
   // Everybody's pods are of the node whose agent is asked.

@@ -7,6 +7,7 @@ import { DEFAULT_RELEASE_NAMESPACE, ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../na
 import { INJECTION_LABEL } from '../../names/labels.ts';
 import { ENCLAVE_NAMESPACE, type Environment } from '../../tools/cluster/environment.ts';
 import { launcherBinding } from '../../tools/cluster/launcher-binding.ts';
+import { applyObjects } from '../../tools/cluster/operate.ts';
 import { startEnvironment } from '../../tools/cluster/start-environment.ts';
 import { type Person, person } from '../support/enclavectl.ts';
 
@@ -77,11 +78,7 @@ test('of an installation that works it says what its cluster lacks, and nothing 
 });
 
 const kubectl = (...args: string[]): Promise<string> => environment.kubectl(args);
-const apply = (...objects: object[]): Promise<string> =>
-  environment.kubectl(
-    ['apply', '-f', '-'],
-    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
-  );
+const apply = (...objects: object[]): Promise<string> => applyObjects(environment.kubectl, objects);
 const file = (name: string): string => join('charts/licensing/files', name);
 /** As the chart has it, whatever became of it. */
 const restore = (name: string): Promise<string> => kubectl('apply', '-f', file(name));

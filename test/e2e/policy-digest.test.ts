@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
@@ -9,6 +8,7 @@ import { parseStatement } from '../../formats/evidence/statement.ts';
 import { imageReference } from '../../tools/cluster/catalogue.ts';
 import { command } from '../../tools/cluster/command.ts';
 import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
 import { policyObject, profileObject } from '../../tools/demo/operator.ts';
 import type { Person } from '../../tools/demo/people.ts';
 import { startWorld, succeed, type World } from '../support/world.ts';
@@ -21,17 +21,9 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((listening) => server.once('listening', listening));
-  const address = server.address();
-  await new Promise((closed) => server.close(closed));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 /** A profile that says all that a profile can say, on a TCP port. */
 async function tcpProfile(): Promise<object> {
-  const port = await freePort();
+  const [port] = await freePorts(1);
   return {
     apiVersion: 'enclave-licensing.dev/v1alpha1',
     kind: 'EnclaveProfile',

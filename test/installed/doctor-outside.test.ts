@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { mustRun } from '../../tools/cluster/command.ts';
-import { helmPath } from '../support/helm.ts';
+import { helmOf } from '../../tools/cluster/operate.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 /** What an operator runs after `helm install`, from where operators are. */
@@ -36,11 +35,8 @@ test('enclavectl doctor: it sees everything, and finds nothing but that the TPMs
 
 test('helm test: the same from inside, with rights of its own that end with it', async () => {
   const { kubectl, releaseNamespace, cluster, directory } = world.environment;
-  const said = await mustRun(
-    await helmPath(),
-    ['test', 'licensing', '--namespace', releaseNamespace, '--timeout', '100s'],
-    { env: { KUBECONFIG: cluster.kubeconfig, HOME: directory }, timeoutMs: 110_000 },
-  );
+  const helm = await helmOf(cluster.kubeconfig, directory);
+  const said = await helm(['test', 'licensing', '--namespace', releaseNamespace, '--timeout', '100s']);
   expect(said).toMatch(/Phase:\s+Succeeded/);
   const left = await kubectl(['get', 'clusterroles,clusterrolebindings', '-o', 'name']);
   expect(left).not.toMatch(/doctor/);

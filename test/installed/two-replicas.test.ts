@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mustRun } from '../../tools/cluster/command.ts';
+import { helmOf } from '../../tools/cluster/operate.ts';
 import type { Person } from '../../tools/demo/people.ts';
 import { CONTROL_ADDRESS } from '../../tools/kubernetes/cluster/layout.ts';
 import { untilRolledOut } from '../../tools/kubernetes/cluster/until-rolled-out.ts';
-import { helmPath } from '../support/helm.ts';
 import { PostgresServer } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 import { launch, startWorld, succeed, type World } from '../support/world.ts';
@@ -20,10 +20,8 @@ let world: World;
 let alice: Person;
 
 const helm = async (...args: readonly string[]): Promise<void> => {
-  const { cluster, releaseNamespace } = world.environment;
-  const env = { KUBECONFIG: cluster.kubeconfig, HOME: folder };
-  await mustRun(await helmPath(), [...args, '-n', releaseNamespace], { env, timeoutMs: 120_000 });
-  const { kubectl } = world.environment;
+  const { cluster, kubectl, releaseNamespace } = world.environment;
+  await (await helmOf(cluster.kubeconfig, folder))([...args, '-n', releaseNamespace]);
   await untilRolledOut(kubectl, releaseNamespace, () => undefined, new AbortController().signal);
 };
 
@@ -63,13 +61,8 @@ beforeAll(async () => {
   );
   world = await startWorld();
   const { cluster, releaseNamespace } = world.environment;
-  const before = await mustRun(
-    await helmPath(),
-    ['get', 'values', RELEASE, '-n', releaseNamespace, '-o', 'yaml'],
-    {
-      env: { KUBECONFIG: cluster.kubeconfig, HOME: folder },
-    },
-  );
+  const ask = await helmOf(cluster.kubeconfig, folder);
+  const before = await ask(['get', 'values', RELEASE, '-n', releaseNamespace, '-o', 'yaml']);
   writeFileSync(join(folder, 'before.yaml'), before);
   await helm('upgrade', RELEASE, 'charts/licensing', '--reuse-values', '-f', values);
   alice = await world.user('alice');

@@ -1,5 +1,5 @@
-import { type CommandResult, command } from '../../tools/cluster/command.ts';
-import { layerProgram } from './layer-program.ts';
+import type { CommandResult } from '../../tools/cluster/command.ts';
+import { applyObjects, kubectlOf } from '../../tools/cluster/operate.ts';
 
 export interface Kubectl {
   /** Runs real kubectl; its standard output. Another exit code than 0 is an error that holds what it said. */
@@ -10,25 +10,11 @@ export interface Kubectl {
   apply(...objects: object[]): Promise<string>;
 }
 
-/** kubectl with this kubeconfig, and `home` instead of the person's own folder. */
+/** kubectl with this kubeconfig, and `home` instead of the person's own folder, as tests write it. */
 export async function kubectlFor(kubeconfig: string, home: string): Promise<Kubectl> {
-  const program = await kubectlPath();
-  const env = { KUBECONFIG: kubeconfig, HOME: home };
-  const must = async (args: readonly string[], input = ''): Promise<string> => {
-    const result = await command(program, args, { env, input });
-    if (result.code !== 0)
-      throw new Error(`kubectl ${args.join(' ')}: exit ${result.code}\n${result.stderr}`);
-    return result.stdout;
-  };
-  return Object.assign((...args: string[]) => must(args), {
-    try: (...args: string[]) => command(program, args, { env }),
-    apply: (...items: object[]) =>
-      must(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items })),
+  const { kubectl, tryKubectl } = await kubectlOf(kubeconfig, home);
+  return Object.assign((...args: string[]) => kubectl(args), {
+    try: (...args: string[]) => tryKubectl(args),
+    apply: (...items: object[]) => applyObjects(kubectl, items),
   });
-}
-
-/** Path of the program. The environment's `KUBECTL` wins. */
-export function kubectlPath(): Promise<string> {
-  const own = process.env['KUBECTL'];
-  return own === undefined ? layerProgram('kubectl') : Promise.resolve(own);
 }

@@ -8,10 +8,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DatabaseUrl, parseDatabaseUrl } from '../../licensing/store/database-url.ts';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
 import { until } from './until.ts';
 
 /** Of its folder and processes: nobody, when the tests run as root. */
@@ -47,7 +47,8 @@ export class PostgresServer {
     // Pods of the development cluster have addresses of their own on the loopback.
     const { tls, listen = '127.0.0.1', peers = '127.0.0.0/8' } = options;
     const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
-    const server = new PostgresServer(await freePort(), folder, binFolder());
+    const [port = 0] = await freePorts(1);
+    const server = new PostgresServer(port, folder, binFolder());
     if (OWNER !== undefined) chownSync(folder, OWNER.uid, OWNER.gid);
     const passwords = server.#write('password', PASSWORD);
     const initial = ['-A', 'scram-sha-256', '--pwfile', passwords, '--no-sync'];
@@ -164,15 +165,4 @@ function binFolder(): string {
   if (newest === undefined)
     throw new Error('no PostgreSQL here: apt-get install postgresql, or make test-postgres');
   return join(root, String(newest), 'bin');
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -14,7 +14,7 @@ import { catalogue } from './catalogue.ts';
 import { componentPods, type Release } from './component-pods.ts';
 import { ENCLAVE_NAMESPACE, type Environment, type EnvironmentOptions, FRONT_NAME } from './environment.ts';
 import { launcherBinding } from './launcher-binding.ts';
-import { componentsReady, kubectlOf, writeRoots } from './operate.ts';
+import { applyObjects, componentsReady, kubectlOf, writeRoots } from './operate.ts';
 import { readIfThere, runningProcesses } from './running-processes.ts';
 
 const OBJECTS = resolve('charts/licensing/files');
@@ -88,7 +88,7 @@ export async function developmentEnvironment(
       ...(options.databaseUrl === undefined ? [] : [database]),
       ...componentPods(release),
     ];
-    await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    await applyObjects(kubectl, items);
     say('components created');
     await componentsReady(kubectl, release.namespace, say);
     const running: Environment['processes'] = (component, enclave) =>
@@ -120,8 +120,7 @@ export async function developmentEnvironment(
         for (const { metadata } of there.items)
           if (!names.includes(metadata.name))
             await kubectl(['delete', 'pod', metadata.name, '-n', release.namespace]);
-        if (count > 0)
-          await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+        if (count > 0) await applyObjects(kubectl, items);
         await until(
           `${count} of ${component} run`,
           async () => running(component.slice('enclave-'.length)).length === count,

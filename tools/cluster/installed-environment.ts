@@ -5,7 +5,6 @@
 import { resolve } from 'node:path';
 import { DEFAULT_RELEASE_NAMESPACE } from '../../names/components.ts';
 import { ENABLED, ENCLAVE_LABEL, INJECTION_LABEL } from '../../names/labels.ts';
-import { PORTS } from '../../names/wire.ts';
 import { builtCatalogue } from '../kubernetes/cluster/images.ts';
 import { installedCluster } from '../kubernetes/cluster/installed-cluster.ts';
 import {
@@ -14,7 +13,7 @@ import {
   type EnvironmentOptions,
   type Replicated,
 } from './environment.ts';
-import { componentsReady, kubectlOf, writeRoots } from './operate.ts';
+import { componentsReady, frontNodePort, kubectlOf, writeRoots } from './operate.ts';
 import { readIfThere, runningProcesses } from './running-processes.ts';
 
 const NAMESPACE = DEFAULT_RELEASE_NAMESPACE;
@@ -41,10 +40,6 @@ export async function installedEnvironment(
   const { kubectl } = operator;
   await componentsReady(kubectl, NAMESPACE, options.progress);
   const front = await kubectl(['get', 'deployment', 'enclave-front', '-n', NAMESPACE, '-o', 'yaml']);
-  const nodePort = await kubectl([
-    ...['get', 'service', 'enclave-front', '-n', NAMESPACE],
-    ...['-o', `jsonpath={.spec.ports[?(@.port==${PORTS.front})].nodePort}`],
-  ]);
   const processes: Environment['processes'] = (component, enclave) =>
     runningProcesses(({ pid, command, environment }) => {
       if (!command.includes('/app/main.js\0')) return false;
@@ -74,7 +69,7 @@ export async function installedEnvironment(
     releaseNamespace: NAMESPACE,
     seats: Number(/--seats=(\d+)/.exec(front)?.[1]),
     rootsFile: await writeRoots(kubectl, NAMESPACE, directory),
-    frontAddress: `${cluster.nodes[0]?.address}:${nodePort}`,
+    frontAddress: `${cluster.nodes[0]?.address}:${await frontNodePort(kubectl, NAMESPACE)}`,
     ...operator,
     replicas: async (component, count) => {
       const was = await kubectl(['get', 'deployment', component, '-n', NAMESPACE, '-o', REPLICAS]);

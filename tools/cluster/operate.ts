@@ -1,14 +1,16 @@
-/** What an operator does with kubectl, on whatever cluster. */
+/** What an operator does with kubectl and helm, on whatever cluster. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../names/components.ts';
-import { kubectlPath } from '../../test/support/kubectl.ts';
+import { helmPath } from '../../test/support/helm.ts';
+import { kubectlPath } from '../../test/support/kubectl-path.ts';
 import { type CommandResult, command, mustRun } from './command.ts';
 import type { Environment } from './environment.ts';
 
 type Kubectl = Environment['kubectl'];
 
+/** kubectl with this kubeconfig, and `home` instead of the person's own folder. */
 export async function kubectlOf(
   kubeconfig: string,
   home: string,
@@ -24,6 +26,31 @@ export async function kubectlOf(
     kubectl: (args, input): Promise<string> => mustRun(program, args, options(input)),
     tryKubectl: (args, input): Promise<CommandResult> => command(program, args, options(input)),
   };
+}
+
+/** helm, likewise; up to two minutes. An exit code other than 0 is an error that holds what it said. */
+export async function helmOf(
+  kubeconfig: string,
+  home: string,
+  signal?: AbortSignal,
+): Promise<(args: readonly string[]) => Promise<string>> {
+  const program = await helmPath();
+  const env = { KUBECONFIG: kubeconfig, HOME: home };
+  return (args) =>
+    mustRun(program, args, { env, timeoutMs: 120_000, ...(signal === undefined ? {} : { signal }) });
+}
+
+/** `kubectl apply -f -`, client side. */
+export function applyObjects(kubectl: Kubectl, items: readonly object[]): Promise<string> {
+  return kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+}
+
+/** Of front's Service; empty when it has none. */
+export function frontNodePort(kubectl: Kubectl, namespace: string): Promise<string> {
+  return kubectl([
+    ...['get', 'service', 'enclave-front', '-n', namespace],
+    ...['-o', 'jsonpath={.spec.ports[0].nodePort}'],
+  ]);
 }
 
 interface PodList {

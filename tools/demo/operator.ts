@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { kubectlPath } from '../../test/support/kubectl.ts';
+import { kubectlPath } from '../../test/support/kubectl-path.ts';
 import { type Catalogue, imageReference } from '../cluster/catalogue.ts';
 import { ENCLAVE_NAMESPACE } from '../cluster/environment.ts';
 import type { Settings } from './people.ts';

@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Warden } from '../../devcluster/node/warden.ts';
+import { freePorts } from '../cluster/free-ports.ts';
 import { apiServerFlags, etcdFlags, untilReady } from './api-server.ts';
 import { writePki } from './pki.ts';
 
@@ -95,22 +95,4 @@ export async function startKubernetes(
     },
     stop,
   };
-}
-
-/** Free ports, all different: held together until all are known. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer();
-          server.once('error', reject);
-          server.listen(0, ADDRESS, () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

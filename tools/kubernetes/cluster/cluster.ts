@@ -2,8 +2,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { kubectlPath } from '../../../test/support/kubectl.ts';
 import { command, mustRun } from '../../cluster/command.ts';
+import type { Environment } from '../../cluster/environment.ts';
+import { kubectlOf } from '../../cluster/operate.ts';
 import { allSettled } from './all-settled.ts';
 import { startControlPlane } from './control-plane.ts';
 import { startEntry } from './entry.ts';
@@ -63,13 +64,14 @@ async function start({ layout: at, programs, say, signal }: StartOptions): Promi
   const [pki] = await allSettled([startControlPlane(at), startTpms(at)]);
   say('API server up, a TPM for each node made');
   signal.throwIfAborted();
-  await kubectl(at, ['apply', '-f', join(import.meta.dirname, 'addons.yaml')]);
+  const { kubectl } = await kubectlOf(at.kubeconfig, at.folder);
+  await kubectl(['apply', '-f', join(import.meta.dirname, 'addons.yaml')]);
   await allSettled(at.nodes.map((node) => startNode(node, pki)));
   signal.throwIfAborted();
   await loadBusybox(at.nodes, at.folder);
   for (const node of at.nodes) startKubelet(node);
   startEntry(at);
-  await untilNodesReady(at, signal);
+  await untilNodesReady(at, kubectl, signal);
   say(`nodes Ready: ${at.nodes.map(({ name }) => name).join(', ')}`);
   writeFileSync(join(at.folder, UP), String(at.nodes.length));
 }
@@ -109,17 +111,17 @@ async function linkExists(): Promise<boolean> {
   return (await command('ip', ['link', 'show', HOST_LINK])).code === 0;
 }
 
-async function kubectl(at: Layout, args: readonly string[]): Promise<string> {
-  return await mustRun(await kubectlPath(), args, { env: { KUBECONFIG: at.kubeconfig, HOME: at.folder } });
-}
-
-async function untilNodesReady(at: Layout, signal: AbortSignal): Promise<void> {
+async function untilNodesReady(
+  at: Layout,
+  kubectl: Environment['kubectl'],
+  signal: AbortSignal,
+): Promise<void> {
   const deadline = performance.now() + READY_MS;
   const path =
     '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}';
   for (;;) {
     signal.throwIfAborted();
-    const said = await kubectl(at, ['get', 'nodes', '-o', `jsonpath=${path}`]);
+    const said = await kubectl(['get', 'nodes', '-o', `jsonpath=${path}`]);
     const waiting = at.nodes.filter(({ name }) => !said.split('\n').includes(`${name}=True`));
     if (waiting.length === 0) return;
     for (const node of waiting)

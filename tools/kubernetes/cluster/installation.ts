@@ -3,10 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DEFAULT_RELEASE_NAMESPACE } from '../../../names/components.ts';
 import { ENABLED, INJECTION_LABEL } from '../../../names/labels.ts';
-import { helmPath } from '../../../test/support/helm.ts';
-import { mustRun } from '../../cluster/command.ts';
 import { ENCLAVE_NAMESPACE, type Environment } from '../../cluster/environment.ts';
-import { kubectlOf, writeRoots } from '../../cluster/operate.ts';
+import { applyObjects, frontNodePort, helmOf, kubectlOf, writeRoots } from '../../cluster/operate.ts';
 import { profileObject, writeSettings, writeShellEnvironment } from '../../demo/operator.ts';
 import type { Settings } from '../../demo/people.ts';
 import { builtCatalogue } from './images.ts';
@@ -34,26 +32,21 @@ export async function install(options: InstallationOptions): Promise<Settings> {
   const { folder, kubeconfig, say, signal } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { kubectl } = await kubectlOf(kubeconfig, folder, signal);
-  const apply = (items: readonly object[]): Promise<string> =>
-    kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-  await apply([releaseNamespace(), ...options.objects]);
+  const helm = await helmOf(kubeconfig, folder, signal);
+  await applyObjects(kubectl, [releaseNamespace(), ...options.objects]);
   const values = join(folder, 'values.json');
   writeFileSync(values, JSON.stringify(options.values, undefined, 2));
   const begun = performance.now();
-  await mustRun(
-    await helmPath(),
-    [
-      ...['upgrade', '--install', RELEASE, 'charts/licensing', '--namespace', DEFAULT_RELEASE_NAMESPACE],
-      ...[join(IMAGES, 'values.yaml'), values, ...options.valuesFiles].flatMap((file) => ['-f', file]),
-    ],
-    { env: { KUBECONFIG: kubeconfig, HOME: folder }, signal, timeoutMs: 120_000 },
-  );
+  await helm([
+    ...['upgrade', '--install', RELEASE, 'charts/licensing', '--namespace', DEFAULT_RELEASE_NAMESPACE],
+    ...[join(IMAGES, 'values.yaml'), values, ...options.valuesFiles].flatMap((file) => ['-f', file]),
+  ]);
   say('helm: release installed');
   await untilRolledOut(kubectl, DEFAULT_RELEASE_NAMESPACE, say, signal);
   say(`everything Ready ${((performance.now() - begun) / 1000).toFixed(1)} s after helm was called`);
   const catalogue = builtCatalogue(IMAGES);
   await kubectl(['label', '--overwrite', 'namespace', ENCLAVE_NAMESPACE, `${INJECTION_LABEL}=${ENABLED}`]);
-  await apply([profileObject({ catalogue })]);
+  await applyObjects(kubectl, [profileObject({ catalogue })]);
   const settings = writeSettings({
     catalogue,
     directory: folder,
@@ -83,12 +76,8 @@ function releaseNamespace(): object {
 
 /** The node port of front's Service, on the first node. */
 async function frontAddress(kubectl: Environment['kubectl']): Promise<string> {
-  const port = await kubectl([
-    ...['get', 'service', 'enclave-front', '-n', DEFAULT_RELEASE_NAMESPACE],
-    ...['-o', 'jsonpath={.spec.ports[0].nodePort}'],
-  ]);
   const node = await kubectl([
     ...['get', 'nodes', '-o', 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}'],
   ]);
-  return `${node}:${port}`;
+  return `${node}:${await frontNodePort(kubectl, DEFAULT_RELEASE_NAMESPACE)}`;
 }
