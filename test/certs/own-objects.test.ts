@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { issuerSecret, TRUST_STATE_SECRET, TRUST_STATE_SECRET_TYPE } from '../../names/certs-state.ts';
+import { isKubeError } from '../../platform/kube/kube-error.ts';
+import { BINDING_TYPE, ekSecret, nodeSecret } from '../../platform/kube/node-binding.ts';
+import { CONFIG_MAPS, LEASES, NETWORK_POLICIES, SECRETS } from '../../platform/kube/resources.ts';
+import type { KubeObject, Resource } from '../../platform/kube/wire.ts';
+import { until } from '../support/until.ts';
+import { RELEASE, startTestCluster, type TestCluster } from './cluster.ts';
+
+let cluster: TestCluster;
+beforeAll(async () => {
+  cluster = await startTestCluster();
+});
+afterAll(() => cluster?.close());
+
+/** What the API server says to this account, which has the rights of its role. */
+async function creates(
+  account: string,
+  resource: Resource<KubeObject>,
+  object: KubeObject,
+  namespace = RELEASE,
+) {
+  const kube = await cluster.as(account);
+  return kube.create(resource, { ...object, metadata: { namespace, ...object.metadata } }).then(
+    () => 'made',
+    (error: Error) => (isKubeError(error, 'AlreadyExists') ? 'made' : error.message),
+  );
+}
+const named = (name: string) => ({ metadata: { name } });
+const secret = (name: string, type: string, annotations = {}): KubeObject =>
+  ({ metadata: { name, annotations }, type, data: {} }) as KubeObject;
+const tokenOf = (account: string): KubeObject =>
+  secret(`token-of-${account}`, 'kubernetes.io/service-account-token', {
+    'kubernetes.io/service-account.name': account,
+  });
+const policy = (name: string): KubeObject =>
+  ({ ...named(name), spec: { podSelector: {}, ingress: [{}] } }) as KubeObject;
+
+// The devcluster stores policies and runs none.
+describe.runIf(process.env['ENCLAVE_TEST_KUBERNETES_BIN'] !== undefined)(
+  'what RBAC cannot limit by name',
+  () => {
+    test('the certificate service makes its own Secrets, roots and lease, and no account’s token', async () => {
+      const says = /makes its own Secrets, roots and lease, and nothing else/;
+      const certs = (resource: Resource<KubeObject>, object: KubeObject) =>
+        creates('enclave-certs', resource, object);
+      await until('the policy is in force', async () =>
+        says.test(await certs(SECRETS, tokenOf('enclave-launcher'))),
+      );
+      for (const [resource, object] of [
+        [SECRETS, secret('enclave-certs-trust-state', 'Opaque')],
+        [SECRETS, secret('mine', TRUST_STATE_SECRET_TYPE)],
+        [SECRETS, secret('enclave-front-database', BINDING_TYPE)],
+        [CONFIG_MAPS, named('enclave-licensing-revoked-users')],
+        [LEASES, named('enclave-webhook')],
+      ] as const)
+        expect(await certs(resource, object), JSON.stringify(object)).toMatch(says);
+      for (const [resource, object] of [
+        [SECRETS, secret(issuerSecret('system'), 'enclave-licensing.dev/issuer')],
+        [SECRETS, secret(TRUST_STATE_SECRET, TRUST_STATE_SECRET_TYPE)],
+        [SECRETS, secret(nodeSecret('node-1'), BINDING_TYPE)],
+        [SECRETS, secret(ekSecret('ab'.repeat(32)), BINDING_TYPE)],
+        [CONFIG_MAPS, named('enclave-licensing-roots')],
+        [LEASES, named('enclave-certs')],
+      ] as const)
+        expect(await certs(resource, object), JSON.stringify(object)).toBe('made');
+    });
+
+    test('the webhook makes its findings and its lease, and touches no network policies but those of enclaves', async () => {
+      const says = /the webhook makes its findings, its lease and the network policies of enclaves/;
+      const webhook = (resource: Resource<KubeObject>, object: KubeObject, namespace = RELEASE) =>
+        creates('enclave-webhook', resource, object, namespace);
+      const revoked = named('enclave-licensing-revoked-users');
+      await until('the policy is in force', async () => says.test(await webhook(CONFIG_MAPS, revoked)));
+      expect(await webhook(LEASES, named('enclave-certs'))).toMatch(says);
+      expect(await webhook(NETWORK_POLICIES, policy('open-all'), 'team')).toMatch(says);
+      await cluster.admin.create(NETWORK_POLICIES, {
+        ...policy('theirs'),
+        metadata: { name: 'theirs', namespace: 'team' },
+      });
+      const kube = await cluster.as('enclave-webhook');
+      const theirs = { name: 'theirs', namespace: 'team' };
+      await expect(kube.delete(NETWORK_POLICIES, theirs)).rejects.toThrow(says);
+      await expect(kube.patch(NETWORK_POLICIES, theirs, { spec: { ingress: [] } })).rejects.toThrow(says);
+      expect(await webhook(CONFIG_MAPS, named('enclave-licensing-findings'))).toBe('made');
+      expect(await webhook(LEASES, named('enclave-webhook'))).toBe('made');
+      expect(await webhook(NETWORK_POLICIES, policy('enclave-licensing-launched'), 'team')).toBe('made');
+      const own = { name: 'enclave-licensing-launched', namespace: 'team' };
+      expect(await kube.delete(NETWORK_POLICIES, own)).toBe(true);
+    });
+  },
+);
