@@ -1,6 +1,13 @@
 /** Requests that the admission policies judge: what each of them refuses, and what a cluster does all day. */
 import { injectedPod } from '../../injection/spec-sha256.ts';
-import { ANNOTATIONS, ENCLAVE_LABEL, INJECT_LABEL, LABEL_PREFIX } from '../../names/labels.ts';
+import {
+  ANNOTATIONS,
+  ENCLAVE_LABEL,
+  INJECT_LABEL,
+  LABEL_PREFIX,
+  LAUNCHED as LAUNCHED_BY,
+  MANAGED_BY_LABEL,
+} from '../../names/labels.ts';
 import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../../names/sidecar.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
 import { APP_IMAGE, CONFIG, enclavePod } from '../injection/support.ts';
@@ -64,6 +71,7 @@ const ourToken = (name: string): Members => ({
   projected: { sources: [{ serviceAccountToken: { audience: AGENT_AUDIENCE, path: 'token' } }] },
 });
 const mine = { [INJECT_LABEL]: 'enabled' };
+const found = { [MANAGED_BY_LABEL]: LAUNCHED_BY };
 const launched = (more: Members = {}, name = 'attempt'): LoosePod => {
   const { annotations } = enclave('x').metadata ?? {};
   return enclave(name, { labels: { [ENCLAVE_LABEL]: 'eabc', ...more }, annotations });
@@ -112,6 +120,8 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     create('an annotation on a bare pod', bare('a', { annotations: { [ANNOTATIONS.mode]: 'tcp' } })),
     create('a launched enclave by a person', launched()),
     create('a launched enclave by a ReplicaSet', launched(), 'shop', 'replicaSets'),
+    create('a bare pod that answers to an enclave’s name', bare('a', { labels: found })),
+    create('an enclave that answers to another’s name', enclave('a', { labels: { ...mine, ...found } })),
     create('inject: true', enclave('a', { labels: { [INJECT_LABEL]: 'true' } })),
     create('launched and self-deployed', launched(mine), 'shop', 'launcher'),
     create('a static pod', {
@@ -126,6 +136,12 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
   ],
   immutable: [
     change('inject added', '/other', { metadata: { labels: mine } }),
+    change('an enclave’s name taken later', '/other', {
+      metadata: { labels: found },
+    }),
+    change('an enclave’s name taken by status', '/web/status', {
+      metadata: { labels: found },
+    }),
     change('inject removed', '/web', { metadata: { labels: { [INJECT_LABEL]: null } } }),
     change('enclave added', '/web', { metadata: { labels: { [ENCLAVE_LABEL]: 'eabc' } } }),
     {
