@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ENCLAVE_LABEL } from '../../names/labels.ts';
 import { PORTS } from '../../names/wire.ts';
@@ -7,6 +9,7 @@ import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
 import { request } from '../../tools/demo/data-connection.ts';
 import type { Person } from '../../tools/demo/people.ts';
 import { forwarded } from '../support/forwarded.ts';
+import { until } from '../support/until.ts';
 import { type LaunchOutcome, launch, startWorld, succeed, type World } from '../support/world.ts';
 
 /** Where users are: nodes and the proxy are reached, pods are not. */
@@ -15,6 +18,7 @@ let alice: Person;
 let launched: LaunchOutcome;
 let bundle: { endpoint: string; serverName: string };
 let podAddress: string;
+let folder: string;
 
 beforeAll(async () => {
   world = await startWorld();
@@ -23,7 +27,9 @@ beforeAll(async () => {
   expect(launched.code, launched.output).toBe(0);
   const [pod] = (await world.pods()).filter(({ metadata }) => metadata.name === launched.enclave);
   podAddress = pod?.status.podIP ?? '';
-  bundle = JSON.parse(await succeed(alice, ['status', launched.enclave, '--json'])) as typeof bundle;
+  folder = join(alice.home, 'export');
+  await succeed(alice, ['bundle', 'export', folder, '--enclave', launched.enclave]);
+  bundle = JSON.parse(readFileSync(join(folder, 'bundle.json'), 'utf8')) as typeof bundle;
 });
 afterAll(() => world?.stop());
 
@@ -74,16 +80,16 @@ test('mutual TLS through a node port of one enclave, at any node', async () => {
   await kubectl(['apply', '-f', '-'], JSON.stringify(service));
   const of = ['service', launched.enclave, '-n', ENCLAVE_NAMESPACE];
   const nodePort = await kubectl(['get', ...of, '-o', 'jsonpath={.spec.ports[0].nodePort}']);
-  for (const { address, name } of cluster.nodes)
+  for (const { address, name } of cluster.nodes) {
+    await until('the node forwards', () => answers(address, Number(nodePort)));
     expect(await asked(['--endpoint', `${address}:${nodePort}`], `/${name}`)).toMatchObject({
       path: `/${name}`,
     });
+  }
   await kubectl(['delete', ...of]);
 });
 
 test('the proxy holds no key: what answers is the attested certificate, by openssl; an unknown name gets nothing', async () => {
-  const folder = `${alice.home}/export`;
-  await succeed(alice, ['bundle', 'export', folder, '--enclave', launched.enclave]);
   const dial = (serverName: string, more: readonly string[] = []): Promise<string> =>
     mustRun('openssl', [
       ...['s_client', '-connect', bundle.endpoint, '-servername', serverName, '-tls1_3', ...more],
