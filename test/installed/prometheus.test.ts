@@ -7,13 +7,13 @@ import { stringify } from 'yaml';
 import { ENCLAVE_LABEL } from '../../names/labels.ts';
 import { until } from '../support/until.ts';
 import { launch, startWorld, type World } from '../support/world.ts';
+import { metaLabel, podDiscovery } from './pod-discovery.ts';
 
-/** Debian's Prometheus, told nothing but where the API server is: pods are found by annotations, enclaves by their label. */
+/** Debian's Prometheus, told of no pod: components are found by their annotations, enclaves by their label. */
 const LISTEN = '127.0.0.1:9390';
-const label = (kind: string, name: string): string =>
-  `__meta_kubernetes_pod_${kind}_${name.replaceAll(/[^a-zA-Z0-9_]/g, '_')}`;
 let world: World;
 let prometheus: ChildProcess;
+let discovery: { url: string; close(): void };
 
 beforeAll(async () => {
   world = await startWorld();
@@ -22,11 +22,12 @@ beforeAll(async () => {
   expect(outcome.code, outcome.output).toBe(0);
   const folder = join(environment.directory, 'prometheus');
   mkdirSync(folder);
-  const discovery = { role: 'pod', kubeconfig_file: resolve(environment.cluster.kubeconfig) };
+  discovery = await podDiscovery(environment);
+  const pods = { url: discovery.url, refresh_interval: '2s' };
   const named = [
     { source_labels: ['__meta_kubernetes_namespace'], target_label: 'namespace' },
     { source_labels: ['__meta_kubernetes_pod_name'], target_label: 'pod' },
-    { source_labels: [label('label', 'app.kubernetes.io/name')], target_label: 'component' },
+    { source_labels: [metaLabel('label', 'app.kubernetes.io/name')], target_label: 'component' },
   ];
   const port = {
     source_labels: ['__meta_kubernetes_pod_ip'],
@@ -41,21 +42,22 @@ beforeAll(async () => {
       scrape_configs: [
         {
           job_name: 'components',
-          kubernetes_sd_configs: [discovery],
+          http_sd_configs: [pods],
           relabel_configs: [
-            { source_labels: [label('annotation', 'prometheus.io/scrape')], regex: 'true', action: 'keep' },
-            // A pod is a target a port of a container: one of them is enough.
-            { source_labels: ['__meta_kubernetes_pod_container_port_number'], regex: '9464', action: 'keep' },
+            {
+              source_labels: [metaLabel('annotation', 'prometheus.io/scrape')],
+              regex: 'true',
+              action: 'keep',
+            },
             port,
             ...named,
           ],
         },
         {
           job_name: 'enclaves',
-          kubernetes_sd_configs: [discovery],
+          http_sd_configs: [pods],
           relabel_configs: [
-            { source_labels: [label('labelpresent', ENCLAVE_LABEL)], regex: 'true', action: 'keep' },
-            { source_labels: ['__meta_kubernetes_pod_container_port_number'], regex: '9464', action: 'keep' },
+            { source_labels: [metaLabel('labelpresent', ENCLAVE_LABEL)], regex: 'true', action: 'keep' },
             port,
             ...named,
           ],
@@ -77,6 +79,7 @@ afterAll(async () => {
     prometheus.kill('SIGTERM');
     await once(prometheus, 'exit');
   }
+  discovery?.close();
   await world?.stop();
 });
 
