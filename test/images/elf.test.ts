@@ -16,7 +16,8 @@ test('Node.js names its libraries and its dynamic linker', () => {
 test('stripped it is smaller and runs, and stripping again changes nothing', () => {
   const stripped = stripElf(node);
   expect(stripped.length).toBeLessThan(node.length);
-  expect(stripElf(stripped)).toEqual(stripped);
+  // Not toEqual: it would compare a hundred million numbers.
+  expect(Buffer.compare(stripElf(stripped), stripped)).toBe(0);
   const folder = mkdtempSync(join(tmpdir(), 'elf-'));
   try {
     writeFileSync(join(folder, 'node'), stripped, { mode: 0o755 });
