@@ -151,3 +151,14 @@ function walk(path: string, schema: Schema, visit: (path: string, schema: Schema
   for (const [key, inner] of Object.entries(schema.properties ?? {})) walk(`${path}/${key}`, inner, visit);
   if (schema.items !== undefined) walk(`${path}[]`, schema.items, visit);
 }
+
+test.each(['null', 'true', '2024'])(
+  'a namespace of enclaves may be named %s: it stays a text',
+  async (name) => {
+    const objects = await render({ values: { enclaveNamespaces: [name] } });
+    const bound = (account: string) =>
+      objects.filter(({ kind, metadata }) => kind === 'RoleBinding' && metadata.name === account);
+    expect(bound('enclave-launcher').map(({ metadata }) => metadata.namespace)).toEqual([name]);
+    expect(bound('enclave-doctor').map(({ metadata }) => metadata.namespace)).toContain(name);
+  },
+);
