@@ -162,3 +162,23 @@ test.each(['null', 'true', '2024'])(
     expect(bound('enclave-doctor').map(({ metadata }) => metadata.namespace)).toContain(name);
   },
 );
+
+test('front is started again for another database and not for another password, of which nothing stands at its pods', async () => {
+  const annotations = async (url: string) => {
+    const database = { url, ca: '-----BEGIN CERTIFICATE-----' };
+    const objects = await render({ values: { front: { database } } });
+    const front = objects.find(
+      ({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'enclave-front',
+    );
+    const spec = front?.['spec'] as { template: { metadata: { annotations: unknown } } } | undefined;
+    expect(spec?.template.metadata.annotations).toHaveProperty('checksum/database');
+    return JSON.stringify(spec?.template.metadata.annotations);
+  };
+  const [one, other, elsewhere] = await Promise.all([
+    annotations('postgres://front:first@db.example:5432/front'),
+    annotations('postgres://front:s@cond@db.example:5432/front'),
+    annotations('postgres://front:first@db2.example:5432/front'),
+  ]);
+  expect(other).toBe(one);
+  expect(elsewhere).not.toBe(one);
+});
