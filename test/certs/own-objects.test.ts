@@ -1,8 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { issuerSecret, TRUST_STATE_SECRET, TRUST_STATE_SECRET_TYPE } from '../../names/certs-state.ts';
 import { isKubeError } from '../../platform/kube/kube-error.ts';
 import { BINDING_TYPE, ekSecret, nodeSecret } from '../../platform/kube/node-binding.ts';
-import { CONFIG_MAPS, LEASES, NETWORK_POLICIES, SECRETS } from '../../platform/kube/resources.ts';
+import {
+  CONFIG_MAPS,
+  LEASES,
+  MUTATING_WEBHOOK_CONFIGURATIONS,
+  NETWORK_POLICIES,
+  SECRETS,
+  VALIDATING_WEBHOOK_CONFIGURATIONS,
+} from '../../platform/kube/resources.ts';
 import type { KubeObject, Resource } from '../../platform/kube/wire.ts';
 import { until } from '../support/until.ts';
 import { RELEASE, startTestCluster, type TestCluster } from './cluster.ts';
@@ -26,6 +36,7 @@ async function creates(
     (error: Error) => (isKubeError(error, 'AlreadyExists') ? 'made' : error.message),
   );
 }
+const ROOT = Buffer.from(rootCertificates[0] ?? '').toString('base64');
 const named = (name: string) => ({ metadata: { name } });
 const secret = (name: string, type: string, annotations = {}): KubeObject =>
   ({ metadata: { name, annotations }, type, data: {} }) as KubeObject;
@@ -87,6 +98,43 @@ describe.runIf(process.env['ENCLAVE_TEST_KUBERNETES_BIN'] !== undefined)(
       expect(await webhook(NETWORK_POLICIES, policy('enclave-licensing-launched'), 'team')).toBe('made');
       const own = { name: 'enclave-licensing-launched', namespace: 'team' };
       expect(await kube.delete(NETWORK_POLICIES, own)).toBe(true);
+    });
+
+    test('the certificate service writes caBundle, and nothing else of a webhook configuration', async () => {
+      const says = /writes caBundle, and nothing else of a webhook configuration/;
+      const documents = parseAllDocuments(readFileSync('charts/licensing/files/webhook.yaml', 'utf8'));
+      const kube = await cluster.as('enclave-certs');
+      const name = 'enclave-licensing';
+      for (const resource of [MUTATING_WEBHOOK_CONFIGURATIONS, VALIDATING_WEBHOOK_CONFIGURATIONS]) {
+        const object = documents
+          .map((each) => each.toJS() as KubeObject)
+          .find(({ kind }) => kind === resource.kind);
+        await cluster.admin.create(resource, object ?? {});
+        const patch = (path: string, value: unknown) =>
+          kube.patch(resource, { name }, [{ op: 'add', path: `/webhooks/0/${path}`, value }], 'json').then(
+            () => 'taken',
+            (error: Error) => error.message,
+          );
+        await until('the policy is in force', async () => says.test(await patch('timeoutSeconds', 9)));
+        const rule = {
+          apiGroups: [''],
+          apiVersions: ['v1'],
+          operations: ['CREATE'],
+          resources: ['secrets'],
+        };
+        for (const [path, value] of [
+          ['rules/0', rule],
+          ['clientConfig', { url: 'https://other.example/x' }],
+          ['clientConfig/service/namespace', 'team'],
+          ['clientConfig/service/path', '/x'],
+          ['namespaceSelector', {}],
+          ['objectSelector', { matchLabels: { a: 'b' } }],
+          ['failurePolicy', 'Ignore'],
+          ['matchConditions', [{ name: 'never', expression: 'false' }]],
+        ] as const)
+          expect(await patch(path, value), path).toMatch(says);
+        expect(await patch('clientConfig/caBundle', ROOT)).toBe('taken');
+      }
     });
   },
 );
