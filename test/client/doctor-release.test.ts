@@ -133,6 +133,17 @@ const BROKEN: readonly Breakage[] = [
     ['policies policy-differs ValidatingAdmissionPolicy connect.enclave-licensing.dev'],
   ],
   [
+    'a policy that the API server does not understand',
+    ({ policies }) => ({
+      policies: changed(policies, (all) => {
+        const [first] = all;
+        const warning = { fieldRef: 'spec.validations[0].expression', warning: 'undefined field' };
+        if (first) first.status = { typeChecking: { expressionWarnings: [warning] } };
+      }),
+    }),
+    [expect.stringMatching(/^policies policy-differs ValidatingAdmissionPolicy /)],
+  ],
+  [
     'a policy that nobody bound',
     ({ policyBindings }) => ({
       policyBindings: mapped(policyBindings, (all) =>

@@ -131,6 +131,14 @@ const BROKEN: readonly Breakage[] = [
     ['components settings-differ the release'],
   ],
   [
+    'a front of other names than its certificate',
+    (s) =>
+      pod(s, 'front-1', ({ spec }) => {
+        if (spec?.containers[0]) spec.containers[0].args = ['--public-names=licensing.example'];
+      }),
+    ['components settings-differ the release'],
+  ],
+  [
     'no leader',
     ({ leases }) => ({
       leases: changed(leases, ([first, second]) => {

@@ -43,15 +43,15 @@ function judgeOne(component: Exclude<Component, 'agent'>, snapshot: Snapshot, no
     });
   const working = pods.some(isReady);
   for (const pod of pods.filter((each) => !isReady(each))) {
-    const pulled = pod.metadata?.name ?? '';
-    const log = snapshot.logs.get(pulled);
-    if (log !== undefined) notes.optional(`log of ${pulled}`, log);
+    const podName = pod.metadata?.name ?? '';
+    const log = snapshot.logs.get(podName);
+    if (log !== undefined) notes.optional(`log of ${podName}`, log);
     const reason = whyNotReady(pod, snapshot);
     const said = {
-      about: `pod ${pulled}`,
+      about: `pod ${podName}`,
       what: reason === '' ? 'is not ready, and does not say why' : `is not ready: ${reason}`,
       why: working ? 'Another replica serves; there is none in reserve.' : why,
-      remedy: `kubectl describe pod -n ${namespace} ${pulled}; kubectl logs -n ${namespace} ${pulled}`,
+      remedy: `kubectl describe pod -n ${namespace} ${podName}; kubectl logs -n ${namespace} ${podName}`,
     };
     if (working) notes.warning('component-not-ready', said);
     else notes.problem('component-not-ready', said);
