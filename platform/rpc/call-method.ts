@@ -21,28 +21,47 @@ export function callMethod(
         : { deadline: Date.now() + (options.timeoutMs ?? timeoutMs) }),
     };
     const metadata = metadataOf(options);
+    const isMoved = (error: unknown, used: Client): boolean =>
+      !requestStream && used !== client() && isUnsent(error) && options.signal?.aborted !== true;
     if (responseStream) {
-      const call = requestStream
-        ? client().makeBidiStreamRequest(path, serialize, deserialize, metadata, settings)
-        : client().makeServerStreamRequest(path, serialize, deserialize, request, metadata, settings);
-      if (requestStream) send(call as unknown as Sink, request as AsyncIterable<unknown>, options);
-      return answers(call, options.signal);
+      const begin = (on: Client): ClientReadableStream<unknown> => {
+        if (!requestStream)
+          return on.makeServerStreamRequest(path, serialize, deserialize, request, metadata, settings);
+        const call = on.makeBidiStreamRequest(path, serialize, deserialize, metadata, settings);
+        send(call as unknown as Sink, request as AsyncIterable<unknown>, options);
+        return call;
+      };
+      const used = client();
+      return answers(begin(used), options.signal, (error) =>
+        isMoved(error, used) ? begin(client()) : undefined,
+      );
     }
     return new Promise((resolve, reject) => {
-      const done = (error: ServiceError | null, value?: unknown): void => {
-        options.signal?.removeEventListener('abort', cancel);
-        if (error) reject(options.signal?.aborted ? aborted() : statusToError(error));
-        else resolve(value);
+      const begin = (on: Client): void => {
+        const done = (error: ServiceError | null, value?: unknown): void => {
+          options.signal?.removeEventListener('abort', cancel);
+          if (isMoved(error, on)) begin(client());
+          else if (error) reject(options.signal?.aborted ? aborted() : statusToError(error));
+          else resolve(value);
+        };
+        const call = requestStream
+          ? on.makeClientStreamRequest(path, serialize, deserialize, metadata, settings, done)
+          : on.makeUnaryRequest(path, serialize, deserialize, request, metadata, settings, done);
+        const cancel = (): void => call.cancel();
+        if (requestStream) send(call as unknown as Sink, request as AsyncIterable<unknown>, options);
+        options.signal?.addEventListener('abort', cancel, { once: true });
+        if (options.signal?.aborted) cancel();
       };
-      const call = requestStream
-        ? client().makeClientStreamRequest(path, serialize, deserialize, metadata, settings, done)
-        : client().makeUnaryRequest(path, serialize, deserialize, request, metadata, settings, done);
-      const cancel = (): void => call.cancel();
-      if (requestStream) send(call as unknown as Sink, request as AsyncIterable<unknown>, options);
-      options.signal?.addEventListener('abort', cancel, { once: true });
-      if (options.signal?.aborted) cancel();
+      begin(client());
     });
   };
+}
+
+/** Whether the call waited for a connection that was given up (RpcClientOptions.connectMs): the server has not heard of it. */
+function isUnsent(error: unknown): boolean {
+  return (
+    error instanceof Error && 'details' in error && error.details === 'Channel closed before call started'
+  );
 }
 
 type Sink = import('node:stream').Writable & { cancel(): void };
@@ -58,17 +77,26 @@ function send(sink: Sink, requests: AsyncIterable<unknown>, options: CallOptions
   );
 }
 
-/** The answers; leaving the loop early cancels the call. */
+/** The answers; leaving the loop early cancels the call. `again` makes one anew that was never sent, once. */
 async function* answers(
-  call: ClientReadableStream<unknown>,
+  first: ClientReadableStream<unknown>,
   signal: AbortSignal | undefined,
+  again: (error: unknown) => ClientReadableStream<unknown> | undefined,
 ): AsyncGenerator<unknown> {
+  let call = first;
   const cancel = (): void => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   if (signal?.aborted) cancel();
   let ended = false;
   try {
-    for await (const answer of call) yield answer;
+    try {
+      for await (const answer of call) yield answer;
+    } catch (error) {
+      const next = again(error);
+      if (next === undefined) throw error;
+      call = next;
+      for await (const answer of call) yield answer;
+    }
     ended = true;
   } catch (error) {
     ended = true;

@@ -133,7 +133,7 @@ test.each(FAULTS)(
     // The launch: good, or over with a reason that a person can read.
     if (outcome.code !== 0) expect(outcome.output).toMatch(/enclavectl: .{10,}/);
     const alive = await carriesOn();
-    expect(alive).toBe(endsConnection === undefined);
+    expect(alive, connection.said()).toBe(endsConnection === undefined);
     // No wrong pod: each one of an enclave has the sidecar of this release.
     const sidecar = imageReference(world.environment.catalogue, 'enclave-sidecar');
     for (const pod of (await world.pods()) as InjectedPod[])

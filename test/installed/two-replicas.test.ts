@@ -64,7 +64,7 @@ beforeAll(async () => {
   const ask = await helmOf(cluster.kubeconfig, folder);
   const before = await ask(['get', 'values', RELEASE, '-n', releaseNamespace, '-o', 'yaml']);
   writeFileSync(join(folder, 'before.yaml'), before);
-  await helm('upgrade', RELEASE, 'charts/licensing', '--reuse-values', '-f', values);
+  await helm('upgrade', RELEASE, 'charts/licensing', '--reset-then-reuse-values', '-f', values);
   alice = await world.user('alice');
 }, 300_000);
 afterAll(async () => {
