@@ -8,11 +8,11 @@ import {
   type Environment,
   type EnvironmentOptions,
 } from '../../tools/cluster/environment.ts';
+import { componentsReady } from '../../tools/cluster/operate.ts';
 import { startEnvironment } from '../../tools/cluster/start-environment.ts';
 import { narrator } from '../../tools/demo/narrator.ts';
 import { PROFILE, profileObject, writeSettings } from '../../tools/demo/operator.ts';
 import { type Person, person, type Settings } from '../../tools/demo/people.ts';
-import { until } from './until.ts';
 
 export interface World {
   readonly environment: Environment;
@@ -65,17 +65,7 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
     },
     pods: () => list<PodView>(['pods', '-n', ENCLAVE_NAMESPACE]),
     requests: async () => (await list<PodView>(['csr'])).map(({ metadata }) => metadata.name),
-    componentsReady: () =>
-      until(
-        'all components are ready',
-        async () => {
-          const components = await list<PodView>(['pods', '-n', environment.releaseNamespace]);
-          return components.every(({ status }) =>
-            status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
-          );
-        },
-        60_000,
-      ).then(() => undefined),
+    componentsReady: () => componentsReady(environment.kubectl, environment.releaseNamespace),
     stop: async () => {
       await environment.stop();
       rmSync(directory, { recursive: true, force: true });
