@@ -36,8 +36,9 @@ beforeAll(async () => {
       return {
         transmit: (command) => tpm.transmit(command),
         close: async () => {
-          opened -= 1;
           await tpm.close();
+          // Only then does the relay take another caller.
+          opened -= 1;
         },
       } satisfies TpmTransport;
     },

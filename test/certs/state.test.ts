@@ -75,8 +75,18 @@ describe('the first start', () => {
         if (left-- <= 0) throw new Error('killed');
         return call();
       };
-      const short = open({ ...kube, create: (...args) => dies(() => kube.create(...args)) });
+      const sent: Promise<unknown>[] = [];
+      const short = open({
+        ...kube,
+        create: (...args) => {
+          const write = dies(() => kube.create(...args));
+          sent.push(write);
+          return write;
+        },
+      });
       await short.catch((error: Error) => expect(error.message).toBe('killed'));
+      // Some are under way at once: what was sent before the end arrives.
+      await Promise.allSettled(sent);
       // What was made is kept: somebody may know it.
       const made = await Promise.all(SECRET_NAMES.map(secret));
       expect(made.filter((each) => each !== undefined)).toHaveLength(writes);
