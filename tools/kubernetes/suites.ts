@@ -11,12 +11,16 @@ export interface Suite {
 const GIVEN = 'ENCLAVE_TEST_KUBECONFIG';
 const OWN = 'ENCLAVE_TEST_KUBERNETES_BIN';
 const INSTALLED = 'ENCLAVE_TEST_INSTALLED';
+/** Suites of other targets: make e2e, test-postgres, test-cluster, test-images. */
+const OTHERS = /^test\/(installed|postgres|kubernetes|images\/built)\//;
 
 /** Every suite that can talk to a real API server: those that read one of the two variables, or import who does. */
 export function apiServerSuites(): Suite[] {
-  return suites().flatMap((file) =>
-    reads(file, GIVEN) || reads(file, OWN) ? [{ file, takesKubeconfig: reads(file, GIVEN) }] : [],
-  );
+  return suites()
+    .filter((file) => !OTHERS.test(file))
+    .flatMap((file) =>
+      reads(file, GIVEN) || reads(file, OWN) ? [{ file, takesKubeconfig: reads(file, GIVEN) }] : [],
+    );
 }
 
 /** Every suite that can stand on an installed product: `make e2e`. */
