@@ -2,7 +2,7 @@ import { createServer, request } from 'node:http';
 import { dirname, join } from 'node:path';
 
 /** Where the nodes' process listens for what a test does to them. */
-export function controlSocket(clusterDirectory: string): string {
+function controlSocket(clusterDirectory: string): string {
   return join(clusterDirectory, 'control.sock');
 }
 

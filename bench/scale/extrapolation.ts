@@ -15,7 +15,7 @@ interface Point {
 }
 
 /** The straight line through these points, weighted least squares; a level one when it would fall: nothing gets cheaper by more enclaves. */
-export function fitLine(points: readonly Point[]): Line {
+function fitLine(points: readonly Point[]): Line {
   const all = points.reduce((sum, { weight }) => sum + weight, 0);
   const mean = (of: (point: Point) => number): number =>
     points.reduce((sum, point) => sum + point.weight * of(point), 0) / all;

@@ -11,7 +11,7 @@ export type Read<T> =
     };
 
 /** Longest wait for one answer, milliseconds. */
-export const READ_MS = 8_000;
+const READ_MS = 8_000;
 
 /** Never rejects, and never waits longer than the limit. */
 export async function attempt<T>(work: () => Promise<T>, limitMs = READ_MS): Promise<Read<T>> {

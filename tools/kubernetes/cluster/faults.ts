@@ -13,7 +13,7 @@ export function machineOf({ control, nodes }: Layout, name: string): Machine {
 }
 
 /** @throws Error that names the programs there are */
-export function programOf(machine: Machine, program: string): string {
+function programOf(machine: Machine, program: string): string {
   const programs = programsOf(machine);
   if (!programs.includes(program))
     throw new Error(`no ${program} on ${machine.name}: ${programs.join(', ')}`);
