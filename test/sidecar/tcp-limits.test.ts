@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { generateKey } from '../../platform/identity/key-pair.ts';
+import { tcpTable } from '../support/tcp-table.ts';
 import { until } from '../support/until.ts';
 import { agentFixture, dial, drainOf, startSidecar, undo, undoAll } from './sidecar-fixture.ts';
 import { before, client, endOf, opensslSays } from './tcp-fixture.ts';
@@ -105,15 +105,10 @@ test('the kernel asks clients that are silent whether they are still there', asy
   const socket = await client(bind);
   socket.write('x');
   await once(socket, 'data');
-  const port = (socket.localPort ?? 0).toString(16).toUpperCase().padStart(4, '0');
-  // proc_net_tcp: local address, remote address, state, queues, and a timer: 2 is keepalive.
-  const timerOf = () =>
-    readFileSync('/proc/net/tcp', 'latin1')
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/))
-      .find((fields) => fields[1]?.endsWith(':20FB') && fields[2]?.endsWith(`:${port}`))?.[5]
-      ?.slice(0, 2);
-  await until('the keepalive timer', () => timerOf() === '02');
+  const [ours, theirs] = [`${socket.localAddress}:${socket.localPort}`, `${bind}:8443`];
+  await until('the keepalive timer', () =>
+    tcpTable().some(({ local, remote, keepalive }) => local === theirs && remote === ours && keepalive),
+  );
 });
 
 test('a handshake that began before the drain is ended cleanly: nothing new reaches the app', async () => {
