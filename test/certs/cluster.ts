@@ -16,13 +16,13 @@ import type { KubeObject, Resource } from '../../platform/kube/wire.ts';
 import { systemClock } from '../../platform/run/clock.ts';
 import { COMMON_OPTIONS } from '../../platform/run/context.ts';
 import { startKubernetes } from '../../tools/kubernetes/kubernetes.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
 import { until } from '../support/until.ts';
 
 export const RELEASE = 'enclave-licensing';
-/** Loopback addresses of this suite alone. */
-export const CERTS_ADDRESS = '127.77.8.46';
+export const CERTS_ADDRESS = loopbackAddress();
 
 export interface TestCluster {
   readonly admin: Kube;

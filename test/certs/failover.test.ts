@@ -15,11 +15,12 @@ import { CONFIG_MAPS } from '../../platform/kube/resources.ts';
 import { createRpcClient, type RpcClient } from '../../platform/rpc/rpc-client.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { TrustServiceService } from '../../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
 import { RELEASE, startTestCluster, type TestCluster } from './cluster.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
 
-const [A, B] = ['127.77.8.47', '127.77.8.48'] as const;
+const [A, B] = [loopbackAddress(), loopbackAddress()] as const;
 const other = (address: string): string => (address === A ? B : A);
 
 let cluster: TestCluster;

@@ -25,17 +25,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SIDECAR_USER } from '../../injection/template.ts';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
 import { bundle } from '../../tools/bundle.ts';
-import {
-  agentFixture,
-  dial,
-  httpOver,
-  podAddress,
-  tokenFile,
-  undo,
-  undoAll,
-} from '../sidecar/sidecar-fixture.ts';
+import { agentFixture, dial, httpOver, tokenFile, undo, undoAll } from '../sidecar/sidecar-fixture.ts';
 import { startSidecarProcess } from '../sidecar/sidecar-process.ts';
 import { owner, userCredential } from '../sidecar/trust-fixture.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
 
 const SECONDS = 120;
@@ -95,7 +88,7 @@ test('a rotation each ten seconds for two minutes under 200 connections: no fail
   const user = String(SIDECAR_USER);
   if (root) chownSync(cwd, SIDECAR_USER, SIDECAR_USER);
   const as = root ? ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'] : [];
-  const bind = podAddress();
+  const bind = loopbackAddress();
   const token = tokenFile();
   chmodSync(join(token, '..'), 0o755);
   const sidecar = startSidecarProcess({

@@ -2,15 +2,15 @@ import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { createKeyPair } from '../../sidecar/key/key-pair.ts';
 import { createEnclaveListener } from '../../sidecar/serve/enclave-listener.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
-import { podAddress } from './sidecar-fixture.ts';
 import { authorities, roots, SERVER_NAME, unixNow } from './trust-fixture.ts';
 
 const openSockets = (): number =>
   process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
 
 test('connections that stop in the middle of a handshake are closed, not kept for good', async () => {
-  const host = podAddress();
+  const host = loopbackAddress();
   let failures = 0;
   const listener = createEnclaveListener({
     host,

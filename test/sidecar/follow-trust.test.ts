@@ -9,6 +9,7 @@ import { type AgentCalls, agentCalls } from '../../sidecar/agent/agent-calls.ts'
 import { AgentError } from '../../sidecar/agent/agent-error.ts';
 import { createAgentLink } from '../../sidecar/agent/agent-link.ts';
 import { followTrust, type Trust } from '../../sidecar/trust/follow-trust.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
@@ -152,7 +153,13 @@ test('an agent that says that the pod has changed is believed of it, and of no o
 test('what is no trust document at all: huge, endless, cut off, garbage; the one that is held goes on counting', async () => {
   const agent = await agentFixture();
   const link = createAgentLink({
-    ...{ host: agent.host, port: agent.port, node: NODE, localAddress: '127.71.0.2', tokenFile: tokenFile() },
+    ...{
+      host: agent.host,
+      port: agent.port,
+      node: NODE,
+      localAddress: loopbackAddress(),
+      tokenFile: tokenFile(),
+    },
     roots: liveValue(roots.system),
   });
   const { trust, abort, done } = follower(agentCalls(link));

@@ -3,17 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { anonymousMemory } from '../support/anonymous-memory.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
-import {
-  agentFixture,
-  dial,
-  echoApp,
-  httpOver,
-  podAddress,
-  tokenFile,
-  undo,
-  undoAll,
-} from './sidecar-fixture.ts';
+import { agentFixture, dial, echoApp, httpOver, tokenFile, undo, undoAll } from './sidecar-fixture.ts';
 import { startSidecarProcess } from './sidecar-process.ts';
 
 afterEach(undoAll);
@@ -29,6 +21,8 @@ const NO_HOST = 'GET / HTTP/1.1\r\n\r\n'.repeat(1500);
 const BURSTS = 5;
 const STRANGERS = 208;
 const NONCE = Buffer.alloc(32, 7).toString('base64url');
+const elsewhere = loopbackAddress();
+const theirs = Array.from({ length: 16 }, loopbackAddress);
 const EVIDENCE = { ALPNProtocols: ['enclave-evidence/1'] };
 
 test.each([
@@ -41,7 +35,7 @@ test.each([
 ])(
   '%s: 208 strangers send a thousand requests at once, five times: answered all along, memory bounded',
   async (_, changes, protocol) => {
-    const bind = podAddress();
+    const bind = loopbackAddress();
     const app = await echoApp();
     const { child, gone, said } = startSidecarProcess({
       main: resolve('dist/sidecar/main.js'),
@@ -62,11 +56,7 @@ test.each([
     const strangers: TLSSocket[] = [];
     // Fewer at once than handshakes may be under way.
     while (strangers.length < STRANGERS)
-      strangers.push(
-        ...(await Promise.all(
-          Array.from({ length: 16 }, (_, i) => come(bind, `127.71.2.${1 + i}`, protocol)),
-        )),
-      );
+      strangers.push(...(await Promise.all(theirs.map((address) => come(bind, address, protocol)))));
     let worst = 0;
     const looking = setInterval(() => {
       if (child.exitCode === null && child.signalCode === null)
@@ -75,7 +65,7 @@ test.each([
     undo.push(() => clearInterval(looking));
     let over = false;
     const ask = async (): Promise<number> => {
-      const socket = await dial(bind, undefined, { ...EVIDENCE, localAddress: '127.71.0.77' });
+      const socket = await dial(bind, undefined, { ...EVIDENCE, localAddress: elsewhere });
       return (await httpOver(socket, `/v1/evidence?nonce=${NONCE}`)).status;
     };
     const good = (async () => {

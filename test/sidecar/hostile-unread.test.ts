@@ -6,10 +6,11 @@ import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { anonymousMemory } from '../support/anonymous-memory.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
 import { dialHttp2, httpApp } from './http-fixture.ts';
 import { DATA, END_HEADERS, frame, HEADERS, PREFACE, requestHead, SETTINGS } from './http2-frames.ts';
-import { agentFixture, dial, podAddress, tokenFile, undo, undoAll } from './sidecar-fixture.ts';
+import { agentFixture, dial, tokenFile, undo, undoAll } from './sidecar-fixture.ts';
 import { startSidecarProcess } from './sidecar-process.ts';
 import { grantFor, owner, userCredential } from './trust-fixture.ts';
 
@@ -76,7 +77,7 @@ test.each([
 ])(
   '%s, unread both ways: memory bounded, another user served',
   async (_, connections, protocol, flood) => {
-    const bind = podAddress();
+    const bind = loopbackAddress();
     const app = await httpApp(greedyApp);
     const { child, gone, said } = startSidecarProcess({
       main: resolve('dist/sidecar/main.js'),

@@ -21,7 +21,7 @@ const leaf = authorities.enclaves.certify(key.spki, { dns: [SERVER_NAME] });
 let bytes;
 const spied = { ...key, spend: (use) => key.spend((pem) => { writeSync(3, pem); ${keep}; bytes = pem; return use(pem); }) };
 const listener = createEnclaveListener({
-  host: '127.71.0.77', port: 0, maxConnections: 9, maxHandshakes: 9, chooseProtocol: () => undefined,
+  host: '127.0.0.1', port: 0, maxConnections: 9, maxHandshakes: 9, chooseProtocol: () => undefined,
   onConnection() {}, onHandshakeFailure() {}, onDropped() {},
 });
 const steps = { key: 0, prove: 0, certify: 0, quote: 0 };

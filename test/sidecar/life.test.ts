@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { agentDnsName } from '../../names/components.ts';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
 import { agentFixture, dial, drainOf, echoApp, httpOver, startSidecar, undoAll } from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
@@ -125,7 +126,7 @@ describe('life', () => {
       seen.add(sha256(live));
     };
     // Held from before the first rotation: by then more certificates have been replaced than the listener remembers.
-    const elsewhere = connect({ host: bind, port: 8443, localAddress: '127.71.0.9' });
+    const elsewhere = connect({ host: bind, port: 8443, localAddress: loopbackAddress() });
     const oldest = await dial(bind, undefined, { ...EVIDENCE, socket: elsewhere });
     const hammer = async () => {
       while (seen.size < 7) {

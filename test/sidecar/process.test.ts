@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
 import { bundle } from '../../tools/bundle.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import {
@@ -14,7 +15,6 @@ import {
   drainOf,
   echoApp,
   httpOver,
-  podAddress,
   tokenFile,
   undo,
   undoAll,
@@ -30,7 +30,7 @@ afterEach(undoAll);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function start(agent: FakeAgent, upstream: string, changes: Record<string, string> = {}) {
-  const bind = podAddress();
+  const bind = loopbackAddress();
   const started = startSidecarProcess({ main, bind, agent, upstream, tokenFile: tokenFile(), changes });
   undo.push(async () => {
     started.child.kill('SIGKILL');

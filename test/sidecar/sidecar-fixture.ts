@@ -8,6 +8,7 @@ import { createHealth } from '../../platform/health/health.ts';
 import { type Credential, chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
 import { systemClock } from '../../platform/run/clock.ts';
 import { app } from '../../sidecar/app.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
 import { type FakeAgent, startFakeAgent } from './fake-agent.ts';
@@ -21,13 +22,6 @@ export async function undoAll(): Promise<void> {
   for (const each of undo.splice(0).reverse()) await each();
 }
 
-let lastAddress = 0;
-/** Each sidecar has a loopback address of its own, as a pod has. */
-export function podAddress(): string {
-  lastAddress += 1;
-  return `127.71.${process.pid % 250}.${lastAddress}`;
-}
-
 export function tokenFile(): string {
   const folder = mkdtempSync(join(tmpdir(), 'sidecar-'));
   undo.push(() => rmSync(folder, { recursive: true }));
@@ -36,7 +30,7 @@ export function tokenFile(): string {
 }
 
 export async function agentFixture(name?: string): Promise<FakeAgent> {
-  const agent = await startFakeAgent('127.71.0.1', name);
+  const agent = await startFakeAgent(loopbackAddress(), name);
   undo.push(() => agent.close());
   return agent;
 }
@@ -61,7 +55,7 @@ export function startSidecar(
   changes: Partial<SidecarContext['config']> & { upstream: string },
   clock = systemClock,
 ) {
-  const bind = podAddress();
+  const bind = loopbackAddress();
   const abort = new AbortController();
   const { log, lines } = recordingLogger();
   const metrics = recordingMetrics();

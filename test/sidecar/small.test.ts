@@ -16,8 +16,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SIDECAR_USER } from '../../injection/template.ts';
 import { bundle } from '../../tools/bundle.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
-import { agentFixture, dial, echoApp, podAddress, tokenFile, undo, undoAll } from './sidecar-fixture.ts';
+import { agentFixture, dial, echoApp, tokenFile, undo, undoAll } from './sidecar-fixture.ts';
 import { type SidecarProcess, type SidecarProcessOptions, startSidecarProcess } from './sidecar-process.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
@@ -42,7 +43,7 @@ async function ready(
 ): Promise<SidecarProcess & { bind: string }> {
   const agent = await agentFixture();
   const app = await echoApp();
-  const bind = podAddress();
+  const bind = loopbackAddress();
   const token = tokenFile();
   chmodSync(join(token, '..'), 0o755);
   const upstream = String(app.port);

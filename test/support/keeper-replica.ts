@@ -5,6 +5,7 @@ import { runKeeper } from '../../webhook/keeper/keeper.ts';
 import { keeperMetrics } from '../../webhook/keeper/keeper-metrics.ts';
 import { RELEASE, type TestCluster } from '../certs/cluster.ts';
 import { CONFIG } from '../injection/support.ts';
+import { loopbackAddress } from './loopback-block.ts';
 import { recordingLogger } from './recording-logger.ts';
 import { recordingMetrics } from './recording-metrics.ts';
 
@@ -15,13 +16,8 @@ export interface Replica {
   stop(): Promise<void>;
 }
 
-/** One replica's keeper, with the webhook's rights and no more; it dials from this address. */
-export async function startReplica(
-  cluster: TestCluster,
-  name: string,
-  localAddress: string,
-  clock: Clock,
-): Promise<Replica> {
+/** One replica's keeper, with the webhook's rights and no more. */
+export async function startReplica(cluster: TestCluster, name: string, clock: Clock): Promise<Replica> {
   const kube = await cluster.as('enclave-webhook');
   const { log, lines } = recordingLogger();
   const metrics = recordingMetrics();
@@ -36,7 +32,7 @@ export async function startReplica(
     releaseNamespace: RELEASE,
     identity: name,
     roots: liveValue(CONFIG.roots),
-    localAddress,
+    localAddress: loopbackAddress(),
     log,
     metrics: keeperMetrics(metrics),
     clock,

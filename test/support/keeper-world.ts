@@ -21,12 +21,12 @@ const [FIRST = '', SECOND = ''] = POLICY_NAMES;
 export const NAMES = { first: FIRST, second: SECOND } as const;
 
 /** Two replicas' keepers on an API server, with the rights of the chart and no more. Nothing injects here: what admission would refuse is simply there. */
-export async function startKeeperWorld(localAddress: string) {
+export async function startKeeperWorld() {
   const cluster: TestCluster = await startTestCluster();
   let minutes = 0;
   const clock = { now: () => Date.now() + minutes * 60_000 };
   const replicas: Replica[] = [];
-  for (const name of ['a', 'b']) replicas.push(await startReplica(cluster, name, localAddress, clock));
+  for (const name of ['a', 'b']) replicas.push(await startReplica(cluster, name, clock));
   const leaders = (): string[] =>
     replicas.filter(({ metrics }) => metrics.get('keeper_leads{}') === 1).map(({ name }) => name);
   const found = (reason: string): number =>

@@ -4,13 +4,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { INJECT_LABEL } from '../../names/labels.ts';
 import { NETWORK_POLICIES, PODS } from '../../platform/kube/resources.ts';
 import { startKeeperWorld } from '../support/keeper-world.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
 
-const APP = '127.77.32.1';
+const APP = loopbackAddress();
 let world: Awaited<ReturnType<typeof startKeeperWorld>>;
 
 beforeAll(async () => {
-  world = await startKeeperWorld('127.77.32.2');
+  world = await startKeeperWorld();
 }, 90_000);
 afterAll(() => world.stop());
 

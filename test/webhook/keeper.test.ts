@@ -18,7 +18,7 @@ import { until } from '../support/until.ts';
 let world: Awaited<ReturnType<typeof startKeeperWorld>>;
 
 beforeAll(async () => {
-  world = await startKeeperWorld('127.77.31.2');
+  world = await startKeeperWorld();
 }, 90_000);
 afterAll(() => world.stop());
 
