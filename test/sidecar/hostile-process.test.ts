@@ -6,15 +6,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { anonymousMemory } from '../support/anonymous-memory.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
 import { until } from '../support/until.ts';
-import { agentFixture, dial, echoApp, podAddress, tokenFile, undo, undoAll } from './sidecar-fixture.ts';
+import { untilStill } from '../support/until-still.ts';
+import { agentFixture, dial, echoApp, tokenFile, undo, undoAll } from './sidecar-fixture.ts';
 import { startSidecarProcess } from './sidecar-process.ts';
 import { CONTENT, tls13Records } from './tls13-records.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
 /** The sidecar as it is shipped, in a process of its own, so that its memory can be looked at while it is attacked. */
-const bind = podAddress();
+const bind = loopbackAddress();
 let pid = 0;
 const MEBIBYTE = 1024 * 1024;
 /** A node's default is 128 MiB in all; an idle sidecar takes some 50. */
@@ -67,7 +69,7 @@ async function metric(name: string): Promise<number> {
 const good = userCredential(owner);
 const goodTls = { cert: chainPem(good), key: privateKeyPem(good.privateKey) };
 /** Attackers have one address, who means well has another. */
-const FROM_ELSEWHERE: ConnectionOptions & { localAddress: string } = { localAddress: '127.71.0.77' };
+const FROM_ELSEWHERE: ConnectionOptions & { localAddress: string } = { localAddress: loopbackAddress() };
 
 /** A good client that comes, asks and goes; in milliseconds. */
 async function tryOnce(): Promise<number> {
@@ -125,17 +127,6 @@ function credentialOf(bytes: number): ConnectionOptions {
     stranger,
   );
   return { cert: chainPem(credential), key: privateKeyPem(credential.privateKey) };
-}
-
-/** Waits until the attack has done what it can. */
-async function still(progress: () => number | Promise<number>): Promise<void> {
-  let last = -1;
-  await until('that nothing moves', async () => {
-    const before = last;
-    last = await progress();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    return last > 0 && last === before;
-  });
 }
 
 const ATTACKS: readonly (readonly [string, string, () => Promise<unknown>])[] = [
@@ -221,7 +212,7 @@ const ATTACKS: readonly (readonly [string, string, () => Promise<unknown>])[] = 
         const socket = await shake(goodTls);
         socket.pause();
         socket.write('pour');
-      }).then(() => still(() => poured)),
+      }).then(() => untilStill('what the app pours', () => poured)),
   ],
   [
     'evidence that nobody reads',

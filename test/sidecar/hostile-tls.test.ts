@@ -1,17 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
 import { dial, drainOf, undo, undoAll } from './sidecar-fixture.ts';
-import { before, client, HALF_OPEN } from './tcp-fixture.ts';
+import { before, client, HALF_OPEN, opensslSession } from './tcp-fixture.ts';
 import { CONTENT, tls13Records } from './tls13-records.ts';
-import { owner, SERVER_NAME, userCredential } from './trust-fixture.ts';
+import { owner, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
 
@@ -76,29 +77,6 @@ function edit(hello: Buffer, from: string, to: string): Buffer {
   return Buffer.from(text.replace(from, to), 'hex');
 }
 
-/** What `openssl s_client` prints: when it has its session it says something, and ends. */
-async function opensslClient(folder: string, args: string, session: string, say = ''): Promise<string> {
-  const child = spawn(
-    'openssl',
-    `s_client -tls1_3 -servername ${SERVER_NAME} -sess_out ${session} ${args}`.split(' '),
-    {
-      cwd: folder,
-    },
-  );
-  undo.push(() => child.kill('SIGKILL'));
-  const gone = once(child, 'exit');
-  child.stdin.on('error', () => {});
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-    });
-  await until('a session', () => existsSync(join(folder, session)) || child.exitCode !== null, 15_000);
-  child.stdin.end(say);
-  await gone;
-  return said;
-}
-
 test('0-RTT: what is sent before the handshake is never read, and our sessions allow none', async () => {
   const heard: string[] = [];
   const { bind } = await before((socket) => void socket.on('data', (chunk) => heard.push(String(chunk))));
@@ -107,7 +85,7 @@ test('0-RTT: what is sent before the handshake is never read, and our sessions a
   writeFileSync(join(folder, 'client.pem'), `${tls.cert}${tls.key}`);
   writeFileSync(join(folder, 'early'), 'EARLY');
   // Another server, which would read it.
-  const elsewhere = '127.71.0.78:9443';
+  const elsewhere = `${loopbackAddress()}:9443`;
   const server = spawn(
     'openssl',
     `s_server -accept ${elsewhere} -cert client.pem -key client.pem -early_data -tls1_3 -quiet`.split(' '),
@@ -115,11 +93,11 @@ test('0-RTT: what is sent before the handshake is never read, and our sessions a
   );
   undo.push(() => server.kill('SIGKILL'));
   await until('a session that allows early data', async () =>
-    (await opensslClient(folder, `-connect ${elsewhere}`, 'theirs')).includes('Data: 16384'),
+    (await opensslSession(folder, `-connect ${elsewhere}`, 'theirs')).includes('Data: 16384'),
   );
   const ours = `-connect ${bind}:8443 -cert client.pem`;
-  expect(await opensslClient(folder, ours, 'ours')).toContain('Max Early Data: 0');
-  const said = await opensslClient(folder, `${ours} -sess_in theirs -early_data early`, 'again', 'late');
+  expect(await opensslSession(folder, ours, 'ours')).toContain('Max Early Data: 0');
+  const said = await opensslSession(folder, `${ours} -sess_in theirs -early_data early`, 'again', 'late');
   expect(said).toContain('Early data was rejected');
   expect(said).toContain('New, TLSv1.3');
   await until('what was said after the handshake', () => heard.join('').includes('late'));

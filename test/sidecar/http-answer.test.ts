@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
+import { untilStill } from '../support/until-still.ts';
 import { answerOf, dialHttp2, httpEnclave, httpSidecar } from './http-fixture.ts';
 import { dial, drainOf, echoApp, httpOver, startSidecar, undoAll } from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
@@ -174,12 +175,5 @@ test('a client or app that does not read holds the other up, and fills no memory
   const deaf = await dial(bind, userCredential(owner));
   deaf.pause();
   deaf.write('GET / HTTP/1.1\r\nhost: e\r\n\r\n');
-  let before = -1;
-  await until('the app is held up', async () => {
-    const still = sent > 0 && sent === before;
-    before = sent;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    return still;
-  });
-  expect(sent).toBeLessThan(32_000_000);
+  expect(await untilStill('what the app sends', () => sent)).toBeLessThan(32_000_000);
 });

@@ -17,6 +17,7 @@ import { afterEach, expect, test } from 'vitest';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
 import { until } from '../support/until.ts';
+import { untilStill } from '../support/until-still.ts';
 import { dialHttp2, httpEnclave, httpSidecar, tokenIssuer } from './http-fixture.ts';
 import { tokenFile, undo, undoAll } from './sidecar-fixture.ts';
 import { authorities, owner, SERVER_NAME, userCredential } from './trust-fixture.ts';
@@ -196,14 +197,7 @@ test('grpc: a client that does not read holds the app up; one that cancels ends 
   });
   call.on('error', () => {});
   call.end(Buffer.alloc(5));
-  let before = -1;
-  await until('the app is held up', async () => {
-    const still = state.sent > 0 && state.sent === before;
-    before = state.sent;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    return still;
-  });
-  expect(state.sent).toBeLessThan(32_000_000);
+  expect(await untilStill('what the app sends', () => state.sent)).toBeLessThan(32_000_000);
   call.close(8);
   await until('the app hears that the call was cancelled', () => state.cancelled === 1);
 });
@@ -229,9 +223,11 @@ test('grpc: an app that says it is going (GOAWAY) ends what runs there, and gets
 test('grpc: deadlines travel, and end the call on both sides', async () => {
   const { state, port } = await grpcApp();
   const { bind } = await httpSidecar(String(port));
-  const { error } = await grpcClient(bind).unary('wait', new Metadata(), 300);
-  expect(error?.code).toBe(status.DEADLINE_EXCEEDED);
-  await until('the app hears of it', () => state.cancelled === 1);
+  const { unary } = grpcClient(bind);
+  // Longer and longer, for a call whose deadline is over on its way never reaches the app.
+  for (let deadline = 100; state.calls.length === 0; deadline *= 2)
+    expect((await unary('wait', new Metadata(), deadline)).error?.code).toBe(status.DEADLINE_EXCEEDED);
+  await until('the app hears of it', () => state.cancelled === state.calls.length);
 });
 
 test('grpc: what is wrong is a status: the app away, going in the middle, a resetting one', async () => {

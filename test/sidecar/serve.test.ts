@@ -1,6 +1,5 @@
-import { execFile } from 'node:child_process';
+import { dirname } from 'node:path';
 import type { TLSSocket } from 'node:tls';
-import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 import { decodeBundle } from '../../formats/evidence/bundle.ts';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
@@ -18,6 +17,7 @@ import {
   tokenFile,
   undoAll,
 } from './sidecar-fixture.ts';
+import { opensslSession } from './tcp-fixture.ts';
 import {
   authorities,
   grantFor,
@@ -149,15 +149,13 @@ describe('data', () => {
     for (const session of sessions)
       expect((await dial(bind, userCredential(owner), { session })).isSessionReused()).toBe(false);
     // OpenSSL says the same: what it was given as a ticket names a session that nobody kept.
-    const sessionFile = `${tokenFile()}.session`;
-    const client = `openssl s_client -connect ${bind}:8443 -alpn ${EVIDENCE_ALPN} -tls1_3`;
-    const { stdout } = await promisify(execFile)('bash', [
-      '-c',
-      `sleep 0.3 | ${client} -sess_out ${sessionFile} 2>/dev/null; sleep 0.3 | ${client} -sess_in ${sessionFile} 2>/dev/null; test -s ${sessionFile}`,
-    ]);
-    expect(stdout.match(/^(New|Reused), TLSv1.3/gm)).toEqual(['New, TLSv1.3', 'New, TLSv1.3']);
-    expect(stdout).toContain('ALPN protocol: enclave-evidence/1');
-    expect(stdout).toContain('Acceptable client certificate CA names');
+    const folder = dirname(tokenFile());
+    const args = `-connect ${bind}:8443 -alpn ${EVIDENCE_ALPN}`;
+    const said = await opensslSession(folder, args, 'first');
+    expect(said).toMatch(/^New, TLSv1.3/m);
+    expect(await opensslSession(folder, `${args} -sess_in first`, 'second')).toMatch(/^New, TLSv1.3/m);
+    expect(said).toContain('ALPN protocol: enclave-evidence/1');
+    expect(said).toContain('Acceptable client certificate CA names');
   });
 });
 

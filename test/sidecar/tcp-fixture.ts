@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { chainPem, privateKeyPem } from '../../platform/identity/credential.ts';
 import { until } from '../support/until.ts';
 import { agentFixture, dial, echoApp, startSidecar, undo } from './sidecar-fixture.ts';
-import { owner, userCredential } from './trust-fixture.ts';
+import { owner, SERVER_NAME, userCredential } from './trust-fixture.ts';
 
 type Changes = Partial<Parameters<typeof startSidecar>[1]>;
 
@@ -53,19 +53,38 @@ export async function opensslSays(bind: string, say: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'client-'));
   undo.push(() => rmSync(folder, { recursive: true }));
   const credential = userCredential(owner);
-  const file = join(folder, 'client.pem');
-  writeFileSync(file, `${chainPem(credential)}${privateKeyPem(credential.privateKey)}`);
-  const child = spawn('openssl', ['s_client', '-connect', `${bind}:8443`, '-cert', file, '-key', file]);
+  writeFileSync(join(folder, 'client.pem'), `${chainPem(credential)}${privateKeyPem(credential.privateKey)}`);
+  const client = opensslClient(folder, `-connect ${bind}:8443 -cert client.pem`);
+  await until('the handshake', () => client.said().includes('Verify return code'));
+  client.stdin.write(say);
+  await client.gone;
+  return client.said();
+}
+
+/** What OpenSSL says of a connection that gave it a session, into a file of that name: then it says something, and ends. */
+export async function opensslSession(
+  folder: string,
+  args: string,
+  session: string,
+  say = '',
+): Promise<string> {
+  const file = join(folder, session);
+  const client = opensslClient(folder, `-tls1_3 -servername ${SERVER_NAME} -sess_out ${session} ${args}`);
+  // Without one it has ended.
+  await Promise.race([until('a session', () => existsSync(file) && statSync(file).size > 0), client.gone]);
+  client.stdin.end(say);
+  await client.gone;
+  return client.said();
+}
+
+function opensslClient(cwd: string, args: string) {
+  const child = spawn('openssl', ['s_client', ...args.split(' ')], { cwd });
   undo.push(() => child.kill('SIGKILL'));
-  const gone = once(child, 'exit');
   child.stdin.on('error', () => {});
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
       said += text;
     });
-  await until('the handshake', () => said.includes('Verify return code'));
-  child.stdin.write(say);
-  await gone;
-  return said;
+  return { stdin: child.stdin, gone: once(child, 'close'), said: () => said };
 }

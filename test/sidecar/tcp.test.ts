@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
+import { untilStill } from '../support/until-still.ts';
 import { agentFixture, dial, drainOf, startSidecar, undo, undoAll } from './sidecar-fixture.ts';
 import { before, client, endOf, opensslSays } from './tcp-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
@@ -96,16 +97,7 @@ test('each side is read only as fast as the other takes it, and what waited arri
     }
     socket.end();
   };
-  const stopped = async (): Promise<number> => {
-    let last = -1;
-    await until('that nothing moves', async () => {
-      const earlier = last;
-      last = left;
-      await new Promise((resolve) => setTimeout(resolve, 150));
-      return left < most && earlier === left;
-    });
-    return most - left;
-  };
+  const stopped = (): Promise<number> => untilStill('what was given', () => most - left);
   const all = createHash('sha256');
   for (let i = 0; i < most; i += 1) all.update(block);
   const sent = all.digest('hex');
