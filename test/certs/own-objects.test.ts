@@ -84,6 +84,40 @@ else
         expect(await certs(resource, object), JSON.stringify(object)).toBe('made');
     });
 
+    test('nobody lays down a Secret that the certificate service would believe, but who may read it', async () => {
+      const says = /Secrets of this type are the certificate service's/;
+      const rbac = 'rbac.authorization.k8s.io/v1';
+      const may = (name: string, ...verbs: string[]) =>
+        cluster.admin.create(resource('Role', 'roles'), {
+          metadata: { name, namespace: RELEASE },
+          rules: [{ apiGroups: [''], resources: ['secrets'], verbs }],
+        } as KubeObject);
+      const resource = (kind: string, plural: string): Resource<KubeObject> => ({
+        apiVersion: rbac,
+        kind,
+        plural,
+        namespaced: true,
+      });
+      await may('writer', 'create');
+      await may('restorer', 'create', 'get');
+      for (const [role, account] of [
+        ['writer', 'enclave-front'],
+        ['restorer', 'enclave-launcher'],
+      ] as const)
+        await cluster.admin.create(resource('RoleBinding', 'rolebindings'), {
+          metadata: { name: role, namespace: RELEASE },
+          roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: role },
+          subjects: [{ kind: 'ServiceAccount', name: account, namespace: RELEASE }],
+        } as KubeObject);
+      const issuer = secret(issuerSecret('enclaves'), 'enclave-licensing.dev/issuer');
+      const binding = secret(nodeSecret('node-2'), BINDING_TYPE);
+      const front = (object: KubeObject) => creates('enclave-front', SECRETS, object);
+      await until('the policy is in force', async () => says.test(await front(issuer)));
+      expect(await front(binding)).toMatch(says);
+      expect(await front(secret('its-own', 'Opaque'))).toBe('made');
+      expect(await creates('enclave-launcher', SECRETS, binding)).toBe('made');
+    });
+
     test('the webhook makes its findings and its lease, and touches no network policies but those of enclaves', async () => {
       const says = /the webhook makes its findings, its lease and the network policies of enclaves/;
       const webhook = (resource: Resource<KubeObject>, object: KubeObject, namespace = RELEASE) =>
