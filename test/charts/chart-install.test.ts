@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { ISSUER_SECRET_TYPE, issuerSecret } from '../../names/certs-state.ts';
 import { type CommandResult, command } from '../../tools/cluster/command.ts';
 import { packageChart } from '../../tools/package-chart.ts';
 import { type ApiClient, type ApiServerUnderTest, apiClient } from '../contract/api-client.ts';
@@ -86,6 +87,61 @@ function onTheRealOne(): void {
     expect(notes).toContain('tcsissuers.tcs.intel.com is not this release');
     expect(notes).toContain('installed without helm');
     for (const next of ['kubectl wait', 'helm test', 'kubectl get configmap']) expect(notes).toContain(next);
+  });
+
+  describe('what NOTES say of TPMs before any agent has run', () => {
+    const node = (name: string, labels: object, architecture = 'amd64') =>
+      admin.post('/api/v1/nodes', {
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name, labels: { 'kubernetes.io/os': 'linux', ...labels } },
+        status: { nodeInfo: { kubeletVersion: 'v1.33.1', architecture } },
+      });
+    const notesOf = (...how: string[]): Promise<string> =>
+      mustHelm('upgrade', ...RELEASE, '--dry-run=server', ...how);
+    const NFD = { 'feature.node.kubernetes.io/custom-tpm': 'false' };
+    afterAll(async () => {
+      for (const name of ['node-1', 'node-2', 'node-3']) await admin.delete(`/api/v1/nodes/${name}`);
+    });
+
+    test('nodes whose labels say that they have none are named; when all do, no enclave can run', async () => {
+      await node('node-1', NFD);
+      await node('node-2', { 'eks.amazonaws.com/compute-type': 'fargate' });
+      const all = await notesOf();
+      expect(all).toContain('THIS CLUSTER CANNOT RUN ENCLAVES AS IT IS');
+      expect(all).toContain(
+        'has a TPM, by its labels: node-1 (feature.node.kubernetes.io/custom-tpm=false), node-2 (eks.amazonaws.com/compute-type=fargate)',
+      );
+      // Emulated TPMs are none of the machine's.
+      expect(await notesOf('--set=tpm.socketDirectory=/run/swtpm')).not.toContain('by its labels');
+      await node('node-3', {});
+      const some = await notesOf();
+      expect(some).not.toContain('No node that an agent may run on has a TPM');
+      expect(some).toContain(
+        'Agents run on 3 nodes: node-1, node-2, node-3. Without a TPM, by their labels: node-1',
+      );
+    });
+
+    test('of the others it says that only agents know, and the command that tells', async () => {
+      const notes = await notesOf('--set=agent.nodeSelector.kubernetes\\.io/arch=amd64');
+      expect(notes).toContain('No node has the labels');
+      expect(await notesOf()).toMatch(/only the agents find out[\s\S]+helm test licensing -n tenant-7/);
+    });
+
+    test('processors for which no image is built are named', async () => {
+      await admin.delete('/api/v1/nodes/node-3');
+      await node('node-3', {}, 's390x');
+      expect(await notesOf()).toContain(
+        'No image is built for the processors of these nodes: node-3 (s390x)',
+      );
+    });
+
+    test('a dry run that asks no cluster claims nothing of it', async () => {
+      const notes = await mustHelm('upgrade', ...RELEASE, '--dry-run=client', '--set=crds.install=false');
+      expect(notes).toContain('helm test licensing');
+      expect(notes).not.toContain('THIS CLUSTER CANNOT RUN');
+      expect(notes).not.toContain('Agents run on');
+    });
   });
 
   // As it would be with two replicas, from the release with one that is installed.
@@ -217,7 +273,16 @@ function onTheRealOne(): void {
     expect(await names(`/api/v1/namespaces/${NAMESPACE}/persistentvolumeclaims`)).toEqual(['enclave-front']);
     expect(await names('/api/v1/namespaces')).toContain('enclaves');
     expect(await names('/apis/rbac.authorization.k8s.io/v1/clusterroles')).not.toContain('enclave-certs');
-    // And a new release takes them up.
+    // And a new release takes them up, an authority among them, and says so.
+    const again = ['install', ...RELEASE, '--dry-run=server'];
+    expect(await mustHelm(...again)).not.toContain('an authority that was here before');
+    await admin.post(`/api/v1/namespaces/${NAMESPACE}/secrets`, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: issuerSecret('system') },
+      type: ISSUER_SECRET_TYPE,
+    });
+    expect(await mustHelm(...again)).toContain('an authority that was here before');
     const notes = await mustHelm('install', ...RELEASE);
     expect(notes).not.toContain('attestednodes.enclave-licensing.dev is not this release');
   });
