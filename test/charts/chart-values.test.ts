@@ -39,6 +39,22 @@ const WRONG: readonly (readonly [string, unknown, string?])[] = [
   ['tpm/device', 'dev/tpm0'],
   ['tpm/device', '/etc/passwd'],
   ['tpm/socketDirectory', 'run/swtpm'],
+  ...[
+    '/',
+    '/.',
+    '/run',
+    '/run/',
+    '/run/.',
+    '/run/..',
+    '/run/tpm/../..',
+    '/run//',
+    '/var/run',
+    '/etc/tpm',
+    '/dev',
+  ].map((folder) => ['tpm/socketDirectory', folder] as const),
+  ['tpm/socketDirectory', '/run/containerd'],
+  ['tpm/socketDirectory', '/var/lib/kubelet/pods'],
+  ['tpm/socketDirectory', '/run/tpm}, x: {'],
   ['tpm/socket', '../tpm.sock'],
   ['tpm/group', 'tss'],
   ['tpm/group', 0],
@@ -101,6 +117,13 @@ describe('the schema', () => {
     await render({ values: { ha: true, front: { database: { existingSecret: 'database' } } } });
     await render({ values: { ha: true, front: { database: { url: 'postgres://u:p@db/front' } } } });
   });
+
+  test.each(['/run/swtpm', '/var/lib/swtpm/node-1', '/run/docker-tpm'])(
+    'takes %s as folder of a TPM’s socket',
+    async (folder) => {
+      await render({ values: { tpm: { socketDirectory: folder } } });
+    },
+  );
 
   test('knows each value and no other', () => {
     const schema = JSON.parse(text('values.schema.json')) as Schema;
