@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { RELEASE_NAME } from '../../tools/cluster/environment.ts';
 import { helmOf } from '../../tools/cluster/operate.ts';
 import { startWorld, type World } from '../support/world.ts';
 
@@ -36,7 +37,7 @@ test('enclavectl doctor: it sees everything, and finds nothing but that the TPMs
 test('helm test: the same from inside, with rights of its own that end with it', async () => {
   const { kubectl, releaseNamespace, cluster, directory } = world.environment;
   const helm = await helmOf(cluster.kubeconfig, directory);
-  const said = await helm(['test', 'licensing', '--namespace', releaseNamespace, '--timeout', '100s']);
+  const said = await helm(['test', RELEASE_NAME, '--namespace', releaseNamespace, '--timeout', '100s']);
   expect(said).toMatch(/Phase:\s+Succeeded/);
   const left = await kubectl(['get', 'clusterroles,clusterrolebindings', '-o', 'name']);
   expect(left).not.toMatch(/doctor/);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mustRun } from '../../tools/cluster/command.ts';
+import { RELEASE_NAME } from '../../tools/cluster/environment.ts';
 import { helmOf } from '../../tools/cluster/operate.ts';
 import type { Person } from '../../tools/demo/people.ts';
 import { CONTROL_ADDRESS } from '../../tools/kubernetes/cluster/layout.ts';
@@ -12,7 +13,6 @@ import { until } from '../support/until.ts';
 import { launch, startWorld, succeed, type World } from '../support/world.ts';
 
 /** The release with `ha: true`: front in PostgreSQL, over TLS, on the control plane's address as any server outside the cluster. */
-const RELEASE = 'licensing';
 const REPLICATED = ['enclave-certs', 'enclave-front', 'enclave-launcher', 'enclave-webhook'];
 let folder: string;
 let server: PostgresServer;
@@ -62,9 +62,9 @@ beforeAll(async () => {
   world = await startWorld();
   const { cluster, releaseNamespace } = world.environment;
   const ask = await helmOf(cluster.kubeconfig, folder);
-  const before = await ask(['get', 'values', RELEASE, '-n', releaseNamespace, '-o', 'yaml']);
+  const before = await ask(['get', 'values', RELEASE_NAME, '-n', releaseNamespace, '-o', 'yaml']);
   writeFileSync(join(folder, 'before.yaml'), before);
-  await helm('upgrade', RELEASE, 'charts/licensing', '--reset-then-reuse-values', '-f', values);
+  await helm('upgrade', RELEASE_NAME, 'charts/licensing', '--reset-then-reuse-values', '-f', values);
   alice = await world.user('alice');
 }, 300_000);
 afterAll(async () => {
@@ -72,7 +72,14 @@ afterAll(async () => {
     if (world !== undefined) {
       await world.environment.kubectl(['delete', 'pods', '-n', 'enclaves', '--all', '--wait=true']);
       // Not `helm rollback`: it does not take up again what it was told to keep, the claim of the SQLite file.
-      await helm('upgrade', RELEASE, 'charts/licensing', '--reset-values', '-f', join(folder, 'before.yaml'));
+      await helm(
+        'upgrade',
+        RELEASE_NAME,
+        'charts/licensing',
+        '--reset-values',
+        '-f',
+        join(folder, 'before.yaml'),
+      );
       await world.stop();
     }
   } finally {

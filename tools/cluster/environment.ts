@@ -3,6 +3,8 @@ import type { Catalogue } from './catalogue.ts';
 import type { CommandResult } from './command.ts';
 
 export const ENCLAVE_NAMESPACE = 'enclaves';
+/** The release, where helm installs the chart for tests and `make cluster`. */
+export const RELEASE_NAME = 'licensing';
 export const FRONT_NAME = 'front.enclave-licensing.internal';
 
 export type Replicated = 'enclave-certs' | 'enclave-front' | 'enclave-launcher' | 'enclave-webhook';

@@ -3,14 +3,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DEFAULT_RELEASE_NAMESPACE } from '../../../names/components.ts';
 import { ENABLED, INJECTION_LABEL } from '../../../names/labels.ts';
-import { ENCLAVE_NAMESPACE, type Environment } from '../../cluster/environment.ts';
+import { ENCLAVE_NAMESPACE, type Environment, RELEASE_NAME } from '../../cluster/environment.ts';
 import { applyObjects, frontNodePort, helmOf, kubectlOf, writeRoots } from '../../cluster/operate.ts';
 import { profileObject, writeSettings, writeShellEnvironment } from '../../demo/operator.ts';
 import type { Settings } from '../../demo/people.ts';
 import { builtCatalogue } from './images.ts';
 import { untilRolledOut } from './until-rolled-out.ts';
 
-const RELEASE = 'licensing';
 const IMAGES = resolve('dist/images');
 
 export interface InstallationOptions {
@@ -38,7 +37,7 @@ export async function install(options: InstallationOptions): Promise<Settings> {
   writeFileSync(values, JSON.stringify(options.values, undefined, 2));
   const begun = performance.now();
   await helm([
-    ...['upgrade', '--install', RELEASE, 'charts/licensing', '--namespace', DEFAULT_RELEASE_NAMESPACE],
+    ...['upgrade', '--install', RELEASE_NAME, 'charts/licensing', '--namespace', DEFAULT_RELEASE_NAMESPACE],
     ...[join(IMAGES, 'values.yaml'), values, ...options.valuesFiles].flatMap((file) => ['-f', file]),
   ]);
   say('helm: release installed');
