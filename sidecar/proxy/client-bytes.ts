@@ -1,6 +1,8 @@
+import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 
 const PIECE = 4096;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * What a client sends, on its way to the app: taken from its stream before that keeps any of it. Node holds every record, frame or chunk that waits as an object of its own, some 300 bytes for
@@ -11,6 +13,7 @@ export class ClientBytes {
   readonly #stream: Readable;
   readonly #end: () => void;
   readonly #most: number;
+  readonly #alone: boolean;
   #to: Writable | undefined;
   #waiting: Buffer[] = [];
   #tail: Buffer | undefined;
@@ -18,14 +21,20 @@ export class ClientBytes {
   #bytes = 0;
   #writing = false;
   #underWay = 0;
+  /** What `underWay` counts. */
+  #sending: readonly Buffer[] = [];
   #stopped = false;
   #ended = false;
   #unwanted = false;
 
-  /** @param most bytes that may wait before the client is read no further; what was read already, and a stream's window over HTTP/2, may come on top */
-  constructor(stream: Readable, most = 16_384) {
+  /**
+   * @param most bytes that may wait before the client is read no further; what was read already, and a stream's window over HTTP/2, may come on top
+   * @param alone nobody else holds on to the stream's chunks: each is given back as soon as it was sent
+   */
+  constructor(stream: Readable, most = 16_384, alone = false) {
     this.#stream = stream;
     this.#most = most;
+    this.#alone = alone;
     const push = stream.push.bind(stream);
     this.#end = () => void push(null);
     // What Node hands to a stream that it reads for, it hands over by this (stream.Readable, "push").
@@ -36,7 +45,10 @@ export class ClientBytes {
 
   readonly #written = (error?: Error | null): void => {
     this.#writing = false;
+    const sent = this.#sending;
+    this.#sending = [];
     if (error) this.discard();
+    else for (const piece of sent) this.#giveBack(piece);
     if (this.#unwanted) return;
     this.#bytes -= this.#underWay;
     this.#send();
@@ -74,14 +86,36 @@ export class ClientBytes {
     if (this.#unwanted) return true;
     this.#bytes += chunk.length;
     if (this.#to === undefined || this.#writing) this.#keep(chunk);
-    else {
-      // Nothing waits: it goes on as it is.
-      this.#writing = true;
-      this.#underWay = chunk.length;
-      this.#to.write(chunk, this.#written);
-    }
+    else this.#pass(this.#to, chunk);
     this.#stopped = this.#bytes >= this.#most;
     return !this.#stopped;
+  }
+
+  /** Nothing waits: it goes on as it is. */
+  #pass(to: Writable, chunk: Buffer): void {
+    if (!(to instanceof Socket)) {
+      this.#write(to, [chunk]);
+      return;
+    }
+    this.#writing = true;
+    to.write(chunk);
+    if (to.writableLength === 0) {
+      // The kernel has taken it, as it does while the app reads: nobody need be called back.
+      this.#writing = false;
+      this.#bytes = 0;
+      this.#giveBack(chunk);
+      return;
+    }
+    this.#underWay = this.#bytes;
+    this.#sending = [chunk];
+    to.write(NOTHING, this.#written);
+  }
+
+  /** Its memory at once, for the next one: what waits for the collector of garbage costs an upload a third of its speed. */
+  #giveBack(chunk: Buffer): void {
+    const { buffer } = chunk;
+    if (this.#alone && chunk.length >= PIECE && chunk.length === buffer.byteLength && 'transfer' in buffer)
+      buffer.transfer(0);
   }
 
   #keep(chunk: Buffer): void {
@@ -118,6 +152,7 @@ export class ClientBytes {
   #write(to: Writable, pieces: readonly Buffer[]): void {
     this.#writing = true;
     this.#underWay = this.#bytes;
+    this.#sending = pieces;
     const last = pieces.length - 1;
     if (last > 0) to.cork();
     for (const [i, piece] of pieces.entries()) to.write(piece, i === last ? this.#written : undefined);

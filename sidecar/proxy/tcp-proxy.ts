@@ -29,7 +29,7 @@ export async function proxyTcp(
   // The chunk lies in memory that all connections share. TLS has read it when `write` returns, unless it must wait its turn.
   const toClient = (chunk: Buffer): boolean =>
     client.write(client.writableLength === 0 ? chunk : Buffer.from(chunk));
-  const sent = new ClientBytes(client, WAITING);
+  const sent = new ClientBytes(client, WAITING, true);
   const app = await dialUpstream(upstream, limits.connectTimeout, toClient);
   if (client.destroyed) return reset(app, app);
   await join({ client, line, app, sent }, limits.idleTimeout);
