@@ -1,6 +1,5 @@
 import { toHex, toUtf8 } from '../formats/bytes/bytes.ts';
 import type { Crypto } from '../formats/crypto/crypto.ts';
-import { SIDECAR_ENV } from '../names/sidecar.ts';
 import type { PatchOperation } from './json-patch.ts';
 import type { Container, Volume } from './pod.ts';
 import type { SidecarWish, Template } from './template.ts';
@@ -30,38 +29,43 @@ const MAX_ADDITIONS = 2;
 const known = new Map<string, InjectedParts>();
 let knownAreFor = '';
 
+/** All of a wish but its roots, in two parts: what variables say, and the rest. What no schema has checked stands last, one length before it: no two wishes have one key. */
+function keysOf(
+  { version }: Template,
+  { image, settings: s, resources, socket }: SidecarWish,
+): [string, string] {
+  const checked = `${s.enclaveDomain} ${s.mode} ${s.upstream} ${s.auth} ${s.alpn} ${s.keyType} ${s.certificateLifetime}`;
+  const rest = `${version} ${image} ${resources.cpu} ${resources.memory} ${socket?.folder} ${socket?.volume}`;
+  return [`${checked} ${s.ownerKeySha256} ${s.enclave.length} ${s.enclave} ${rest}`, rest];
+}
+
 const encoder = new TextEncoder();
-/** Room for what is injected with one set of roots; a new array each time costs as much as the hash. */
+/** Room for the JSON of what is injected with one set of roots: a new array each time costs as much as the hash. */
 const scratch = new Uint8Array(32_768);
+/** The roots, which come first, stand in it already: most of what is injected, the same for all, and full of quotes. */
+let rootsInScratch = '';
+let headLength = 0;
+/** What comes behind the variables, and for which wishes. */
+let tail = '';
+let tailIsFor = '';
 
-/** UTF-8 that is good until the next call. */
-function bytesOf(text: string): Uint8Array {
+/** The JSON of both as UTF-8, good until the next call. */
+function bytesOf(container: Container, volume: Volume, restKey: string): Uint8Array {
+  const { env, ...others } = container;
+  const [roots, ...variables] = env ?? [];
+  if (roots?.value !== rootsInScratch) {
+    const head = `{"container":{"env":[${JSON.stringify(roots)},`;
+    const { read, written } = encoder.encodeInto(head, scratch);
+    headLength = written;
+    rootsInScratch = read === head.length ? (roots?.value ?? '') : '';
+  }
+  if (restKey !== tailIsFor) tail = `,${JSON.stringify(others).slice(1)},"volume":${JSON.stringify(volume)}}`;
+  tailIsFor = restKey.length <= MAX_KEY ? restKey : '';
+  const text = JSON.stringify(variables).slice(1) + tail;
   // At most three bytes a character.
-  if (text.length * 3 > scratch.length) return toUtf8(text);
-  return scratch.subarray(0, encoder.encodeInto(text, scratch).written);
-}
-
-/** All of a wish but its roots. What no schema has checked stands last, one length before it: no two wishes have one key. */
-function keyOf({ version }: Template, { image, settings: s, resources, socket }: SidecarWish): string {
-  const checked = `${version} ${image} ${s.enclaveDomain} ${s.mode} ${s.upstream} ${s.auth} ${s.alpn} ${s.keyType}`;
-  const more = `${s.certificateLifetime} ${s.ownerKeySha256} ${resources.cpu} ${resources.memory} ${socket?.folder}`;
-  return `${checked} ${more} ${s.enclave.length} ${s.enclave} ${socket?.volume}`;
-}
-
-/** The roots as JSON has them between quotes: most of what is injected, the same for all, and full of quotes. */
-let escapedRoots = '';
-let escapedAreFor = '';
-const NO_ROOTS = JSON.stringify({ name: SIDECAR_ENV.roots, value: '' });
-
-/** The JSON of both. */
-function textOf(container: Container, volume: Volume, roots: string): string {
-  if (roots !== escapedAreFor) escapedRoots = JSON.stringify(roots).slice(1, -1);
-  escapedAreFor = roots;
-  const env = container.env?.map((each) => (each.name === SIDECAR_ENV.roots ? { ...each, value: '' } : each));
-  const text = JSON.stringify({ container: { ...container, env }, volume });
-  // Nothing in the text can look like it: quotes within values are escaped.
-  const at = text.indexOf(NO_ROOTS) + NO_ROOTS.length - 2;
-  return `${text.slice(0, at)}${escapedRoots}${text.slice(at)}`;
+  if (rootsInScratch === '' || headLength + text.length * 3 > scratch.length)
+    return toUtf8(JSON.stringify({ container, volume }));
+  return scratch.subarray(0, headLength + encoder.encodeInto(text, scratch.subarray(headLength)).written);
 }
 
 /** What a template makes of a wish. The last few are remembered, and only as long as the roots stay. */
@@ -69,12 +73,11 @@ export function injectedParts(crypto: Crypto, template: Template, wish: SidecarW
   const { roots } = wish.settings;
   if (roots !== knownAreFor || known.size >= MAX_PARTS) known.clear();
   knownAreFor = roots;
-  const key = keyOf(template, wish);
+  const [key, restKey] = keysOf(template, wish);
   const found = known.get(key);
   if (found !== undefined) return found;
   const container = template.container(wish);
-  const text = textOf(container, template.volume, roots);
-  const hash = toHex(crypto.hash('sha256', bytesOf(text)));
+  const hash = toHex(crypto.hash('sha256', bytesOf(container, template.volume, restKey)));
   const note = `${template.version} ${wish.image.slice(wish.image.indexOf('@') + 1)} sha256:${hash}`;
   const parts = { container, note, additions: new Map() };
   if (key.length <= MAX_KEY) known.set(key, parts);

@@ -59,13 +59,13 @@ function review(uid: string, rest: string): string {
 }
 
 /** Replicas get the same patch (`injection` gives the same array), and to write it down is most of an answer. */
-const written = new WeakMap<readonly PatchOperation[], Buffer>();
+const written = new WeakMap<readonly PatchOperation[], string>();
 
-/** A patch as the response's field has it: JSON as base64, as bytes, so that an answer copies it and encodes nothing. */
-function base64Of(patch: readonly PatchOperation[]): Buffer {
+/** A patch as the response's field has it: JSON as base64. */
+function base64Of(patch: readonly PatchOperation[]): string {
   const known = written.get(patch);
   if (known !== undefined) return known;
-  const encoded = Buffer.from(Buffer.from(JSON.stringify(patch)).toString('base64'), 'latin1');
+  const encoded = Buffer.from(JSON.stringify(patch)).toString('base64');
   written.set(patch, encoded);
   return encoded;
 }
@@ -75,17 +75,12 @@ export function allow(
   uid: string,
   patch: readonly PatchOperation[] = [],
   warnings: readonly string[] = [],
-): string | Buffer {
+): string {
   // The API server cuts a warning at 256 characters when they are many.
   const allowed = `"allowed":true${warnings.length === 0 ? '' : `,"warnings":${JSON.stringify(warnings)}`}`;
-  if (patch.length === 0) return review(uid, allowed);
-  const around = review(uid, `${allowed},"patchType":"JSONPatch","patch":""`);
-  const end = around.length - END_OF_PATCH.length;
-  return Buffer.concat([Buffer.from(around.slice(0, end)), base64Of(patch), END_OF_PATCH]);
+  const patched = patch.length === 0 ? '' : `,"patchType":"JSONPatch","patch":"${base64Of(patch)}"`;
+  return review(uid, `${allowed}${patched}`);
 }
-
-/** What stands after a patch, which is the last field: its quotation mark and the ends of response and review. */
-const END_OF_PATCH = Buffer.from('"}}');
 
 /** What `kubectl` prints is the message alone, so it holds what was wrong and what to do. */
 export function deny(uid: string, refusal: Refusal): string {

@@ -7,6 +7,9 @@ export const BODY_LIMIT = 3 * 1024 * 1024;
 /** Of all bodies that are being received, together. */
 const TOTAL_LIMIT = 64 * 1024 * 1024;
 const DEFAULT_DEADLINE_MS = 10_000;
+/** How late a deadline may be seen. */
+const LOOK_MS = 100;
+const NOTHING = Buffer.alloc(0);
 /** The longest `timeoutSeconds` that a webhook configuration may have. */
 const LONGEST_DEADLINE_MS = 30_000;
 
@@ -26,24 +29,50 @@ export function deadlineOf(url: string): number {
  */
 export function createBodyReader(totalLimit = TOTAL_LIMIT) {
   let held = 0;
-  /** Ends each body that is being received, oldest first. */
-  const receiving = new Set<(body: Body) => void>();
+  /** Bodies that are being received, oldest first, and until when each must be there (performance.now). */
+  const receiving = new Map<Receiving, number>();
+  let _looking: NodeJS.Timeout | undefined;
+  /** One timer for all: nearly every body is there before it would go off. */
+  const look = (): void => {
+    const now = performance.now();
+    for (const [each, until] of receiving) if (now >= until) each.late();
+    _looking = receiving.size === 0 ? undefined : setTimeout(look, LOOK_MS).unref();
+  };
   return (request: IncomingMessage, done: (body: Body) => void): void => {
     const announced = Number(request.headers['content-length'] ?? 0);
     if (announced > BODY_LIMIT) {
       done(tooLarge());
       return;
     }
-    let bytes: Buffer = Buffer.alloc(0);
+    let bytes: Buffer = NOTHING;
     let size = 0;
+    let over = false;
+    const deadline = deadlineOf(request.url ?? '');
     const finish = (body: Body): void => {
-      clearTimeout(timer);
-      receiving.delete(finish);
+      if (over) return;
+      over = true;
+      receiving.delete(own);
       held -= size;
-      request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose);
+      bytes = NOTHING;
       done(body);
     };
-    const onData = (chunk: Buffer): void => {
+    const own: Receiving = {
+      busy: () => finish(rejection('busy', 'too many bodies are being received', 'Try again in a second.')),
+      late: () =>
+        finish(
+          rejection(
+            'body-too-slow',
+            `the body was not there within the ${deadline / 1000} s that the caller waits`,
+            'Look at the network between API server and webhook.',
+          ),
+        ),
+    };
+    const onClose = (): void =>
+      finish(rejection('body-cut-off', 'the connection ended within the body', 'Send the whole body.'));
+    receiving.set(own, performance.now() + deadline);
+    _looking ??= setTimeout(look, LOOK_MS).unref();
+    request.on('data', (chunk: Buffer) => {
+      if (over) return;
       size += chunk.length;
       held += chunk.length;
       if (size > BODY_LIMIT) {
@@ -52,28 +81,20 @@ export function createBodyReader(totalLimit = TOTAL_LIMIT) {
       }
       bytes = append(bytes, size - chunk.length, chunk);
       while (held > totalLimit) {
-        const [oldest = finish] = receiving;
-        oldest(rejection('busy', 'too many bodies are being received', 'Try again in a second.'));
+        const [oldest = own] = receiving.keys();
+        oldest.busy();
       }
-    };
-    const onEnd = (): void => finish(success(bytes.subarray(0, size)));
-    const onClose = (): void =>
-      finish(rejection('body-cut-off', 'the connection ended within the body', 'Send the whole body.'));
-    const deadline = deadlineOf(request.url ?? '');
-    const timer = setTimeout(
-      () =>
-        finish(
-          rejection(
-            'body-too-slow',
-            `the body was not there within the ${deadline / 1000} s that the caller waits`,
-            'Look at the network between API server and webhook.',
-          ),
-        ),
-      deadline,
-    );
-    receiving.add(finish);
-    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+    });
+    request.on('end', () => finish(success(bytes.subarray(0, size))));
+    request.on('close', onClose);
+    request.on('error', onClose);
   };
+}
+
+/** A body that is being received: ways to end it. */
+interface Receiving {
+  busy(): void;
+  late(): void;
 }
 
 /**

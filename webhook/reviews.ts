@@ -23,8 +23,7 @@ export interface ReviewSettings {
 }
 
 interface Reviewed {
-  /** The answer, as text or its bytes. */
-  readonly review: string | Buffer;
+  readonly review: string;
   readonly outcome: 'patched' | 'unchanged' | 'allowed' | 'refused';
   readonly code?: string;
   /** For the log of a refusal. */
@@ -40,7 +39,7 @@ const NO_CENSUS: Census = { current: () => false, running: () => [] };
  */
 export function createReviews(
   settings: ReviewSettings,
-): (endpoint: Endpoint, body: Buffer) => Result<string | Buffer, ServingCode> {
+): (endpoint: Endpoint, body: Buffer) => Result<string, ServingCode> {
   const { log, metrics } = settings;
   const reviews = metrics.counter('reviews_total', 'Admission reviews by endpoint and outcome.', [
     'endpoint',
