@@ -15,6 +15,7 @@ import { NAMESPACES, PODS, SERVICE_ACCOUNTS } from '../../platform/kube/resource
 import type { KubeObject, Resource } from '../../platform/kube/wire.ts';
 import { systemClock } from '../../platform/run/clock.ts';
 import { COMMON_OPTIONS } from '../../platform/run/context.ts';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
 import { startKubernetes } from '../../tools/kubernetes/kubernetes.ts';
 import { loopbackAddress } from '../support/loopback-block.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
@@ -60,7 +61,8 @@ interface ApiServerHandle {
 async function startServer(folder: string): Promise<ApiServerHandle> {
   const bin = process.env['ENCLAVE_TEST_KUBERNETES_BIN'];
   if (bin === undefined) {
-    const own = await startApiServer({ address: '127.0.0.1', port: 0 });
+    const [port = 0] = await freePorts(1);
+    const own = await startApiServer({ address: '127.0.0.1', port });
     return { kubeconfig: own.adminKubeconfig(), suspend: own.suspend, resume: own.resume, stop: own.close };
   }
   const real = await startKubernetes(bin, join(folder, 'kubernetes'));

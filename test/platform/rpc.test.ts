@@ -4,6 +4,7 @@ import { RpcError, RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import { liveValue } from '../../platform/run/live.ts';
 import { componentPeer } from '../../platform/tls/component-peer.ts';
 import type { LaunchResponse } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
 import { authority, NAME, serveRpc as serve, stranger, undoAll } from '../support/rpc-fixture.ts';
 
 afterEach(undoAll);
@@ -151,8 +152,9 @@ describe('answers', () => {
 
 test('a server that goes away and comes back is found again, by address and by name', async () => {
   const handlers = { signUp: async () => ({}) };
-  const first = await serve(handlers);
-  const clients = [first.client(), first.client({ address: { host: 'localhost', port: first.port } })];
+  const [port = 0] = await freePorts(1);
+  const first = await serve(handlers, 'requested', port);
+  const clients = [first.client(), first.client({ address: { host: 'localhost', port } })];
   const call = (each: (typeof clients)[number]) =>
     each.signUp({ user: 'a', password: 'b' }).then(
       () => 'OK',
@@ -161,7 +163,7 @@ test('a server that goes away and comes back is found again, by address and by n
   for (const each of clients) expect(await call(each)).toBe('OK');
   await first.server.close(0);
   for (const each of clients) expect(await call(each)).toBe('UNAVAILABLE');
-  await serve(handlers, 'requested', first.port);
+  await serve(handlers, 'requested', port);
   for (const each of clients) await expect.poll(() => call(each), { timeout: 10_000 }).toBe('OK');
 });
 

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { generateKey } from '../../platform/identity/key-pair.ts';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
 import { tcpTable } from '../support/tcp-table.ts';
 import { until } from '../support/until.ts';
 import { agentFixture, dial, drainOf, startSidecar, undo, undoAll } from './sidecar-fixture.ts';
@@ -51,11 +52,7 @@ test('an app that refuses, or does not answer, is told by a clean end, a metric 
   ]);
   undo.push(() => python.kill('SIGKILL'));
   const [line] = (await once(python.stdout.setEncoding('utf8'), 'data')) as [string];
-  const closed = createServer();
-  await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
-  const address = closed.address();
-  closed.close();
-  const refusing = typeof address === 'object' && address !== null ? address.port : 0;
+  const [refusing = 0] = await freePorts(1);
   for (const [port, reason] of [
     [Number(line), 'does not answer'],
     [refusing, 'nothing listens'],

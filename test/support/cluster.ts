@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
 import { startKubernetes } from '../../tools/kubernetes/kubernetes.ts';
 
 export interface Cluster {
@@ -58,7 +59,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const serviceAccountKey = kubernetes
     ? join(kubernetes.clientCa, 'sa.key')
     : await writeKey(join(options.directory, 'sa.key'));
-  if (!kubernetes) args.push('--service-account-signing-key-file', serviceAccountKey);
+  if (!kubernetes) {
+    // It comes back at this one after `suspendApi`.
+    const [port = 0] = await freePorts(1);
+    args.push('--api-port', String(port), '--service-account-signing-key-file', serviceAccountKey);
+  }
   if (kubernetes) args.push('--kubeconfig', kubernetes.kubeconfig, '--client-ca', kubernetes.clientCa);
   const child = spawn(process.execPath, [options.program ?? 'devcluster/main.ts', ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -7,6 +7,7 @@ import type { Bundle } from '../../proto/gen/enclave_licensing/evidence/v1/bundl
 import type { LaunchResponse } from '../../proto/gen/enclave_licensing/launcher/v1/launcher.ts';
 import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
 import { Phase } from '../../proto/gen/enclave_licensing/licensing/v1/licensing.ts';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
 import { recordingMetrics } from './recording-metrics.ts';
 import type { TestAuthority } from './test-authority.ts';
 
@@ -50,7 +51,9 @@ export class FakeLauncher {
       maxRequestBytes: 65_536,
     });
     this.#server.add(LauncherServiceService, this.#handlers());
-    this.port = await this.#server.listen('127.0.0.1', this.port);
+    // It comes back at the same one.
+    if (this.port === 0) [this.port = 0] = await freePorts(1);
+    await this.#server.listen('127.0.0.1', this.port);
   }
 
   /** Its calls are cut; what the API server has stays. */

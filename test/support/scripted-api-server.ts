@@ -4,6 +4,7 @@ import { encodePem } from '../../formats/x509/pem.ts';
 import { createKube } from '../../platform/kube/create-kube.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { serverTlsOptions } from '../../platform/tls/server-options.ts';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
 import { createTestAuthority } from './test-authority.ts';
 
 export interface ScriptedCall {
@@ -37,7 +38,8 @@ export async function scriptedApiServer(token = (): string => 'token'): Promise<
   const calls: ScriptedCall[] = [];
   const waiting: ((call: ScriptedCall) => void)[] = [];
   let server: Server | undefined;
-  let port = 0;
+  // It comes back at the same one.
+  const [port = 0] = await freePorts(1);
   const start = (): Promise<void> => {
     const fresh = createServer(options, (request, response) => {
       void describe(request, response).then((call) => {
@@ -48,11 +50,7 @@ export async function scriptedApiServer(token = (): string => 'token'): Promise<
     });
     server = fresh;
     return new Promise((resolve) => {
-      fresh.listen(port, '127.0.0.1', () => {
-        const address = fresh.address();
-        port = typeof address === 'object' && address !== null ? address.port : 0;
-        resolve();
-      });
+      fresh.listen(port, '127.0.0.1', resolve);
     });
   };
   const stop = (): Promise<void> =>
