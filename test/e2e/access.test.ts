@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -7,10 +6,10 @@ import { stringify } from 'yaml';
 import { connectFront } from '../../client/library/front/front-client.ts';
 import { readPinnedRoots } from '../../client/library/trust/pinned-roots.ts';
 import { SessionStore } from '../../client/state/session-store.ts';
-import type { CommandResult } from '../../tools/cluster/command.ts';
 import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
 import { policyObject, profileObject } from '../../tools/demo/operator.ts';
 import type { Person } from '../../tools/demo/people.ts';
+import { type Forwarded, forwarded } from '../support/forwarded.ts';
 import { until } from '../support/until.ts';
 import { startWorld, succeed, type World } from '../support/world.ts';
 
@@ -124,30 +123,23 @@ async function guest(name: string): Promise<{ who: Person; key: string; file: st
   return { who, key, file };
 }
 
-/** `connect` with a connection through it; resolves when the command has ended. */
-async function connectOf(who: Person): Promise<Promise<CommandResult>[]> {
-  const lines: string[] = [];
-  const ended = who.enclavectl(['connect', enclave, '--listen', '127.0.0.1:0'], {
-    onLine: (line) => lines.push(line),
-  });
-  const port = await until(
-    'connect forwards',
-    async () => /forwarding 127\.0\.0\.1:(\d+)/.exec(lines.join('\n'))?.[1],
-    30_000,
-  );
-  const local = connectTcp(Number(port), '127.0.0.1');
+/** `connect` with a connection through it. */
+async function connectOf(who: Person): Promise<Forwarded> {
+  const connection = await forwarded(who, world.settings, [enclave]);
+  undo.push(() => connection.stop('SIGKILL'));
+  const local = await connection.open();
   undo.push(() => local.destroy());
   const answer = new Promise((resolve) => local.once('data', (chunk) => resolve(chunk.toString())));
-  local.on('error', () => undefined).write('GET /piped HTTP/1.1\r\nhost: app\r\n\r\n');
+  local.write('GET /piped HTTP/1.1\r\nhost: app\r\n\r\n');
   expect(await answer).toContain('"path":"/piped"');
-  return [ended];
+  return connection;
 }
 
 test('a grant lets in, with evidence and all; taken back, its open connections end, and connect says why', async () => {
   const { who: bob, key, file } = await guest('bob');
   const socket = await hold(await dial(bob));
   const own = await hold(await dial(alice));
-  const [connected] = await connectOf(bob);
+  const connected = await connectOf(bob);
 
   // Neither somebody else's key nor another owner's word counts.
   const mallory = await world.user('mallory');
@@ -171,7 +163,8 @@ test('a grant lets in, with evidence and all; taken back, its open connections e
     code: 'grant-revoked',
     remedy: expect.stringContaining('--new --replace'),
   });
-  expect(await connected).toMatchObject({ code: 4, stderr: expect.stringContaining('(grant-revoked)') });
+  expect(await connected.exit).toBe(4);
+  expect(connected.said()).toContain('(grant-revoked)');
   // No certificate by that grant any more either; with another key it begins anew.
   expect(JSON.parse((await bob.enclavectl(['certificate', enclave, '--json'])).stdout)).toMatchObject({
     code: 'user-certificate-denied',

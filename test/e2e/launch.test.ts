@@ -6,6 +6,7 @@ import { EVIDENCE_ALPN } from '../../names/wire.ts';
 import { command, mustRun } from '../../tools/cluster/command.ts';
 import { request } from '../../tools/demo/data-connection.ts';
 import type { Person } from '../../tools/demo/people.ts';
+import { forwarded } from '../support/forwarded.ts';
 import { runVerifySh } from '../support/verify-sh.ts';
 import {
   type LaunchOutcome,
@@ -153,12 +154,13 @@ describe('one launch, checked from outside', () => {
   });
 
   test('enclavectl connect: attested, then a request on a local port', async () => {
-    const answer = await mustRun(
-      process.execPath,
-      [...['-e', CONNECT_AND_ASK, launched.enclave, alice.home]],
-      { env: { ...world.settings, HOME: alice.home } },
-    );
-    expect(JSON.parse(answer)).toMatchObject({ app: 'demo-app', path: '/through-connect' });
+    const connection = await forwarded(alice, world.settings, [launched.enclave]);
+    try {
+      const answer = await fetch(`http://127.0.0.1:${connection.port}/through-connect`);
+      expect(await answer.json()).toMatchObject({ app: 'demo-app', path: '/through-connect' });
+    } finally {
+      await connection.stop();
+    }
   });
 
   test('a resumed or older TLS session is not spoken', async () => {
@@ -213,23 +215,3 @@ describe('one launch, checked from outside', () => {
 async function sessionOf(who: Person): Promise<string> {
   return await mustRun('bash', ['-c', `cat $(grep -rl '"token"' ${who.home} | head -1)`]);
 }
-
-/** A program of its own: starts connect, asks through it, ends it. */
-const CONNECT_AND_ASK = `
-const { spawn } = require('node:child_process');
-const [enclave] = process.argv.slice(1);
-const child = spawn(process.execPath, ['dist/enclavectl.js', 'connect', enclave, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'pipe'] });
-let said = '';
-const onData = async (chunk) => {
-  said += chunk;
-  const port = /127\\.0\\.0\\.1:(\\d+)/.exec(said)?.[1];
-  if (port === undefined || child.asked) return;
-  child.asked = true;
-  const answer = await fetch('http://127.0.0.1:' + port + '/through-connect');
-  process.stdout.write(await answer.text());
-  child.kill('SIGTERM');
-};
-child.stdout.setEncoding('utf8').on('data', onData);
-child.stderr.setEncoding('utf8').on('data', onData);
-child.on('exit', () => { if (!child.asked) { console.error(said); process.exit(1); } });
-`;

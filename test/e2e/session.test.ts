@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect as connectTcp, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { NodeSeen } from '../../client/state/node-memory.ts';
 import { withLock } from '../../client/state/with-lock.ts';
 import type { Person } from '../../tools/demo/people.ts';
+import { type Forwarded, forwarded } from '../support/forwarded.ts';
 import { until } from '../support/until.ts';
 import { launch, startWorld, succeed, type World } from '../support/world.ts';
 
@@ -26,8 +26,8 @@ beforeAll(async () => {
 afterAll(() => world?.stop());
 
 const undo: (() => unknown)[] = [];
-afterEach(() => {
-  for (const each of undo.splice(0)) each();
+afterEach(async () => {
+  for (const each of undo.splice(0)) await each();
 });
 
 /** The folder of what alice has seen. */
@@ -46,36 +46,10 @@ const hasSeen = (change: Partial<NodeSeen>): Promise<void> =>
     writeFileSync(path, JSON.stringify({ ...memory, nodes: [{ ...memory.nodes[0], ...change }] }));
   });
 
-interface Connected {
-  readonly process: ChildProcess;
-  readonly said: () => string;
-  readonly exit: Promise<number | null>;
-  /** A connection to the app through the local port. */
-  open(): Promise<Socket>;
-}
-
-async function connected(): Promise<Connected> {
-  const child = spawn(
-    process.execPath,
-    ['dist/enclavectl.js', 'connect', enclave, '--listen', '127.0.0.1:0', '--renew-evidence', '1s'],
-    { env: { HOME: alice.home, ...world.settings }, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (chunk: string) => {
-      said += chunk;
-    });
-  const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  undo.push(() => child.kill('SIGKILL'));
-  const port = await until('connect forwards', async () => /forwarding 127\.0\.0\.1:(\d+)/.exec(said)?.[1]);
-  const open = async (): Promise<Socket> => {
-    const socket = connectTcp(Number(port), '127.0.0.1');
-    socket.on('error', () => undefined);
-    undo.push(() => socket.destroy());
-    await new Promise((resolve) => socket.once('connect', resolve));
-    return socket;
-  };
-  return { process: child, said: () => said, exit, open };
+async function connected(): Promise<Forwarded> {
+  const connection = await forwarded(alice, world.settings, [enclave, '--renew-evidence', '1s']);
+  undo.push(() => connection.stop('SIGKILL'));
+  return connection;
 }
 
 /** One request on a connection that stays open. */
@@ -96,7 +70,7 @@ test('a new node is told at launch, and not again', async () => {
 });
 
 test('evidence is renewed while a connection is open, also past the end of its agent', async () => {
-  const { open, process: child, exit, said } = await connected();
+  const { open, stop, said } = await connected();
   const socket = await open();
   expect(await ask(socket, '/first')).toContain('/first');
   const renewed = async (): Promise<void> => {
@@ -114,21 +88,19 @@ test('evidence is renewed while a connection is open, also past the end of its a
   for (const pid of agents) process.kill(pid, 'SIGKILL');
   await renewed();
   expect(await ask(socket, '/last')).toContain('/last');
-  child.kill('SIGINT');
-  expect(await exit).toBe(130);
+  expect(await stop('SIGINT')).toBe(130);
   expect(said()).not.toContain('connections cut');
 }, 120_000);
 
 test('a new attestation key of the same TPM while connected: told once, and nothing is cut', async () => {
-  const { open, process: child, exit, said } = await connected();
+  const { open, stop, said } = await connected();
   const socket = await open();
   const { node, akNames } = seen();
   const { kubeconfig } = world.environment.cluster;
   await succeed(alice, ['admin', 'nodes', 'rotate', node, '--kubeconfig', kubeconfig]);
   await until('the new key was seen', async () => seen().akNames.length > akNames.length, 60_000);
   expect(await ask(socket, '/rotated')).toContain('/rotated');
-  child.kill('SIGINT');
-  expect(await exit).toBe(130);
+  expect(await stop('SIGINT')).toBe(130);
   expect(said().match(/attestation-key-new/g)).toHaveLength(1);
   expect(JSON.parse(await succeed(alice, ['status', enclave, '--verify', '--json']))).not.toHaveProperty(
     'notices',

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import type { Person, Settings } from '../../tools/demo/people.ts';
 import { until } from './until.ts';
 
@@ -6,7 +8,12 @@ export interface Forwarded {
   readonly port: number;
   /** What connect said so far. */
   said(): string;
-  stop(): Promise<void>;
+  /** A connection to the app through the local port; when it breaks it is closed, and no more is said. */
+  open(): Promise<Socket>;
+  /** Its exit code, when it has ended by itself; null when a signal ended it. */
+  readonly exit: Promise<number | null>;
+  /** Tells it to end. @returns as `exit` */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
 /** `enclavectl connect` of that person with a local port; resolves when it forwards, which it does after a good verdict only. */
@@ -25,17 +32,23 @@ export async function forwarded(
     stream.setEncoding('utf8').on('data', (chunk: string) => {
       said += chunk;
     });
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const stop = async (): Promise<void> => {
-    child.kill('SIGTERM');
-    await gone;
+  // When it has said all that it says.
+  const exit = once(child, 'close').then(([code]) => code as number | null);
+  const stop = (signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> => {
+    child.kill(signal);
+    return exit;
   };
   try {
     const port = await until('connect forwards', () => {
       if (child.exitCode !== null) throw new Error(`connect ended: ${said}`);
       return /forwarding 127\.0\.0\.1:(\d+)/.exec(said)?.[1];
     });
-    return { port: Number(port), said: () => said, stop };
+    const open = async (): Promise<Socket> => {
+      const socket = connect(Number(port), '127.0.0.1');
+      await once(socket, 'connect');
+      return socket.on('error', () => undefined);
+    };
+    return { port: Number(port), said: () => said, open, exit, stop };
   } catch (error) {
     await stop();
     throw error;
