@@ -10,7 +10,9 @@ import { StoreAway } from '../../licensing/store/store-away.ts';
 import { createHealth } from '../../platform/health/health.ts';
 import { PostgresServer } from '../support/postgres.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
+import { tcpTable } from '../support/tcp-table.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
+import { until } from '../support/until.ts';
 
 const authority = createTestAuthority('database root');
 const pem = (der: Uint8Array): string =>
@@ -172,8 +174,12 @@ test('a connection that breaks between two statements of a transaction ends the 
   const transaction = database.transaction(async (query) => {
     await query('CREATE TABLE kept (n INTEGER)');
     server.sql(url.database, backends);
-    // The end of the connection is heard before the next statement is sent.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // The end of the connection is heard before the next statement is sent: neither end holds it any more.
+    const theirs = `127.0.0.1:${server.port}`;
+    await until(
+      'the end of the connection',
+      () => !tcpTable().some(({ remote, state }) => remote === theirs && state !== 'other'),
+    );
     await query('SELECT 1');
   });
   await expect(transaction).rejects.toBeInstanceOf(StoreAway);
