@@ -3,6 +3,8 @@ import type { TLSSocket } from 'node:tls';
 
 /** Every head ends so (RFC 9112, 2.1). */
 const END_OF_HEAD = '\r\n\r\n';
+/** Bytes that are read ahead while nothing is handed on. */
+const AHEAD = 16_384;
 
 /**
  * A client's connection as Node's HTTP server may see it: what has come is handed on to the end of the next head and no further, once a turn of the event loop.
@@ -28,12 +30,15 @@ export class HeadwiseSocket extends Duplex {
     line.on('data', (come: Buffer) => {
       line.pause();
       this.#rest = this.#rest.length === 0 ? come : Buffer.concat([this.#rest, come]);
-      this.#soon();
+      if (this.#held) this.#readAhead();
+      else this.#soon();
     });
     line.pause();
     line.once('end', () => {
       this.#ended = true;
-      this.#soon();
+      // As Node does with a connection that ends before it was answered.
+      if (this.#held) this.destroy();
+      else this.#soon();
     });
     line.on('timeout', () => this.emit('timeout'));
     line.once('close', () => {
@@ -43,9 +48,13 @@ export class HeadwiseSocket extends Duplex {
     });
   }
 
-  /** Hands nothing on until `release`: a request waits already. */
+  /**
+   * Hands nothing on until `release`: a request waits for the app. Who goes away meanwhile is seen, because a little is read ahead, and the connection ends.
+   */
   hold(): void {
     this.#held = true;
+    if (this.#ended) this.destroy();
+    else this.#readAhead();
   }
 
   release(): void {
@@ -64,6 +73,10 @@ export class HeadwiseSocket extends Duplex {
     this.end();
     if (this.writableFinished) this.destroy();
     else this.once('finish', () => this.destroy());
+  }
+
+  #readAhead(): void {
+    if (this.#rest.length < AHEAD) this.line.resume();
   }
 
   #soon(): void {

@@ -87,10 +87,28 @@ test.each([
   await until('the app hears of it', () => app.requests.every((each) => each.destroyed));
 });
 
+/** It makes nghttp2 fall silent: a CONTINUATION that continues nothing. */
+const NONSENSE = frame(9, 4, 1, Buffer.alloc(2));
+
+test('an authorised client that makes nghttp2 fall silent keeps its place for one idle timeout, not for two', async () => {
+  const [idleTimeout, requestTimeout] = [1_500, 50];
+  const { app, bind, metrics } = await httpEnclave({ idleTimeout, requestTimeout }, () => {});
+  const client = await dial(bind, userCredential(owner), STAYS_HALF_OPEN);
+  client.resume().write(Buffer.concat([PREFACE, POST, GOAWAY, NONSENSE]));
+  await until('the request', () => app.requests.length === 1);
+  let isLate = false;
+  const late = setTimeout(() => {
+    isLate = true;
+  }, 2 * idleTimeout);
+  await until('its place', () => metrics.values.get('connections_active{}') === 0);
+  clearTimeout(late);
+  expect(isLate).toBe(false);
+});
+
 test.each([
   ['without a token', [POST]],
   ['for no path', [frame(1, 5, 1, Buffer.from([0x82, 0x87, 0x04, 0x02, 0x2f, 0x23, 0x01, 0x01, 0x65]))]],
-  ['and what makes nghttp2 fall silent', [POST, GOAWAY, frame(9, 4, 1, Buffer.alloc(2))]],
+  ['and what makes nghttp2 fall silent', [POST, GOAWAY, NONSENSE]],
 ])('a stranger that asks over HTTP/2 %s, and stays, holds no place', async (_, frames) => {
   const { bind, metrics } = await httpEnclave({ auth: 'jwt', ownerKey: undefined, requestTimeout: 500 });
   const stranger = await dial(bind, undefined, STAYS_HALF_OPEN);

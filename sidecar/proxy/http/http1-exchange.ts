@@ -1,5 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { HeadwiseSocket } from '../../serve/headwise-socket.ts';
 import { ClientBytes } from '../client-bytes.ts';
 import { closeSoon } from './close-soon.ts';
 import { type Exchange, judgeTarget, type Malformed } from './exchange.ts';
@@ -46,6 +47,7 @@ export class Http1Exchange implements Exchange {
       response.assignSocket(incoming.socket);
       response.shouldKeepAlive = false;
       // Node has let go of the connection: nobody reads it any more, or would see its end.
+      if (incoming.socket instanceof HeadwiseSocket) incoming.socket.hold();
       response.once('finish', () => closeSoon(incoming.socket));
       if (upgrade.length > 0) incoming.socket.unshift(upgrade);
     }
@@ -99,6 +101,7 @@ export class Http1Exchange implements Exchange {
     let head = 'HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n';
     for (let i = 0; i + 1 < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
     this.out.detachSocket(socket);
+    if (socket instanceof HeadwiseSocket) socket.release();
     socket.write(`${head}\r\n`, 'latin1');
     socket.once('close', () => this.#over?.());
     return socket;

@@ -26,6 +26,13 @@ export function createHttp2Server(options: HttpServerOptions): HttpServer {
   const connections = new Map<TLSSocket, Connection>();
   let draining = false;
 
+  /** What was said last goes out soon or not at all: nghttp2 falls silent at nonsense, and its streams then never end. */
+  const endUnless = (socket: TLSSocket, isOver: () => boolean): void => {
+    const look = setTimeout(() => {
+      if (!isOver()) socket.destroy();
+    }, options.requestTimeout);
+    socket.once('close', () => clearTimeout(look));
+  };
   const serve = (client: HttpClient): void => {
     const { socket } = client;
     const impatience = setTimeout(() => socket.destroy(), options.requestTimeout);
@@ -60,8 +67,10 @@ export function createHttp2Server(options: HttpServerOptions): HttpServer {
     });
     session.setTimeout(options.idleTimeout);
     session.on('timeout', () => {
-      if (connection.running.size === 0) return closeSoon(socket, () => session.close());
-      for (const each of connection.running) each.timeOut();
+      const late = [...connection.running];
+      if (late.length === 0) closeSoon(socket, () => session.close());
+      for (const each of late) each.timeOut();
+      endUnless(socket, () => late.length > 0 && late.every((each) => !connection.running.has(each)));
     });
     session.on('stream', (stream, headers, _flags, raw: readonly string[]) => {
       clearTimeout(impatience);
@@ -84,9 +93,7 @@ export function createHttp2Server(options: HttpServerOptions): HttpServer {
       if (connection === undefined || connection.dismissed) return;
       connection.dismissed = true;
       closeSoon(socket, () => connection.session.close());
-      // Whether or not its answers can be sent: nghttp2 falls silent at nonsense, and its streams then never end.
-      const over = setTimeout(() => socket.destroy(), options.requestTimeout);
-      socket.once('close', () => clearTimeout(over));
+      endUnless(socket, () => false);
     },
     drain: () => {
       draining = true;
