@@ -4,6 +4,7 @@ import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import type { HealthCheck } from '../platform/health/health.ts';
 import type { Term } from '../platform/kube/election.ts';
 import type { Kube } from '../platform/kube/kube.ts';
+import { whileLeading } from '../platform/kube/while-leading.ts';
 import { createRpcServer } from '../platform/rpc/rpc-server.ts';
 import { aborted } from '../platform/run/aborted.ts';
 import { createBackoff } from '../platform/run/backoff.ts';
@@ -42,7 +43,8 @@ const GRACE_MS = 1_000;
  * One term: everything that the certificate service does, from the Secrets it opens to the last answer. It ends with the term, at once: no signature, no answer and
  * no change of the trust document after it.
  */
-export async function lead(options: LeadOptions): Promise<void> {
+export async function lead(given: LeadOptions): Promise<void> {
+  const options = { ...given, kube: whileLeading(given.kube, given.term) };
   const { context, settings, kube, metrics, check } = options;
   const { config, log, clock } = context;
   const { signal } = options.term;

@@ -18,7 +18,7 @@ export function addServices(
   server: RpcServer,
   options: LeadOptions & { readonly material: Material; readonly registry: NodeRegistry },
 ): void {
-  const { context, settings, kube, metrics, material, registry, random } = options;
+  const { context, settings, kube, metrics, material, registry, random, term } = options;
   const { clock } = context;
   const { publisher, seenTpms, sign, roots } = material;
   server.add(
@@ -51,6 +51,7 @@ export function addServices(
         return new Set(items.filter(isLiving).map(({ metadata }) => metadata?.labels?.[ENCLAVE_LABEL] ?? ''));
       },
       now: () => unixSeconds(clock),
+      holds: term.holds,
     }),
   );
 }

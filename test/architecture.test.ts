@@ -49,7 +49,7 @@ const ROOMS: Record<string, { may: readonly string[]; because: string }> = {
   'client/exports': {
     may: [
       ...['formats', 'verify', 'client/library', 'client/state', 'client/failure.ts'],
-      ...['platform/crypto', 'platform/identity', 'platform/rpc'],
+      ...['platform/crypto', 'platform/identity', 'platform/rpc', 'platform/run'],
     ],
     because: 'what the package offers: names of others, and nothing of its own',
   },

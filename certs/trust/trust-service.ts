@@ -3,6 +3,7 @@ import type { Roots } from '../../formats/evidence/roots.ts';
 import type { SignedTrustDocument } from '../../formats/evidence/trust-document.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
+import { RpcError } from '../../platform/rpc/rpc-error.ts';
 import type { Handlers } from '../../platform/rpc/service.ts';
 import type { Live } from '../../platform/run/live.ts';
 import { sleep } from '../../platform/run/sleep.ts';
@@ -29,6 +30,8 @@ export interface TrustServiceOptions {
   launchedEnclaves(): Promise<ReadonlySet<string>>;
   /** Unix seconds. */
   now(): number;
+  /** Whether this process still leads: only the leader's document is the newest. */
+  holds(): boolean;
   /** A stream's rest after each document, in milliseconds (default 500). */
   readonly restMs?: number;
 }
@@ -125,7 +128,8 @@ async function podOf(options: TrustServiceOptions, { subject }: RevokeRequest): 
   return namespace === '' || pod === '' ? undefined : options.pod(namespace, pod);
 }
 
-function callerOf({ crypto, roots, now }: TrustServiceOptions, call: RpcCall): ComponentPeer {
+function callerOf({ crypto, roots, now, holds }: TrustServiceOptions, call: RpcCall): ComponentPeer {
+  if (!holds()) throw new RpcError('UNAVAILABLE', 'another certificate service may lead by now');
   const caller = identifyCaller(crypto, call.peer.certificate, roots, now());
   if (!caller.ok) throw refuseCall(caller);
   return caller.value;

@@ -2,6 +2,7 @@ import { DEFAULT_ENCLAVE_DOMAIN } from '../../names/components.ts';
 import { DEFAULT_ALPN } from '../../names/wire.ts';
 import type { Address } from '../../platform/config/option.ts';
 import { isMisfit, readValue } from '../../platform/config/value.ts';
+import { elapsedClock } from '../../platform/run/elapsed-clock.ts';
 import type { Policy } from '../../verify/policy/policy.ts';
 import { Failure, usage } from '../failure.ts';
 import { issueEnclaveToken, liveToken } from '../library/front/enclave-token.ts';
@@ -10,7 +11,6 @@ import { createAskAfterEnd } from '../library/session/ask-after-end.ts';
 import { type AttestedConnector, createAttestedConnector } from '../library/session/attested-connector.ts';
 import { type Forwarding, type ForwardOptions, forward, join } from '../library/session/forward.ts';
 import { forwardHttp } from '../library/session/forward-http.ts';
-import { steadyClock } from '../library/session/steady-clock.ts';
 import type { PinnedRoots } from '../library/trust/pinned-roots.ts';
 import type { EnclaveRecord } from '../state/enclave-store.ts';
 import { type EnclaveAttestation, enclaveAttestation } from './enclave-attestation.ts';
@@ -47,7 +47,7 @@ export async function connect(workspace: Workspace, id: string, flags: ConnectFl
   if (listen === undefined) ownKey(workspace, id);
   await withFront(workspace, async (client, pinned) => {
     const record = await locate(workspace, client, pinned, id, flags.endpoint);
-    const clock = steadyClock();
+    const clock = elapsedClock();
     const endpoint = endpointOf(record);
     const credential = liveCredential({
       clock,

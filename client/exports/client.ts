@@ -10,6 +10,7 @@ export { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 export { type Credential, createCredential } from '../../platform/identity/credential.ts';
 export { generateKey, type KeyPair, keyPairOf } from '../../platform/identity/key-pair.ts';
 export { RpcError, RpcRefusal } from '../../platform/rpc/rpc-error.ts';
+export { elapsedClock } from '../../platform/run/elapsed-clock.ts';
 export { Failure, type FailureKind } from '../failure.ts';
 export { exportBundle } from '../library/bundle/export-bundle.ts';
 export { attest, type Expectation } from '../library/evidence/attest.ts';
@@ -42,7 +43,6 @@ export {
   type ConnectorOptions,
   createAttestedConnector,
 } from '../library/session/attested-connector.ts';
-export { steadyClock } from '../library/session/steady-clock.ts';
 export type { Notice, NoticeCode } from '../library/trust/notice.ts';
 export { type PinnedRoots, pinnedRoots, readPinnedRoots } from '../library/trust/pinned-roots.ts';
 export { heldTrust, type RefreshedTrust, refreshTrust, type Trust } from '../library/trust/trust.ts';

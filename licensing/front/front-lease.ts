@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { HealthCheck } from '../../platform/health/health.ts';
 import type { Logger } from '../../platform/log/logger.ts';
+import { type Clock, systemClock } from '../../platform/run/clock.ts';
+import { elapsedClock } from '../../platform/run/elapsed-clock.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { sleep } from '../../platform/run/sleep.ts';
 import type { LivingFronts, Store } from '../store/store.ts';
@@ -15,6 +17,7 @@ export interface FrontLeaseOptions {
   readonly log: Logger;
   /** Says whether the store can be used. */
   readonly check: HealthCheck | undefined;
+  readonly clock?: Clock;
 }
 
 /**
@@ -26,16 +29,19 @@ export class FrontLease {
   readonly name: string = randomUUID();
   readonly #options: FrontLeaseOptions;
   readonly #lapseListeners = new Set<() => void>();
+  /** Counts what the machine slept, too: the others' time went on. */
+  readonly #elapsed: Clock;
   #living: LivingFronts = { count: 1, eldest: false };
   #heldUntil = Number.NEGATIVE_INFINITY;
   #lapse: NodeJS.Timeout | undefined;
 
   constructor(options: FrontLeaseOptions) {
     this.#options = options;
+    this.#elapsed = elapsedClock(options.clock ?? systemClock);
   }
 
   get held(): boolean {
-    return performance.now() < this.#heldUntil;
+    return this.#elapsed.now() < this.#heldUntil;
   }
 
   /** It does what one front does for all. */
@@ -55,12 +61,12 @@ export class FrontLease {
 
   /** @throws StoreAway */
   async renew(): Promise<void> {
-    const asked = performance.now();
+    const asked = this.#elapsed.now();
     this.#living = await this.#options.store.renewFront(this.name, LEASE_MS);
     // Counted from before the question: the store counts from after it, so it is never over there before it is here.
     this.#heldUntil = asked + LEASE_MS;
     clearTimeout(this.#lapse);
-    this.#lapse = setTimeout(() => this.#lapsed(), this.#heldUntil - performance.now()).unref();
+    this.#lapse = setTimeout(() => this.#lapsed(), this.#heldUntil - this.#elapsed.now()).unref();
   }
 
   /** Renews until the signal aborts. */

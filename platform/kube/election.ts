@@ -1,5 +1,6 @@
 import type { Logger } from '../log/logger.ts';
 import { type Clock, systemClock } from '../run/clock.ts';
+import { elapsedClock } from '../run/elapsed-clock.ts';
 import { explain } from '../run/explain.ts';
 import { sleep } from '../run/sleep.ts';
 import type { Kube } from './kube.ts';
@@ -26,8 +27,8 @@ export interface Term {
   /** Aborts when the lease is lost or given up. */
   readonly signal: AbortSignal;
   /**
-   * Whether the lease is still held, by the clock and not by a timer: false at once in a process that was stopped for longer than the lease lasts and goes on,
-   * before its timers have run.
+   * Whether the lease is still held, by the clocks and not by a timer: false at once in a process that was stopped, or on a machine that slept, for longer than
+   * the lease lasts and goes on, before its timers have run. A wall clock that is set forward ends a term too: better none leads for a while than two.
    */
   holds(): boolean;
 }
@@ -44,11 +45,12 @@ const RELEASE_MS = 2_000;
 export async function elect(options: ElectionOptions, lead: (term: Term) => Promise<void>): Promise<void> {
   const { signal, log, leaseMs = LEASE_MS, clock = systemClock } = options;
   const state: Observed = { version: '', at: 0, other: false, until: 0 };
+  const held = elapsedClock(clock);
   while (!signal.aborted) {
-    const asked = performance.now();
-    const held = await acquire(options, clock, leaseMs, state);
+    const asked = held.now();
+    const acquired = await acquire(options, clock, leaseMs, state);
     state.until = asked + leaseMs * SURE;
-    if (!held || performance.now() > state.until) {
+    if (!acquired || held.now() > state.until) {
       if (state.other) options.onStandby?.();
       await sleep(leaseMs / 5, signal);
       continue;
@@ -56,11 +58,11 @@ export async function elect(options: ElectionOptions, lead: (term: Term) => Prom
     log.info({ lease: options.name }, 'elected');
     const over = new AbortController();
     const ended = AbortSignal.any([signal, over.signal]);
-    const term: Term = { signal: ended, holds: () => !ended.aborted && performance.now() < state.until };
+    const term: Term = { signal: ended, holds: () => !ended.aborted && held.now() < state.until };
     const led = lead(term)
       .catch((error: unknown) => log.error({ error }, 'leading failed'))
       .finally(() => over.abort());
-    await keep(options, clock, state, ended);
+    await keep(options, clock, held, state, ended);
     over.abort();
     await led;
     // What cannot be given back runs out by itself, and nobody waits for an API server that is away.
@@ -73,11 +75,11 @@ export async function elect(options: ElectionOptions, lead: (term: Term) => Prom
 /** Other candidates' clocks are not ours: a lease is over when we have not seen it change for its duration. */
 interface Observed {
   version: string;
-  /** Of `performance.now()`: a wall clock may be set back. */
+  /** Of `performance.now()`: a wall clock that is set forward must not end another's lease. */
   at: number;
   /** Whether another candidate held it when it was last read. An API server that is away says nothing about who leads. */
   other: boolean;
-  /** Until when our own lease is relied on, of `performance.now()`. */
+  /** Until when our own lease is relied on, of the elapsed clock: a machine that sleeps must not prolong it. */
   until: number;
   /** Why it could not be had when it was last tried; gone when it was had. */
   trouble?: string;
@@ -143,14 +145,15 @@ async function acquire(
 async function keep(
   options: ElectionOptions,
   clock: Clock,
+  elapsed: Clock,
   state: Observed,
   signal: AbortSignal,
 ): Promise<void> {
   const { leaseMs = LEASE_MS } = options;
-  const left = (): number => state.until - performance.now();
+  const left = (): number => state.until - elapsed.now();
   while (left() > 0) {
     if (!(await sleep(Math.min(leaseMs / 3, left()), signal))) return;
-    const sent = performance.now();
+    const sent = elapsed.now();
     // An answer that never comes must not prolong the term.
     const over = new AbortController();
     const held = await Promise.race([

@@ -24,6 +24,7 @@ async function service(restMs = 0) {
   /** Enclaves whose pods live, with their owner keys. */
   const living = new Map<string, string[]>();
   const now = () => clock.now;
+  const leads = { now: true };
   const publisher = await createTrustPublisher({
     crypto: nodeCrypto,
     store: memoryStore(),
@@ -42,6 +43,7 @@ async function service(restMs = 0) {
     ownerKeys: async (enclave) => living.get(enclave) ?? [],
     launchedEnclaves: async () => new Set(living.keys()),
     now,
+    holds: () => leads.now,
     restMs,
   });
   const profile = componentProfile(generateKey().spki, ['launcher.enclave-licensing.internal']);
@@ -64,7 +66,7 @@ async function service(restMs = 0) {
     handlers
       .revoke({ subject: { $case: 'user', value: { user } } }, call)
       .then(({ version }) => Number(version));
-  return { watch, revoke, clock, publisher, abort, living, handlers, call };
+  return { watch, revoke, clock, leads, publisher, abort, living, handlers, call };
 }
 
 function versionOf(result: IteratorResult<WatchResponse>): number {
@@ -109,6 +111,17 @@ test('a watch ends with the certificate that it began with', async () => {
   clock.now += 24 * 3600;
   await publisher.turn();
   await expect(watch.next()).rejects.toMatchObject({ code: 'caller-unknown', status: 'UNAUTHENTICATED' });
+});
+
+test('who may lead no longer answers nobody, neither on a stream that stands nor anew', async () => {
+  const { watch, revoke, leads, publisher, clock } = await service();
+  expect(versionOf(await watch.next())).toBe(1);
+  leads.now = false;
+  clock.now += 60;
+  await publisher.turn();
+  await expect(watch.next()).rejects.toMatchObject({ status: 'UNAVAILABLE' });
+  await expect(revoke('mallory')).rejects.toMatchObject({ status: 'UNAVAILABLE' });
+  expect(publisher.published.current().document.revoked.users).toEqual([]);
 });
 
 test('revoking the same twice is no new document, but for its end', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Failure } from '../../client/failure.ts';
 import { createRounds } from '../../client/library/session/attestation-rounds.ts';
-import { steadyClock } from '../../client/library/session/steady-clock.ts';
+import { elapsedClock } from '../../platform/run/elapsed-clock.ts';
 import { until } from '../support/until.ts';
 
 const certificate = Uint8Array.of(1);
@@ -15,7 +15,7 @@ function rounds(attest: () => Promise<Uint8Array>) {
       return attest();
     },
     evidenceMs: 1_000,
-    clock: steadyClock(),
+    clock: elapsedClock(),
     signal: abort.signal,
   });
   return { ...made, abort, asked: () => asked };
@@ -75,22 +75,4 @@ test('Ctrl-C ends whoever waits, also between two rounds', async () => {
   const waiting = next();
   abort.abort();
   await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
-});
-
-test('the steady clock counts what the machine slept, and never goes back', () => {
-  const now = { wall: 1_000, timer: 0 };
-  const clock = steadyClock(
-    () => now.wall,
-    () => now.timer,
-  );
-  const start = clock.now();
-  const passes = (wall: number, timer: number): number => {
-    now.wall += wall;
-    now.timer += timer;
-    return clock.now() - start;
-  };
-  expect(passes(10, 10)).toBe(10);
-  // Slept for an hour; then the clock is set back by a day.
-  expect(passes(3_600_000, 0)).toBe(3_600_010);
-  expect(passes(-86_400_000, 5)).toBe(3_600_015);
 });

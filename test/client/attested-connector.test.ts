@@ -3,11 +3,11 @@ import { afterEach, expect, test } from 'vitest';
 import { Failure } from '../../client/failure.ts';
 import { fetchEvidence } from '../../client/library/evidence/fetch-evidence.ts';
 import { createAttestedConnector } from '../../client/library/session/attested-connector.ts';
-import { steadyClock } from '../../client/library/session/steady-clock.ts';
 import { toHex } from '../../formats/bytes/bytes.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { createCredential } from '../../platform/identity/credential.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
+import { elapsedClock } from '../../platform/run/elapsed-clock.ts';
 import { type FakeEnclave, fakeEnclave, SERVER_NAME } from '../support/client-enclave.ts';
 import { userCertificate } from '../support/client-front.ts';
 import { fixtureRoots } from '../support/fixture-certificates.ts';
@@ -27,7 +27,7 @@ async function connecting(times: { evidenceMs: number; renewMs: number }) {
   const abort = new AbortController();
   const said = { refused: [] as unknown[], expired: [] as string[], trouble: [] as unknown[] };
   const world = { verdict: (): void => undefined, extraMs: 0 };
-  const clock = steadyClock();
+  const clock = elapsedClock();
   const endpoint = { host, port: Number(port) };
   const connector = createAttestedConnector({
     ...{ endpoint, serverName: SERVER_NAME, alpn: ['http/1.1'], signal: abort.signal, ...times },

@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { elect } from '../../platform/kube/election.ts';
+import { CONFIG_MAPS } from '../../platform/kube/resources.ts';
+import { whileLeading } from '../../platform/kube/while-leading.ts';
 import { silentLogger } from '../../platform/log/logger.ts';
 import { type ScriptedApiServer, scriptedApiServer } from '../support/scripted-api-server.ts';
 
@@ -133,5 +135,49 @@ test('a renewal that finds the lease another’s ends the term at once', async (
   expect(over).toBe(true);
   abort.abort();
   last.answer(200, lease('other', '2'));
+  await done;
+});
+
+test('a leader whose machine slept for longer than its lease does nothing more, though no timer has run', async () => {
+  const { kube, next } = await server();
+  const abort = new AbortController();
+  const { signal } = abort;
+  let slept = 0;
+  const clock = { now: () => Date.now() + slept };
+  const leaseMs = 60_000;
+  const options = { kube, name: 'l', namespace: 'n', identity: 'me', signal, log: silentLogger, clock };
+  const awake = Promise.withResolvers<void>();
+  const done = elect({ ...options, leaseMs }, async (term) => {
+    const fenced = whileLeading(kube, term);
+    const map = { metadata: { name: 'm', namespace: 'n' } };
+    const write = () => fenced.create(CONFIG_MAPS, map);
+    await write();
+    expect(term.holds()).toBe(true);
+    slept = leaseMs;
+    expect(term.holds()).toBe(false);
+    expect(term.signal.aborted).toBe(false);
+    await expect(write()).rejects.toThrow('another replica may lead');
+    await expect(fenced.replace(CONFIG_MAPS, map)).rejects.toThrow('another replica may lead');
+    await expect(fenced.patch(CONFIG_MAPS, map.metadata, {})).rejects.toThrow('another replica may lead');
+    await expect(fenced.delete(CONFIG_MAPS, map.metadata)).rejects.toThrow('another replica may lead');
+    // Back by an hour: what was over stays over.
+    slept = -3_600_000;
+    expect(term.holds()).toBe(false);
+    awake.resolve();
+  });
+  const spec = { holderIdentity: 'me', leaseDurationSeconds: 60 };
+  const lease = { metadata: { name: 'l', namespace: 'n', resourceVersion: '1' }, spec };
+  (await next()).answer(404, { kind: 'Status', reason: 'NotFound', message: 'none' });
+  (await next()).answer(201, lease);
+  const written = await next();
+  expect(written.path).toBe('/api/v1/namespaces/n/configmaps');
+  written.answer(201, written.body);
+  await awake.promise;
+  abort.abort();
+  // Nothing was written in between: what comes next is the lease, given back.
+  const given = await next();
+  expect(given.path).toMatch(/leases\/l$/);
+  given.answer(200, lease);
+  (await next()).answer(200, lease);
   await done;
 });

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
-import { elect } from '../../platform/kube/election.ts';
+import { elect, type Term } from '../../platform/kube/election.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { isKubeError } from '../../platform/kube/kube-error.ts';
+import { whileLeading } from '../../platform/kube/while-leading.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
 import type { Clock } from '../../platform/run/clock.ts';
@@ -66,7 +67,7 @@ export async function runKeeper(options: KeeperOptions): Promise<void> {
   metrics.found([]);
   await elect(
     { kube, name: 'enclave-webhook', namespace: releaseNamespace, identity, signal, log, leaseMs },
-    async ({ signal: term }) => {
+    async (term) => {
       metrics.leads(true);
       try {
         await lead(options, term);
@@ -79,7 +80,9 @@ export async function runKeeper(options: KeeperOptions): Promise<void> {
   );
 }
 
-async function lead(options: KeeperOptions, signal: AbortSignal): Promise<void> {
+async function lead(given: KeeperOptions, term: Term): Promise<void> {
+  const options = { ...given, kube: whileLeading(given.kube, term) };
+  const { signal } = term;
   const { kube, copy, clock, log, metrics, localAddress, identity, releaseNamespace, probeEveryMs } = options;
   const probe = new UpstreamProbe({
     pods: () => copy.pods.list(),
