@@ -1,11 +1,13 @@
-import { readFile } from 'node:fs/promises';
 import type { Result } from '../formats/bytes/result.ts';
+import { readGivenFile } from '../platform/files/read-given-file.ts';
 import type { Logger } from '../platform/log/logger.ts';
 import { explain } from '../platform/run/explain.ts';
 import { type Live, liveValue } from '../platform/run/live.ts';
 import { sleep } from '../platform/run/sleep.ts';
 
 const EVERY_MS = 2000;
+/** Reviews are answered by the same thread: a pipe is not waited for. */
+const NO_PATIENCE = { writer: 0, all: 0 };
 
 export interface FollowedFile<T> {
   readonly path: string;
@@ -31,9 +33,9 @@ export async function followFile<T>(file: FollowedFile<T>): Promise<Live<T>> {
     trouble = reason;
   };
   /** Undefined when the file says what it said before, or nothing good. */
-  const read = async (): Promise<{ value: T } | undefined> => {
+  const read = (): { value: T } | undefined => {
     try {
-      const text = await readFile(path, 'utf8');
+      const text = readGivenFile(path, undefined, NO_PATIENCE).toString('utf8');
       const parsed = text === held ? undefined : file.parse(text);
       if (parsed?.ok === false) complain(parsed.message);
       else trouble = '';
@@ -45,16 +47,16 @@ export async function followFile<T>(file: FollowedFile<T>): Promise<Live<T>> {
     }
     return undefined;
   };
-  let first = await read();
+  let first = read();
   while (first === undefined) {
     if (!(await sleep(everyMs, signal)))
       throw new DOMException(`stopped while waiting for ${what}`, 'AbortError');
-    first = await read();
+    first = read();
   }
   const live = liveValue(first.value);
   void (async () => {
     while (await sleep(everyMs, signal)) {
-      const next = await read();
+      const next = read();
       if (next === undefined) continue;
       log.info({ path }, `${what} changed`);
       live.set(next.value);

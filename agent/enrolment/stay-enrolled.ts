@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { toHex } from '../../formats/bytes/bytes.ts';
 import type { Result } from '../../formats/bytes/result.ts';
 import type { Roots } from '../../formats/evidence/roots.ts';
 import { encodePublic, publicToSpki } from '../../formats/tpm/public.ts';
+import { readGivenFile } from '../../platform/files/read-given-file.ts';
 import { renewalTime } from '../../platform/identity/renewal-time.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
@@ -149,7 +149,7 @@ async function tryRotation(options: StayEnrolledOptions): Promise<AkCertificate 
 }
 
 async function enrolSession(options: StayEnrolledOptions, session: TpmSession): ReturnType<typeof enrol> {
-  const token = (await readFile(options.tokenFile, 'utf8')).trim();
+  const token = readGivenFile(options.tokenFile).toString('utf8').trim();
   const { clock, signal } = options;
   return enrol(session, {
     ...options.enrolment,

@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { type Certificate, parseCertificate } from '../../formats/x509/certificate.ts';
 import { decodePem } from '../../formats/x509/pem.ts';
+import { readGivenFile } from '../../platform/files/read-given-file.ts';
 import { isMissing } from '../../platform/files/read-if-there.ts';
 import type { EndorsementList, EndorsementRoots } from './endorsement-trust.ts';
 
@@ -10,6 +11,7 @@ import type { EndorsementList, EndorsementRoots } from './endorsement-trust.ts';
 const EMULATED_FOLDER = 'emulated';
 const CERTIFICATE_FILE = /\.(pem|crt|cer|der)$/;
 const MAX_LIST_ENTRIES = 100_000;
+const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
 /**
  * Roots in a folder: PEM (one or more) or DER. What lies in `emulated/` counts as emulated and nothing more, so that a software TPM never
@@ -32,7 +34,7 @@ function readFolder(folder: string): Certificate[] {
 }
 
 function readFile(path: string): Certificate[] {
-  const bytes = new Uint8Array(readFileSync(path));
+  const bytes = new Uint8Array(readGivenFile(path));
   const text = Buffer.from(bytes).toString('latin1');
   let ders: Uint8Array[] = [bytes];
   if (text.includes('-----BEGIN ')) {
@@ -55,7 +57,7 @@ function readFile(path: string): Certificate[] {
  * @throws Error in one line that names file and entry
  */
 export function readEndorsementList(path: string): EndorsementList {
-  const parsed: unknown = parse(readFileSync(path, 'utf8')) ?? [];
+  const parsed: unknown = parse(readGivenFile(path, MAX_LIST_BYTES).toString('utf8')) ?? [];
   if (!Array.isArray(parsed) || parsed.length > MAX_LIST_ENTRIES)
     throw new Error(`${path}: a list of at most ${MAX_LIST_ENTRIES} entries is expected`);
   const list = new Map<string, 'listed' | 'emulated'>();

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { GRANT_VERSION, openGrant } from '../../formats/evidence/grant.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { usage } from '../failure.ts';
 import { parseGrantFile } from '../library/front/grant-file.ts';
 import { keySha256 } from '../library/front/owner-key.ts';
 import { type Granted, signRevocation } from '../library/front/owner-signature.ts';
+import { readUserFile } from '../read-user-file.ts';
 import { GrantStore } from '../state/grant-store.ts';
 import { grantedKey, MAX_GRANT_SECONDS, ownerOf } from './grant-commands.ts';
 import { isoTime } from './own-credential.ts';
@@ -77,7 +77,7 @@ function byHash(enclave: string, hash: string, given: GrantStore, now: number): 
 
 function byFile(workspace: Workspace, enclave: string, path: string): Granted {
   const no = (message: string, remedy: string) => usage('grant-invalid', `${path}: ${message}`, remedy);
-  const file = parseGrantFile(readFileSync(path));
+  const file = parseGrantFile(readUserFile(path));
   if (!file.ok) throw no(file.message, 'give the file that enclavectl grant wrote');
   const owner = keySha256(ownerOf(workspace, enclave));
   const grant = openGrant(nodeCrypto, file.value.grant, file.value.signature, owner, GRANT_VERSION);

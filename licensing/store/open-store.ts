@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { ConfigError } from '../../platform/config/config-error.ts';
+import { readGivenFile } from '../../platform/files/read-given-file.ts';
 import type { HealthCheck } from '../../platform/health/health.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
@@ -37,8 +37,8 @@ export async function openStore(
     return openSqliteStore(database);
   }
   const file = databaseUrlFile ?? '';
-  const url = await readUrl(file);
-  const ca = url.sslmode === 'disable' ? undefined : await readCa(options.databaseCaFile);
+  const url = readUrl(file);
+  const ca = url.sslmode === 'disable' ? undefined : readCa(options.databaseCaFile);
   const { openPostgresStore } = await import('./postgres-store.ts');
   const backoff = createBackoff(200, 5000);
   for (;;) {
@@ -47,7 +47,7 @@ export async function openStore(
       return await openPostgresStore({
         url,
         ca,
-        password: async () => (await readUrl(file)).password,
+        password: async () => readUrl(file).password,
         connections: options.databaseConnections,
         localAddress: options.bind,
       });
@@ -61,24 +61,28 @@ export async function openStore(
 }
 
 /** Says what is wrong with the file, and nothing of what is in it. */
-async function readUrl(file: string): Promise<DatabaseUrl> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new ConfigError(`--database-url-file ${file}: ${explain(error)}`);
-  });
+function readUrl(file: string): DatabaseUrl {
+  const text = textOf('--database-url-file', file);
   const url = parseDatabaseUrl(text);
   if (!url.ok) throw new ConfigError(`--database-url-file ${file}: ${url.message}; ${url.remedy}`);
   return url.value;
 }
 
-async function readCa(file: string | undefined): Promise<string> {
+function readCa(file: string | undefined): string {
   if (file === undefined)
     throw new ConfigError(
       '--database-ca-file is missing: the database is spoken to over TLS, unless its URL says sslmode=disable',
     );
-  const pem = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new ConfigError(`--database-ca-file ${file}: ${explain(error)}`);
-  });
+  const pem = textOf('--database-ca-file', file);
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))
     throw new ConfigError(`--database-ca-file ${file}: it holds no certificate in PEM`);
   return pem;
+}
+
+function textOf(flag: string, file: string): string {
+  try {
+    return readGivenFile(file).toString('utf8');
+  } catch (error) {
+    throw new ConfigError(`${flag} ${file}: ${explain(error)}`);
+  }
 }

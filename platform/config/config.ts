@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readGivenFile } from '../files/read-given-file.ts';
 import { explain } from '../run/explain.ts';
 import { ConfigError } from './config-error.ts';
 import { type ConfigOf, environmentName, flagName, type Option, type Options } from './option.ts';
@@ -112,7 +112,7 @@ async function readFile(options: Options, path: string): Promise<Map<string, unk
   try {
     // Loaded only here: most processes, the sidecar among them, have no file.
     const { parse } = await import('yaml');
-    parsed = parse(readFileSync(path, 'utf8'));
+    parsed = parse(readGivenFile(path).toString('utf8'));
   } catch (error) {
     throw new ConfigError(`--config ${path}: ${explain(error)}`);
   }

@@ -1,9 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { readGivenFile } from './read-given-file.ts';
+
+/** Of what this product writes itself, nothing is larger. */
+const MOST = 64 * 1024 * 1024;
 
 /** A file's bytes; undefined when there is none. @throws what else the file system says */
 export function readIfThere(path: string): Buffer | undefined {
   try {
-    return readFileSync(path);
+    return readGivenFile(path, MOST);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

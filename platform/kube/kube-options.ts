@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { ConfigError } from '../config/config-error.ts';
 import { processEnvironment } from '../config/environment.ts';
 import type { ConfigOf, Options } from '../config/option.ts';
+import { readGivenFile } from '../files/read-given-file.ts';
 import { addressText } from '../net/address-text.ts';
 import { explain } from '../run/explain.ts';
 import { createKube } from './create-kube.ts';
@@ -68,7 +69,7 @@ function cachedFile(path: string): () => string {
     const now = performance.now();
     if (now - readAt < FRESH_MS) return text;
     try {
-      text = readFileSync(path, 'utf8');
+      text = readGivenFile(path).toString('utf8');
     } catch (error) {
       if (text === '') throw new ConfigError(`cannot read ${path}: ${explain(error)}`);
       // A replacement under way: the old text is good for a while yet.

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { ConfigError } from '../config/config-error.ts';
+import { readGivenFile } from '../files/read-given-file.ts';
 import { readIfThere } from '../files/read-if-there.ts';
 import { explain } from '../run/explain.ts';
 import type { ApiServer } from './transport.ts';
@@ -90,9 +90,9 @@ interface ReadFile {
 }
 
 function readFile(path: string): ReadFile[] {
-  const text = readIfThere(path)?.toString('utf8');
-  if (text === undefined) return [];
   try {
+    const text = readIfThere(path)?.toString('utf8');
+    if (text === undefined) return [];
     const file: unknown = parse(text);
     if (typeof file === 'object' && file !== null) return [{ path, file }];
   } catch (error) {
@@ -141,7 +141,7 @@ class Entry {
   read(file: string): string {
     const path = resolve(dirname(this.path), file);
     try {
-      return readFileSync(path, 'utf8');
+      return readGivenFile(path).toString('utf8');
     } catch (error) {
       throw new ConfigError(`${this.path} names ${path}: ${explain(error)}`);
     }

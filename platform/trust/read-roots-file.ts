@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { parseRoots, type Roots } from '../../formats/evidence/roots.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { readGivenFile } from '../files/read-given-file.ts';
 import { explain } from '../run/explain.ts';
 
 /**
@@ -11,7 +11,7 @@ import { explain } from '../run/explain.ts';
 export async function readRootsFile(path: string): Promise<Roots> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = readGivenFile(path).toString('utf8');
   } catch (error) {
     throw new ConfigError(`--roots-file ${path}: ${explain(error)}`);
   }

@@ -17,10 +17,17 @@ test('a file is read to its end, a pipe too', () => {
   expect(execFileSync('bash', ['-c', script], { encoding: 'utf8' })).toBe('100000\n');
 });
 
+const large = join(folder, 'large');
+writeFileSync(large, Buffer.alloc(1024 * 1024 + 1));
+const silent = join(folder, 'pipe');
+execFileSync('mkfifo', [silent]);
+
 test.each([
-  ['what has no end', '/dev/zero', 'file-too-large'],
+  ['a device', '/dev/zero', 'not-a-file'],
   ['a folder', folder, 'not-a-file'],
-])('%s is refused at once, with its name', (_, path, code) => {
+  ['a large file', large, 'file-too-large'],
+  ['a pipe that nobody writes to', silent, 'pipe-silent'],
+])('%s is refused, with its name', (_, path, code) => {
   expect(() => readUserFile(path)).toThrow(
     expect.objectContaining({ code, message: expect.stringContaining(path) }),
   );
