@@ -16,11 +16,14 @@ import { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
 import { openStore } from '../store/open-store.ts';
 import { judgeComponent } from '../trust/component-role.ts';
+import { showTrust } from '../trust/show-trust.ts';
 import { createTrustClient } from '../trust/trust-client.ts';
+import { watchTrustAge } from '../trust/watch-trust-age.ts';
 import { frontMetrics } from './front-metrics.ts';
 import type { FRONT_OPTIONS } from './options.ts';
 import { startPasswords } from './passwords/passwords.ts';
 import { serveFront } from './serve-front.ts';
+import { judgeUser } from './service/judge-user.ts';
 import { Keyring } from './tokens/keyring.ts';
 import { publishTokenKeys } from './tokens/publish-keys.ts';
 import { createTokens } from './tokens/tokens.ts';
@@ -43,7 +46,7 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
     tokenLifetimeMs: Math.max(config.tokenLifetime, config.enclaveTokenLifetime),
     clock,
   });
-  const trust = new TrustHolder(nodeCrypto, await readRootsFile(config.rootsFile));
+  const trust = new TrustHolder(nodeCrypto, await readRootsFile(config.rootsFile), clock);
   const identity = await obtainIdentity({
     kube: kubeFromConfig(config),
     component: 'front',
@@ -65,9 +68,9 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
     maxResponseBytes: MAX_RPC_RESPONSE_BYTES.launcher,
     judgeServer: judgeComponent(() => trust.roots, clock, launcherName, 'server'),
   });
-  trust.onChange(() => trusted.ok());
   const following = [
-    followTrust({ client: trustClient, holder: trust, log, signal }),
+    followTrust({ client: trustClient, holder: trust, log, signal, onOffer: showTrust(metrics, trust) }),
+    watchTrustAge({ holder: trust, limitMs: config.trustLimit, check: trusted, signal }),
     publishTokenKeys(trustClient, trust, keyring, log, signal),
   ];
   const front = await serveFront(
@@ -92,7 +95,11 @@ export async function app(context: Context<typeof FRONT_OPTIONS>): Promise<void>
         namespaces: config.tokenNamespaces ?? [],
       },
       trustDocument: () => trust.current?.signed,
-      isRevoked: (name) => trust.current?.document.revoked.users.some(({ user }) => user === name) ?? false,
+      judgeUser: (user) =>
+        judgeUser(
+          { document: trust.current?.document, ageMs: trust.ageMs, limitMs: config.trustLimit },
+          user,
+        ),
       log,
       metrics,
       frontMetrics: counters,

@@ -2,7 +2,15 @@ import type { Metrics } from '../../platform/metrics/metrics.ts';
 
 /** Every metric of front, in one place. */
 export interface FrontMetrics {
-  loggedIn(outcome: 'ok' | 'wrong-credentials' | 'user-revoked' | 'overloaded' | 'rate-limited'): void;
+  loggedIn(
+    outcome:
+      | 'ok'
+      | 'wrong-credentials'
+      | 'user-revoked'
+      | 'trust-document-stale'
+      | 'overloaded'
+      | 'rate-limited',
+  ): void;
   signedUp(outcome: 'ok' | 'user-exists' | 'overloaded' | 'rate-limited'): void;
   /** `ready` or the failure's code. */
   launched(outcome: string): void;

@@ -17,6 +17,7 @@ export type FrontCode =
   | 'enclave-not-ready'
   | 'grant-refused'
   | 'trust-document-missing'
+  | 'trust-document-stale'
   | 'token-key-unpublished'
   | 'launcher-away'
   | 'store-away'
@@ -38,22 +39,21 @@ const STATUSES: Readonly<Record<FrontCode, StatusName>> = {
   'enclave-not-ready': 'FAILED_PRECONDITION',
   'grant-refused': 'PERMISSION_DENIED',
   'trust-document-missing': 'UNAVAILABLE',
+  'trust-document-stale': 'UNAVAILABLE',
   'token-key-unpublished': 'UNAVAILABLE',
   'launcher-away': 'UNAVAILABLE',
   'store-away': 'UNAVAILABLE',
   stopping: 'UNAVAILABLE',
 };
 
-export function frontRefusal(
-  refusal: { readonly code: FrontCode; readonly message: string; readonly remedy: string },
-  details: RefusalDetails = {},
-): RpcRefusal {
-  return new RpcRefusal(STATUSES[refusal.code], refusal, details);
+export interface FrontRefusal {
+  readonly code: FrontCode;
+  readonly message: string;
+  readonly remedy: string;
 }
 
-/** PERMISSION_DENIED, to who has shown that they are this user. */
-export function userRevoked(): RpcRefusal {
-  return frontRefusal({ code: 'user-revoked', message: 'this user was revoked', remedy: 'ask the operator' });
+export function frontRefusal(refusal: FrontRefusal, details: RefusalDetails = {}): RpcRefusal {
+  return new RpcRefusal(STATUSES[refusal.code], refusal, details);
 }
 
 /** INVALID_ARGUMENT with `google.rpc.BadRequest`. */

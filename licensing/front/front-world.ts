@@ -4,6 +4,7 @@ import type { Clock } from '../../platform/run/clock.ts';
 import type { SignedTrustDocument } from '../../proto/gen/enclave_licensing/evidence/v1/trust_document.ts';
 import type { Store } from '../store/store.ts';
 import type { FrontMetrics } from './front-metrics.ts';
+import type { FrontRefusal } from './front-refusal.ts';
 import type { Launcher } from './launches/launch-world.ts';
 import type { Launches } from './launches/launches.ts';
 import type { Passwords } from './passwords/passwords.ts';
@@ -39,6 +40,6 @@ export interface FrontWorld {
   readonly enclaveTokens: EnclaveTokenRules;
   /** The newest trust document, as it was signed. */
   trustDocument(): SignedTrustDocument | undefined;
-  /** Whether that document names the user as revoked. */
-  isRevoked(user: string): boolean;
+  /** Why that document, its age included, lets the user in nowhere. */
+  judgeUser(user: string): FrontRefusal | undefined;
 }

@@ -31,6 +31,11 @@ export const FRONT_OPTIONS = {
   seats: { kind: 'integer', default: 3, max: 10_000, help: 'seats of a new user’s licence' },
   rootsFile: { kind: 'path', required: true, help: 'roots.json of the ConfigMap enclave-licensing-roots' },
   releaseNamespace: { kind: 'string', default: DEFAULT_RELEASE_NAMESPACE, help: 'namespace of this release' },
+  trustLimit: {
+    kind: 'duration',
+    default: '1h',
+    help: 'a trust document older than this lets nobody log in, and no token count',
+  },
   publicNames: {
     kind: 'list',
     help: 'DNS names by which users reach front; the certificate service is given the same',

@@ -47,7 +47,7 @@ export interface FrontParts {
   };
   readonly enclaveTokens: FrontWorld['enclaveTokens'];
   readonly trustDocument: FrontWorld['trustDocument'];
-  readonly isRevoked: FrontWorld['isRevoked'];
+  readonly judgeUser: FrontWorld['judgeUser'];
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly frontMetrics: FrontMetrics;
@@ -68,7 +68,7 @@ export interface ServedFront {
 export async function serveFront(parts: FrontParts, host: string, port: number): Promise<ServedFront> {
   const { store, passwords, tokens, launcher, clock, log, limits, signal } = parts;
   const metrics = parts.frontMetrics;
-  const lease = new FrontLease({ store, log, check: parts.health?.check('store') });
+  const lease = new FrontLease({ store, log, check: parts.health?.check('store'), clock });
   // Fronts that share a store share the limits too: a caller reaches any of them.
   const perMinute = (rate: number) =>
     new RateLimiter(() => {
@@ -101,7 +101,7 @@ export async function serveFront(parts: FrontParts, host: string, port: number):
       seats: limits.seats,
       enclaveTokens: parts.enclaveTokens,
       trustDocument: parts.trustDocument,
-      isRevoked: parts.isRevoked,
+      judgeUser: parts.judgeUser,
     }),
   );
   // Before the first seat is taken: a front that nobody knows to live owns nothing. When it fails, `keep` goes on.

@@ -17,6 +17,7 @@ import { readRootsFile } from '../../platform/trust/read-roots-file.ts';
 import { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import { LauncherServiceService } from '../../proto/gen/enclave_licensing/launcher/v1/launcher_service.ts';
 import { judgeComponent } from '../trust/component-role.ts';
+import { showTrust } from '../trust/show-trust.ts';
 import { createTrustClient } from '../trust/trust-client.ts';
 import { launcherMetrics } from './launcher-metrics.ts';
 import { launcherHandlers } from './launcher-service.ts';
@@ -47,7 +48,13 @@ export async function app(context: Context<typeof LAUNCHER_OPTIONS>): Promise<vo
   const certsName = config.certsName ?? serviceDnsName('certs', config.releaseNamespace);
   const trustClient = createTrustClient(config.certs, certsName, trust, identity, clock, config.bind);
   trust.onChange(() => trusted.ok());
-  const following = followTrust({ client: trustClient, holder: trust, log, signal });
+  const following = followTrust({
+    client: trustClient,
+    holder: trust,
+    log,
+    signal,
+    onOffer: showTrust(metrics, trust),
+  });
   const tlsNow = () => ({
     credential: identity.current(),
     clientCertificates: { mode: 'required' as const, roots: trust.systemRoots.current() },

@@ -8,6 +8,8 @@ import {
   type SignedTrustDocument,
   type TrustDocument,
 } from '../../formats/evidence/trust-document.ts';
+import { type Clock, systemClock } from '../run/clock.ts';
+import { elapsedClock } from '../run/elapsed-clock.ts';
 import { type Live, liveValue, type Settable } from '../run/live.ts';
 
 export interface HeldDocument {
@@ -24,14 +26,20 @@ export class TrustHolder {
   readonly #crypto: Crypto;
   readonly #held = liveValue<HeldDocument | undefined>(undefined);
   readonly #firstRoots: Roots;
+  readonly #clock: Clock;
+  readonly #elapsed: Clock;
+  /** When the document in use came, of the elapsed clock. */
+  #came = 0;
   readonly #systemRoots: Settable<readonly Uint8Array[]>;
   /** `system` roots, for the certificate service's certificate. */
   readonly systemRoots: Live<readonly Uint8Array[]>;
 
   /** @param firstRoots from the file that the certificate service published */
-  constructor(crypto: Crypto, firstRoots: Roots) {
+  constructor(crypto: Crypto, firstRoots: Roots, clock: Clock = systemClock) {
     this.#crypto = crypto;
     this.#firstRoots = firstRoots;
+    this.#clock = clock;
+    this.#elapsed = elapsedClock(clock);
     this.#systemRoots = liveValue(firstRoots.system);
     this.systemRoots = this.#systemRoots;
   }
@@ -49,6 +57,13 @@ export class TrustHolder {
     return this.#held.current()?.document.version ?? 0;
   }
 
+  /** Milliseconds since the document in use was issued, or since it came when that is more: a clock that is set back makes none younger. Undefined when there is none. */
+  get ageMs(): number | undefined {
+    const held = this.#held.current();
+    if (held === undefined) return undefined;
+    return Math.max(this.#clock.now() - held.document.issuedAt * 1000, this.#elapsed.now() - this.#came);
+  }
+
   onChange(listener: () => void): () => void {
     return this.#held.onChange(listener);
   }
@@ -57,6 +72,7 @@ export class TrustHolder {
   offer(signed: SignedTrustDocument): Result<TrustDocument, EvidenceCode> {
     const accepted = acceptTrustDocument(this.#crypto, signed, { roots: this.roots, version: this.version });
     if (!accepted.ok) return accepted;
+    this.#came = this.#elapsed.now();
     this.#held.set({ document: accepted.value, signed });
     const { system } = accepted.value.roots;
     // A new document comes each minute; connections start over only when roots really change.

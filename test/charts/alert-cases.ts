@@ -44,6 +44,8 @@ export const SOUND: Scraped = {
   'enclave_webhook_review_seconds_bucket{instance="w1",endpoint="mutate",le="0.01"}': growing(30),
   'enclave_webhook_review_seconds_bucket{instance="w1",endpoint="mutate",le="5"}': growing(30),
   'enclave_webhook_review_seconds_bucket{instance="w1",endpoint="mutate",le="+Inf"}': growing(30),
+  'enclave_front_trust_document_version{instance="f1"}': growing(1),
+  'enclave_launcher_trust_document_version{instance="l1"}': growing(1),
   'enclave_front_seats_taken{instance="f1"}': always(3),
   'enclave_front_rpc_seconds_count{instance="f1",method="/s/Launch",status="OK"}': growing(6),
   'enclave_front_rpc_seconds_bucket{instance="f1",method="/s/GetEnclave",le="0.1"}': growing(60),
@@ -93,9 +95,9 @@ export const CASES: Readonly<Record<string, Scraped>> = {
     'enclave_agent_trust_document_version{instance="n1"}': always(100),
     'enclave_sidecar_trust_document_version{instance="p1"}': always(100),
   },
-  EnclaveTrustDocumentNotArriving: { 'enclave_agent_trust_document_version{instance="n1"}': always(50) },
+  EnclaveTrustDocumentNotArriving: { 'enclave_front_trust_document_version{instance="f1"}': always(50) },
   EnclaveTrustDocumentRefused: {
-    'enclave_agent_trust_documents_refused_total{instance="n1",code="evidence-untrusted"}': growing(1),
+    'enclave_launcher_trust_documents_refused_total{instance="l1",code="evidence-untrusted"}': growing(1),
   },
   EnclaveRootEnding: {
     'enclave_certs_root_not_after_seconds{instance="c1",issuer="system"}': always(80 * DAYS),

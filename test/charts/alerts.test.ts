@@ -25,8 +25,8 @@ const rules = groups.flatMap((group) => group.rules);
 const ROOMS = {
   agent: ['agent'],
   certs: ['certs', 'platform/rpc'],
-  front: ['licensing/front', 'platform/rpc'],
-  launcher: ['licensing/launcher', 'platform/rpc'],
+  front: ['licensing/front', 'licensing/trust', 'platform/rpc'],
+  launcher: ['licensing/launcher', 'licensing/trust', 'platform/rpc'],
   sidecar: ['sidecar'],
   webhook: ['webhook'],
 } as const;

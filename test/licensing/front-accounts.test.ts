@@ -68,6 +68,26 @@ test('a revoked user: no login, no session, and who does not know the password i
   await api.listEnclaves({ pageSize: 0, pageToken: '' }, ada);
 });
 
+test.each([
+  ['no trust document', undefined, 'trust-document-missing'],
+  ['one that is too old', 3_600_001, 'trust-document-stale'],
+])('a front with %s cannot know who was revoked, and lets nobody in', async (_, ageMs, code) => {
+  const front = await start();
+  const { client, trust, metrics } = front;
+  const ada = await front.token('ada');
+  const api = client();
+  trust.ageMs = ageMs;
+  const away = { status: 'UNAVAILABLE', code };
+  expect(await failure(api.listEnclaves({ pageSize: 0, pageToken: '' }, ada))).toMatchObject(away);
+  expect(await failure(api.login({ user: 'ada', password: 'password of ada' }))).toMatchObject(away);
+  expect(await failure(api.login({ user: 'ada', password: 'a guess at it' }))).toMatchObject({
+    code: 'wrong-credentials',
+  });
+  expect(metrics.values.get('logins_total{outcome="trust-document-stale"}')).toBe(1);
+  trust.ageMs = trust.limitMs;
+  await api.listEnclaves({ pageSize: 0, pageToken: '' }, ada);
+});
+
 test('wrong fields are named, all at once', async () => {
   const front = await start();
   const { client } = front;

@@ -7,13 +7,16 @@ import { Keyring } from '../../licensing/front/tokens/keyring.ts';
 import { publishTokenKeys } from '../../licensing/front/tokens/publish-keys.ts';
 import { openSqliteStore } from '../../licensing/store/sqlite-store.ts';
 import { judgeComponent } from '../../licensing/trust/component-role.ts';
+import { watchTrustAge } from '../../licensing/trust/watch-trust-age.ts';
 import { OID_EKU_ENCLAVE, OID_EKU_SERVER_AUTH } from '../../names/oids.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import { createHealth } from '../../platform/health/health.ts';
 import { silentLogger } from '../../platform/log/logger.ts';
 import { systemClock } from '../../platform/run/clock.ts';
 import { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import { createTestAuthority, type TestAuthority } from '../support/test-authority.ts';
 import { documentOf, rootsOf } from '../support/trust-documents.ts';
+import { until } from '../support/until.ts';
 
 const over: AbortController[] = [];
 afterEach(() => {
@@ -103,3 +106,26 @@ test('token keys of every front are handed out until a document holds them, agai
 });
 
 const STRANGER = { kty: 'EC', crv: 'P-256', x: 'A'.repeat(43), y: 'A'.repeat(43) } as const;
+
+test('readiness ends when the trust document is too old, and comes back with the next', async () => {
+  const system = createTestAuthority('system');
+  let now = 1_795_305_600_000;
+  const holder = new TrustHolder(nodeCrypto, rootsOf(system), { now: () => now });
+  const health = createHealth();
+  const limitMs = 3_600_000;
+  const check = health.check('trust-document');
+  const watching = watchTrustAge({ holder, limitMs, check, signal: signal() });
+  expect(health.ready()).toMatchObject({ ok: false, lines: ['trust-document: starting'] });
+  holder.offer(documentOf(system, 1, rootsOf(system)));
+  expect(health.ready().ok).toBe(true);
+  now += limitMs + 1;
+  await until('the document is too old', () => !health.ready().ok);
+  expect(health.ready().lines).toEqual([
+    'trust-document: trust-document-stale: the newest is older than 3600 s',
+  ]);
+  now -= 60_000;
+  holder.offer(documentOf(system, 2, rootsOf(system)));
+  expect(health.ready().ok).toBe(true);
+  over.at(-1)?.abort();
+  await watching;
+});

@@ -37,6 +37,22 @@ test('trust goes forward only, and from a root that is held to the next', () => 
   expect(holder.acceptsRoots(startSet)).toBe(false);
 });
 
+test('a document grows old by time itself, whatever the clock is set to', () => {
+  const system = createTestAuthority('system');
+  const issued = 1_795_305_600_000;
+  let now = issued + 5_000;
+  const holder = new TrustHolder(nodeCrypto, rootsOf(system), { now: () => now });
+  expect(holder.ageMs).toBeUndefined();
+  expect(holder.offer(documentOf(system, 1, rootsOf(system))).ok).toBe(true);
+  expect(holder.ageMs).toBe(5_000);
+  now += 60_000;
+  expect(holder.ageMs).toBe(65_000);
+  // Set back by a day: it came a minute ago at least.
+  now -= 86_400_000;
+  expect(holder.ageMs).toBeGreaterThanOrEqual(60_000);
+  expect(holder.ageMs).toBeLessThan(65_000);
+});
+
 test('a file without roots stops the start with one clear line', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'roots-'));
   const file = join(folder, 'roots.json');

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
+import { judgeUser } from '../../licensing/front/service/judge-user.ts';
 import { openSqliteStore } from '../../licensing/store/sqlite-store.ts';
 import { generateKey, type KeyPair } from '../../platform/identity/key-pair.ts';
 import { createRpcClient, type RpcClient } from '../../platform/rpc/rpc-client.ts';
@@ -34,6 +35,7 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
   const metrics = recordingMetrics();
   let offset = 0;
   const revoked = new Set<string>();
+  const trust: { ageMs: number | undefined; limitMs: number } = { ageMs: 0, limitMs: 3_600_000 };
   const clock = { now: () => Date.now() + offset };
   const roots = liveValue<readonly Uint8Array[]>([authority.root]);
   let front: FrontUnderTest | undefined;
@@ -49,7 +51,10 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
       log,
       metrics,
       clock,
-      isRevoked: (user) => revoked.has(user),
+      judgeUser: (user) => {
+        const users = [...revoked].map((name) => ({ user: name }));
+        return judgeUser({ document: { revoked: { certificates: [], users, grants: [] } }, ...trust }, user);
+      },
     });
 
   front = await start();
@@ -59,6 +64,8 @@ export async function startFrontFixture(limits: FrontLimits = {}) {
     metrics,
     /** Users whom the trust document names. */
     revoked,
+    /** Its age. */
+    trust,
     get front() {
       if (front === undefined) throw new Error('front is stopped');
       return front;

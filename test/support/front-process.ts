@@ -30,7 +30,7 @@ const front = await startFrontUnderTest({
   metrics,
   clock: systemClock,
   health,
-  isRevoked: () => false,
+  judgeUser: () => undefined,
 });
 const { port: healthPort } = await serveHealth('127.0.0.1', 0, health, metrics);
 process.on('SIGTERM', () => void front.stop().then(() => process.exit(0)));

@@ -1,4 +1,5 @@
 import { frontMetrics } from '../../licensing/front/front-metrics.ts';
+import type { FrontRefusal } from '../../licensing/front/front-refusal.ts';
 import { startPasswords } from '../../licensing/front/passwords/passwords.ts';
 import { serveFront } from '../../licensing/front/serve-front.ts';
 import { Keyring } from '../../licensing/front/tokens/keyring.ts';
@@ -35,7 +36,7 @@ export interface FrontUnderTestOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly health?: Health;
-  isRevoked(user: string): boolean;
+  judgeUser(user: string): FrontRefusal | undefined;
 }
 
 /** Front as its app wires it, without Kubernetes and the certificate service. */
@@ -81,7 +82,7 @@ export async function startFrontUnderTest(options: FrontUnderTestOptions) {
       },
       enclaveTokens: { lifetimeMs: 600_000, domain: 'enclaves.test', namespaces: ['open'] },
       trustDocument: () => undefined,
-      isRevoked: options.isRevoked,
+      judgeUser: options.judgeUser,
       log: options.log,
       metrics,
       frontMetrics: counters,

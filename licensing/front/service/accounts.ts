@@ -2,7 +2,7 @@ import type { RpcCall } from '../../../platform/rpc/rpc-call.ts';
 import type { RpcRefusal } from '../../../platform/rpc/rpc-error.ts';
 import type { Handlers } from '../../../platform/rpc/service.ts';
 import type { LicensingServiceService } from '../../../proto/gen/enclave_licensing/licensing/v1/licensing_service.ts';
-import { type FrontCode, frontRefusal, userRevoked } from '../front-refusal.ts';
+import { type FrontRefusal, frontRefusal } from '../front-refusal.ts';
 import type { FrontWorld } from '../front-world.ts';
 import { RequestChecks } from './request-checks.ts';
 
@@ -54,9 +54,10 @@ export function accountHandlers(world: FrontWorld): Accounts {
         throw frontRefusal(WRONG_CREDENTIALS);
       }
       loginsByUser.giveBack(user, clock.now());
-      if (world.isRevoked(user)) {
-        metrics.loggedIn('user-revoked');
-        throw userRevoked();
+      const refusal = world.judgeUser(user);
+      if (refusal !== undefined) {
+        metrics.loggedIn(refusal.code === 'user-revoked' ? 'user-revoked' : 'trust-document-stale');
+        throw frontRefusal(refusal);
       }
       const { token, expiresAt } = await tokens.issue(user, clock.now());
       metrics.loggedIn('ok');
@@ -85,10 +86,7 @@ export function accountHandlers(world: FrontWorld): Accounts {
     return frontRefusal({ code: 'rate-limited', message, remedy: 'wait, then try again' }, { retryAfterMs });
   }
 
-  function overloaded(
-    kind: 'signedUp' | 'loggedIn',
-    refusal: { readonly code: FrontCode; readonly message: string; readonly remedy: string },
-  ): RpcRefusal {
+  function overloaded(kind: 'signedUp' | 'loggedIn', refusal: FrontRefusal): RpcRefusal {
     metrics[kind]('overloaded');
     return frontRefusal(refusal, { retryAfterMs: OVERLOADED_RETRY_MS });
   }

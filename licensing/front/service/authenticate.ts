@@ -1,9 +1,9 @@
 import type { RpcCall } from '../../../platform/rpc/rpc-call.ts';
-import { frontRefusal, userRevoked } from '../front-refusal.ts';
+import { frontRefusal } from '../front-refusal.ts';
 import type { FrontWorld } from '../front-world.ts';
 
-/** The user whose token the call carries. @throws RpcRefusal UNAUTHENTICATED; PERMISSION_DENIED when the user was revoked */
-export async function authenticate({ tokens, clock, isRevoked }: FrontWorld, call: RpcCall): Promise<string> {
+/** The user whose token the call carries. @throws RpcRefusal UNAUTHENTICATED; PERMISSION_DENIED when the user was revoked; UNAVAILABLE when nobody can know that */
+export async function authenticate({ tokens, clock, judgeUser }: FrontWorld, call: RpcCall): Promise<string> {
   if (call.bearerToken === undefined)
     throw frontRefusal({
       code: 'unauthenticated',
@@ -12,7 +12,8 @@ export async function authenticate({ tokens, clock, isRevoked }: FrontWorld, cal
     });
   const user = await tokens.check(call.bearerToken, clock.now());
   if (!user.ok) throw frontRefusal(user);
-  if (isRevoked(user.value)) throw userRevoked();
+  const refusal = judgeUser(user.value);
+  if (refusal !== undefined) throw frontRefusal(refusal);
   return user.value;
 }
 
