@@ -73,15 +73,6 @@ const PORT_LIST = [
   { containerPort: PORTS.health, name: HEALTH_PORT_NAME, protocol: 'TCP' },
 ] as const;
 
-/** A launch waits for it. */
-const READINESS_PROBE = {
-  failureThreshold: 3,
-  httpGet: { path: '/readyz', port: PORTS.health, scheme: 'HTTP' },
-  periodSeconds: 1,
-  successThreshold: 1,
-  timeoutSeconds: 1,
-} as const;
-
 /** Restricted Pod Security Standard, and a root file system that nobody writes. */
 const SECURITY_CONTEXT = {
   allowPrivilegeEscalation: false,
@@ -94,21 +85,61 @@ const SECURITY_CONTEXT = {
   seccompProfile: { type: 'RuntimeDefault' },
 } as const;
 
-/** Opens after the first quote, so the app starts after attestation: ten minutes for a cluster that starts cold. */
-const STARTUP_PROBE = {
-  failureThreshold: 600,
-  periodSeconds: 1,
-  successThreshold: 1,
-  tcpSocket: { port: PORTS.sidecar },
-  timeoutSeconds: 1,
-} as const;
+/** Both once a second. */
+interface Probes {
+  /** A launch waits for it. */
+  readonly readiness: object;
+  /** Passes after the first quote, so the app starts after attestation: ten minutes for a cluster that starts cold. */
+  readonly startup: object;
+}
+
+function get(path: string): object {
+  return { path, port: PORTS.health, scheme: 'HTTP' };
+}
+
+/** An answer waits: who is ready just after the kubelet has asked need not wait for its next question. Less than the probe's timeout. */
+const WAIT = 'wait=800';
+
+const PROBES: Probes = {
+  readiness: {
+    failureThreshold: 3,
+    httpGet: get(`/readyz?${WAIT}`),
+    periodSeconds: 1,
+    successThreshold: 1,
+    timeoutSeconds: 1,
+  },
+  startup: {
+    failureThreshold: 600,
+    httpGet: get(`/readyz/certificate?${WAIT}`),
+    periodSeconds: 1,
+    successThreshold: 1,
+    timeoutSeconds: 1,
+  },
+};
+
+const FORMER_PROBES: Probes = {
+  readiness: {
+    failureThreshold: 3,
+    httpGet: get('/readyz'),
+    periodSeconds: 1,
+    successThreshold: 1,
+    timeoutSeconds: 1,
+  },
+  startup: {
+    failureThreshold: 600,
+    periodSeconds: 1,
+    successThreshold: 1,
+    tcpSocket: { port: PORTS.sidecar },
+    timeoutSeconds: 1,
+  },
+};
 
 const TOKEN_MOUNT: VolumeMount = { mountPath: TOKEN_MOUNT_PATH, name: TOKEN_VOLUME, readOnly: true };
 
 /** The sidecar's token: our audience, ten minutes (the least that Kubernetes allows). */
 const TOKEN = { audience: AGENT_AUDIENCE, expirationSeconds: 600, path: 'token' } as const;
 
-function template(version: number, terminationMessagePolicy: 'File' | 'FallbackToLogsOnError'): Template {
+function template(version: number, { readiness, startup }: Probes): Template {
   return {
     version,
     container: ({ image, settings, resources, socket }) => ({
@@ -117,16 +148,17 @@ function template(version: number, terminationMessagePolicy: 'File' | 'FallbackT
       imagePullPolicy: 'IfNotPresent',
       name: SIDECAR_CONTAINER,
       ports: PORT_LIST,
-      readinessProbe: READINESS_PROBE,
+      readinessProbe: readiness,
       resources: {
         limits: { memory: resources.memory },
         requests: { cpu: resources.cpu, memory: resources.memory },
       },
       restartPolicy: 'Always',
       securityContext: SECURITY_CONTEXT,
-      startupProbe: STARTUP_PROBE,
+      startupProbe: startup,
       terminationMessagePath: '/dev/termination-log',
-      terminationMessagePolicy,
+      // Where `kubectl describe pod` shows it.
+      terminationMessagePolicy: 'FallbackToLogsOnError',
       volumeMounts: socket ? [TOKEN_MOUNT, { mountPath: socket.folder, name: socket.volume }] : [TOKEN_MOUNT],
     }),
     volume: {
@@ -138,9 +170,9 @@ function template(version: number, terminationMessagePolicy: 'File' | 'FallbackT
 
 /**
  * This release's template, then its predecessor's. The webhook injects and compares the first; an agent takes both, because pods outlive an
- * upgrade. Version 2 has the end of a failed sidecar's log in the pod's status, where `kubectl describe pod` shows it.
+ * upgrade. Version 3 has probes that wait.
  */
 export const TEMPLATES: readonly [Template, ...Template[]] = [
-  template(2, 'FallbackToLogsOnError'),
-  template(1, 'File'),
+  template(3, PROBES),
+  template(2, FORMER_PROBES),
 ];

@@ -9,9 +9,14 @@ export interface HealthServer {
 }
 
 const MAX_CONNECTIONS = 64;
+/** One check of readiness. */
+const CHECK = /^\/readyz\/([a-z-]{1,63})$/;
+/** So many milliseconds an answer that would be a refusal waits for its end. */
+const WAIT = /^wait=([1-9][0-9]{0,2})$/;
 
 /**
- * Serves /livez, /readyz and /metrics, and nothing else, over plain HTTP for kubelet and Prometheus.
+ * Serves /livez, /readyz and /metrics, and nothing else, over plain HTTP for kubelet and Prometheus. A kubelet asks once a second: who is ready just after was
+ * asked would wait for the next time, so its probes say that they wait.
  * @throws when the port cannot be had.
  */
 export async function serveHealth(
@@ -23,11 +28,16 @@ export async function serveHealth(
   const server = createServer(
     { maxHeaderSize: 8192, requestTimeout: 5000, headersTimeout: 5000 },
     (request, response) => {
-      const path = request.url?.split('?')[0];
+      const [path = '', query = ''] = (request.url ?? '').split('?');
       if (request.method !== 'GET' && request.method !== 'HEAD')
         return end(response, 405, 'GET or HEAD only\n');
       if (path === '/livez') return report(response, health.live());
-      if (path === '/readyz') return report(response, health.ready());
+      const name = CHECK.exec(path)?.[1];
+      if (path === '/readyz' || name !== undefined) {
+        const wait = Number(WAIT.exec(query)?.[1] ?? 0);
+        if (wait === 0 || health.ready(name).ok) return report(response, health.ready(name));
+        return void health.untilReady(wait, name).then(() => report(response, health.ready(name)));
+      }
       if (path === '/metrics')
         return void metrics.render().then(
           (text) => end(response, 200, text, 'text/plain; version=0.0.4; charset=utf-8'),

@@ -21,21 +21,40 @@ export interface Health {
   drain(): void;
   /** Something that only a restart mends. */
   dead(reason: string): void;
-  ready(): HealthReport;
+  /** @param name of one check, to hear of that alone */
+  ready(name?: string): HealthReport;
   live(): HealthReport;
+  /** Resolves when it becomes ready, or after so long. */
+  untilReady(milliseconds: number, name?: string): Promise<void>;
 }
 
 export function createHealth(): Health {
   const checks = new Map<string, { readonly ok: boolean; readonly text: string }>();
+  /** Told of each check that may have made us ready. */
+  const waiting = new Set<() => void>();
   let draining = false;
   let death: string | undefined;
+  const tell = (): void => {
+    for (const each of waiting) each();
+  };
+  const isReady = (name?: string): boolean => {
+    const asked = name === undefined ? [...checks.values()] : [checks.get(name)];
+    // Before the first part has said that it exists, nothing is ready: the page is served before the app runs.
+    return !draining && death === undefined && asked.length > 0 && asked.every((each) => each?.ok === true);
+  };
   return {
     check: (name) => {
       checks.set(name, { ok: false, text: 'starting' });
       return {
-        ok: (note) => void checks.set(name, { ok: true, text: note === undefined ? 'ok' : `ok; ${note}` }),
+        ok: (note) => {
+          checks.set(name, { ok: true, text: note === undefined ? 'ok' : `ok; ${note}` });
+          tell();
+        },
         fail: (reason) => void checks.set(name, { ok: false, text: reason }),
-        end: () => void checks.delete(name),
+        end: () => {
+          checks.delete(name);
+          tell();
+        },
       };
     },
     drain: () => {
@@ -44,16 +63,30 @@ export function createHealth(): Health {
     dead: (reason) => {
       death ??= reason;
     },
-    ready: () => ({
-      // Before the first part has said that it exists, nothing is ready: the page is served before the app runs.
-      ok: !draining && death === undefined && checks.size > 0 && [...checks.values()].every(({ ok }) => ok),
+    ready: (name) => ({
+      ok: isReady(name),
       lines: [
         ...(checks.size === 0 ? ['process: starting'] : []),
-        ...[...checks].map(([name, { text }]) => `${name}: ${text}`),
+        ...[...checks].flatMap(([each, { text }]) =>
+          name === undefined || name === each ? [`${each}: ${text}`] : [],
+        ),
         ...(draining ? ['process: draining'] : []),
         ...(death === undefined ? [] : [`process: ${death}`]),
       ],
     }),
     live: () => ({ ok: death === undefined, lines: [`process: ${death ?? 'ok'}`] }),
+    untilReady: (milliseconds, name) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (isReady(name)) over();
+        };
+        const over = (): void => {
+          clearTimeout(timer);
+          waiting.delete(look);
+          resolve();
+        };
+        const timer = setTimeout(over, milliseconds).unref();
+        waiting.add(look);
+      }),
   };
 }

@@ -3,6 +3,8 @@ import { explain } from '../../platform/run/explain.ts';
 import { sleep } from '../../platform/run/sleep.ts';
 import { dialUpstream, type UpstreamAddress } from './upstream.ts';
 
+/** Until the app is there for the first time, and again: the kubelet's probe is held so long, and a launch waits for it. */
+const STARTING_MS = 50;
 const WAITING_MS = 250;
 const STEADY_MS = 5000;
 
@@ -13,15 +15,17 @@ export async function watchUpstream(
   check: HealthCheck,
   signal: AbortSignal,
 ): Promise<void> {
+  let waiting = STARTING_MS;
   for (;;) {
     let wait = STEADY_MS;
     try {
       const socket = await dialUpstream(address, timeoutMs);
       socket.destroy();
       check.ok();
+      waiting = WAITING_MS;
     } catch (error) {
       check.fail(`the app does not take connections: ${explain(error)}`);
-      wait = WAITING_MS;
+      wait = waiting;
     }
     if (!(await sleep(wait, signal))) return;
   }

@@ -169,7 +169,7 @@ export function soundSnapshot(): Snapshot {
       enclave: good({
         admitted: true,
         pod: {
-          metadata: { annotations: { [INJECTED_ANNOTATION]: '2 sha256:00 sha256:00' } },
+          metadata: { annotations: { [INJECTED_ANNOTATION]: '3 sha256:00 sha256:00' } },
           spec: { containers: [], initContainers: [{ name: 'enclave-sidecar', image: SIDECAR }] },
         },
       }),

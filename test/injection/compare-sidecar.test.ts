@@ -145,7 +145,7 @@ describe('compareSidecar', () => {
       /^(reviewed-again|refused-sidecar-of-predecessor)$/.test(name),
     );
     expect(golden.map(({ pod }) => compareSidecar(pod, COMPARISON).ok)).toEqual([true, true]);
-    expect(TEMPLATES.map(({ version }) => version)).toEqual([2, 1]);
+    expect(TEMPLATES.map(({ version }) => version)).toEqual([3, 2]);
   });
 
   test('takes what the API server’s own admission writes into it', () => {

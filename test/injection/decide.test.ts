@@ -28,7 +28,7 @@ function noteOf({ spec }: Pod): string {
   const volume = spec?.volumes?.find(({ name }) => name === 'enclave-licensing-token');
   const text = canonicalize(JSON.parse(JSON.stringify({ container, volume }))) ?? '';
   const hash = createHash('sha256').update(text).digest('hex');
-  return `2 ${SIDECAR_IMAGE.split('@')[1]} sha256:${hash}`;
+  return `3 ${SIDECAR_IMAGE.split('@')[1]} sha256:${hash}`;
 }
 
 describe('the annotation injected', () => {

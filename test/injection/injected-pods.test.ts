@@ -31,7 +31,7 @@ function expectOnlyAdded(before: Pod, after: Pod): void {
   const [sidecar, ...init] = after.spec?.initContainers ?? [];
   const note = after.metadata?.annotations?.[INJECTED_ANNOTATION];
   expect(sidecar?.name).toBe(SIDECAR_CONTAINER);
-  expect(note).toMatch(/^2 sha256:[0-9a-f]{64} sha256:[0-9a-f]{64}$/);
+  expect(note).toMatch(/^3 sha256:[0-9a-f]{64} sha256:[0-9a-f]{64}$/);
   expect(strictContainerErrors(sidecar)).toEqual([]);
   expect(strictVolumeErrors(TEMPLATE.volume)).toEqual([]);
   expect(after).toStrictEqual({

@@ -17,3 +17,26 @@ test('connections that strangers hold do not make a probe fail', async () => {
   for (const socket of held) socket.destroy();
   await server.close();
 });
+
+test('a probe that waits is answered when what it asks for is ready, one that does not at once', async () => {
+  const health = createHealth();
+  const server = await serveHealth('127.0.0.1', 0, health, recordingMetrics());
+  const ask = async (path: string) => {
+    const answer = await fetch(`http://127.0.0.1:${server.port}${path}`);
+    return [answer.status, await answer.text()];
+  };
+  const certificate = health.check('certificate');
+  const upstream = health.check('upstream');
+  expect(await ask('/readyz?wait=1')).toEqual([503, 'certificate: starting\nupstream: starting\nnot ok\n']);
+  const [started, ready] = [ask('/readyz/certificate?wait=999'), ask('/readyz?wait=999')];
+  expect((await ask('/readyz/certificate'))[0]).toBe(503);
+  certificate.ok();
+  expect(await started).toEqual([200, 'certificate: ok\nok\n']);
+  upstream.ok();
+  expect((await ready)[0]).toBe(200);
+  // Nothing of that name is ready, and draining ends it all.
+  expect((await ask('/readyz/other?wait=1'))[0]).toBe(503);
+  health.drain();
+  expect((await ask('/readyz/certificate?wait=1'))[0]).toBe(503);
+  await server.close();
+});
