@@ -98,7 +98,8 @@ test('every value of the chart that the operator’s pages name exists', () => {
     return true;
   };
   const top = Object.keys(values as object).join('|');
-  const named = ['docs/install.md', 'docs/operating.md'].flatMap((page) =>
+  const pages = ['agent', 'certs', 'install', 'licensing', 'operating'].map((name) => `docs/${name}.md`);
+  const named = pages.flatMap((page) =>
     [...textOf(page).matchAll(new RegExp(`\`((?:${top})(?:\\.[A-Za-z]+)+)(?=[\`: ])`, 'g'))].map(
       ([, path = '']) => ({ page, path }),
     ),
