@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ANNOTATIONS, ENABLED, INJECT_LABEL, INJECTION_LABEL } from '../../names/labels.ts';
 import { SIDECAR_CONTAINER } from '../../names/sidecar.ts';
 import { imageReference } from '../../tools/cluster/catalogue.ts';
+import { until } from '../support/until.ts';
 import { startWorld, type World } from '../support/world.ts';
 
 /** Workload authors' own pods, by every controller, in a namespace where Kubernetes enforces its `restricted` standard. */
@@ -10,6 +11,17 @@ const ENDS = ['--version'];
 const SERVES = ['--port', '8080'];
 let world: World;
 
+interface ContainerStatus {
+  readonly name: string;
+  readonly state: {
+    readonly running?: { readonly startedAt: string };
+    readonly terminated?: {
+      readonly exitCode: number;
+      readonly startedAt: string;
+      readonly finishedAt: string;
+    };
+  };
+}
 interface Pod {
   readonly metadata: { readonly name: string; readonly uid: string };
   readonly spec: {
@@ -18,10 +30,8 @@ interface Pod {
   };
   readonly status: {
     readonly phase: string;
-    readonly initContainerStatuses: readonly {
-      readonly name: string;
-      readonly state: { readonly terminated?: { readonly exitCode: number } };
-    }[];
+    readonly initContainerStatuses: readonly ContainerStatus[];
+    readonly containerStatuses: readonly ContainerStatus[];
   };
 }
 
@@ -147,6 +157,33 @@ describe('what ends: complete when its app has ended, the sidecar with it', () =
     ended((await pods('often'))[0]);
     await kubectl(['delete', 'cronjob', 'often']);
   }, 150_000);
+});
+
+test('the kubelet’s order: the app starts when its sidecar is attested, and ends before it', async () => {
+  const app = { lifecycle: { preStop: { sleep: { seconds: 2 } } } };
+  const { metadata, spec } = template('order', SERVES, 'Never', app);
+  // Its last status is to be read.
+  const held = { ...metadata, name: 'order', finalizers: ['enclave-licensing.dev/read'] };
+  await kubectl(['apply', '-f', '-'], { apiVersion: 'v1', kind: 'Pod', metadata: held, spec });
+  try {
+    await kubectl(['wait', '--for=condition=Ready', 'pod/order', '--timeout=60s']);
+    const log = await kubectl(['logs', 'order', '-c', SIDECAR_CONTAINER]);
+    const attested = /"time":"([^"]+)"[^\n]*"certified and attested"/.exec(log)?.[1] ?? '';
+    await kubectl(['delete', 'pod', 'order', '--wait=false']);
+    const [sidecar, workload] = await until('both have ended', async () => {
+      const [pod] = await pods('order');
+      const [first] = pod?.status.initContainerStatuses ?? [];
+      const ends = [first, pod?.status.containerStatuses[0]].map((status) => status?.state.terminated);
+      return ends.every((end) => end !== undefined) && ends;
+    });
+    // Statuses know whole seconds.
+    const second = (time = ''): number => Math.floor(Date.parse(time) / 1000);
+    expect(second(workload?.startedAt)).toBeGreaterThanOrEqual(second(attested));
+    expect(second(sidecar?.finishedAt)).toBeGreaterThanOrEqual(second(workload?.finishedAt));
+    expect([sidecar?.exitCode, workload?.exitCode]).toEqual([0, 0]);
+  } finally {
+    await kubectl(['patch', 'pod', 'order', '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
+  }
 });
 
 describe('the restricted Pod Security Standard', () => {

@@ -25,7 +25,7 @@ const LAST = 'test/installed/rights.test.ts';
 const suites = installedSuites();
 
 /** They take the installation apart; helm puts it together again. */
-const APART = ['test/e2e/bypass.test.ts', 'test/e2e/doctor.test.ts'];
+const APART = ['test/e2e/bypass.test.ts', 'test/e2e/doctor.test.ts', 'test/installed/faults.test.ts'];
 
 let passed = 0;
 let failed = 0;

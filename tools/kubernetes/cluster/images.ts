@@ -50,11 +50,17 @@ export async function loadBusybox(nodes: readonly ClusterNode[], folder: string)
 /** Imports what `make images` built, under its tag and under its digest: pods name the latter. */
 export async function loadImages(nodes: readonly ClusterNode[], folder: string): Promise<number> {
   const images = builtImages(folder);
-  for (const { archive, reference, tag } of images) {
-    await load(nodes, archive);
-    await Promise.all(nodes.map((node) => ctr(node, 'images', 'tag', '--force', tag, reference)));
-  }
+  for (const image of images) await importImage(nodes, image);
   return images.length;
+}
+
+/** One image, under its tag and under its digest. */
+export async function importImage(
+  nodes: readonly ClusterNode[],
+  { archive, reference, tag }: Pick<BuiltImage, 'reference' | 'tag'> & { readonly archive: string },
+): Promise<void> {
+  await load(nodes, archive);
+  await Promise.all(nodes.map((node) => ctr(node, 'images', 'tag', '--force', tag, reference)));
 }
 
 async function load(nodes: readonly ClusterNode[], archive: string): Promise<void> {
