@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Person } from '../../tools/demo/people.ts';
 import { until } from '../support/until.ts';
-import { launch, startWorld, succeed, type World } from '../support/world.ts';
+import { launch, type PodView, startWorld, succeed, type World } from '../support/world.ts';
 
 /** Each is reached through its progress line, never by sleeping. */
 const PHASES = ['seat', 'created', 'started', 'certified', 'attested', 'isolated', 'ready'] as const;
@@ -47,6 +47,16 @@ async function listed(): Promise<Listed[]> {
   return (JSON.parse(await succeed(alice, ['ls', '--json'])) as { enclaves: Listed[] }).enclaves;
 }
 
+/** How often containers of the release were started again: a component that has just been killed is Ready until its kubelet says so. */
+async function restarts(): Promise<number> {
+  const { kubectl, releaseNamespace } = world.environment;
+  const list = JSON.parse(await kubectl(['get', 'pods', '-n', releaseNamespace, '-o', 'json'])) as {
+    items: PodView[];
+  };
+  const counts = list.items.flatMap(({ status }) => status.containerStatuses ?? []);
+  return counts.reduce((sum, { restartCount }) => sum + restartCount, 0);
+}
+
 /** No pod, no request of a pod or a user, no seat: what a launch took is given back. */
 async function nothingLeft(): Promise<void> {
   await until(
@@ -67,6 +77,7 @@ describe.each(PHASES)('kill -9 when the launch has reached %s', (phase) => {
     '%s',
     async (component) => {
       let ended = 0;
+      const before = await restarts();
       const outcome = await launch(alice, (reached, enclave) => {
         if (reached !== phase) return;
         for (const pid of world.environment.processes(
@@ -80,6 +91,8 @@ describe.each(PHASES)('kill -9 when the launch has reached %s', (phase) => {
       expect(outcome.enclave, outcome.output).not.toBe('');
       // Before the pod runs there is no sidecar to kill: the launch must not notice anything.
       if (component !== 'sidecar' || !['seat', 'created'].includes(phase)) expect(ended).toBeGreaterThan(0);
+      if (component !== 'sidecar')
+        await until('what was killed runs again', async () => (await restarts()) >= before + ended, 60_000);
       // A launch that failed is over and no longer listed; one that is ready is.
       const ready = await until(
         'the launch has ended',

@@ -1,4 +1,4 @@
-/** Start and stop of an enclave's pod (KEP-753): real sidecar, agent, certificate service and TPM, on the development cluster's node. */
+/** Start and stop of an enclave’s pod (KEP-753): real sidecar, agent, certificate service and TPM, on the development cluster’s node. What the real kubelet does of it: test/installed/workloads.test.ts. */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

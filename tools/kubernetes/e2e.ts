@@ -42,7 +42,10 @@ for (const file of suites.sort((a, b) => Number(a === LAST) - Number(b === LAST)
   failed += result.failed;
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(`${file}: ${result.passed} passed, ${result.failed} failed in ${seconds} s`);
+  // What it measured is a table.
+  const table = result.output.match(/^\|.*\|$/gm)?.join('\n');
   if (result.failed > 0) console.log(result.output);
+  else if (table !== undefined) console.log(table);
   if (APART.includes(file))
     await installOn(cluster, { folder, values: undefined, signal: interrupted.signal });
 }
