@@ -21,6 +21,10 @@ export const FRONT_OPTIONS = {
     kind: 'path',
     help: 'roots in PEM for the PostgreSQL server; needed unless the URL says sslmode=disable',
   },
+  importDatabase: {
+    kind: 'path',
+    help: 'SQLite file of the front of before, copied into the PostgreSQL database once, while that is empty',
+  },
   databaseConnections: {
     kind: 'integer',
     default: 10,

@@ -5,6 +5,7 @@ import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
 import { explain } from '../../platform/run/explain.ts';
 import { type DatabaseUrl, parseDatabaseUrl } from './database-url.ts';
+import type { PostgresOptions } from './postgres-database.ts';
 import type { Store } from './store.ts';
 import { StoreAway } from './store-away.ts';
 
@@ -15,6 +16,8 @@ export interface StoreOptions {
   /** A file with the URL of a PostgreSQL database. */
   readonly databaseUrlFile: string | undefined;
   readonly databaseCaFile: string | undefined;
+  /** A SQLite file whose content an empty PostgreSQL database gets. */
+  readonly importDatabase: string | undefined;
   readonly databaseConnections: number;
   readonly bind: string;
 }
@@ -29,9 +32,11 @@ export async function openStore(
   signal: AbortSignal,
   check: HealthCheck,
 ): Promise<Store> {
-  const { database, databaseUrlFile } = options;
+  const { database, databaseUrlFile, importDatabase } = options;
   if ((database === undefined) === (databaseUrlFile === undefined))
     throw new ConfigError('give either --database (a SQLite file) or --database-url-file (PostgreSQL)');
+  if (database !== undefined && importDatabase !== undefined)
+    throw new ConfigError('--import-database goes with --database-url-file');
   if (database !== undefined) {
     const { openSqliteStore } = await import('./sqlite-store.ts');
     return openSqliteStore(database);
@@ -44,19 +49,43 @@ export async function openStore(
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await openPostgresStore({
+      const postgres: PostgresOptions = {
         url,
         ca,
         password: async () => readUrl(file).password,
         connections: options.databaseConnections,
         localAddress: options.bind,
-      });
+      };
+      const store = await openPostgresStore(postgres);
+      if (importDatabase !== undefined) await importOnce(postgres, importDatabase, store, log);
+      return store;
     } catch (error) {
       if (!(error instanceof StoreAway)) throw error;
       check.fail(error.message);
       log.warn({ error: error.message }, 'the database cannot be used yet');
       await backoff.wait(signal);
     }
+  }
+}
+
+/** Before anything is served: a front that knows no seats removes the enclaves that run. */
+async function importOnce(options: PostgresOptions, file: string, store: Store, log: Logger): Promise<void> {
+  const [{ PostgresDatabase }, { importSqlite }] = await Promise.all([
+    import('./postgres-database.ts'),
+    import('./import-sqlite.ts'),
+  ]);
+  const database = new PostgresDatabase({ ...options, connections: 2 });
+  try {
+    const copied = await importSqlite(database, file);
+    log.info(
+      copied === undefined ? { file } : { file, ...copied },
+      copied === undefined ? 'the SQLite file was copied before' : 'the SQLite file was copied',
+    );
+  } catch (error) {
+    await store.close();
+    throw error;
+  } finally {
+    await database.close();
   }
 }
 

@@ -83,6 +83,7 @@ const WRONG: readonly (readonly [string, unknown, string?])[] = [
   ['front/database/url', 'mysql://db/front'],
   ['front/database', { url: 'postgres://db/front', existingSecret: 'mine' }, '/front/database/url'],
   ['front/database/ca', '/etc/ssl/ca.pem'],
+  ['front/database', { importClaim: 'enclave-front' }, '/front/database/existingSecret'],
   ['front/database/connections', 1],
   ['front/database/port', 70_000],
   ['networkPolicy/metricsFrom', [{}]],

@@ -124,6 +124,23 @@ test('two processes never share a SQLite file', async () => {
   expect(shared.template.spec.containers[0]?.args.join(' ')).not.toContain('--database=');
 });
 
+test('what was in SQLite is copied by one front alone, and then there are as many as before', async () => {
+  const { existingSecret } = POSTGRES.front.database;
+  const database = { existingSecret, importClaim: 'enclave-front' };
+  const objects = await render({ values: { ha: true, front: { database } } });
+  const { spec } = named(objects, 'enclave-front');
+  expect(spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
+  const { containers, volumes } = spec.template.spec;
+  expect(containers[0]?.args).toContain('--import-database=/var/lib/enclave-licensing/front.db');
+  expect(containers[0]?.args.join(' ')).toContain('--database-url-file=');
+  expect(volumes).toContainEqual({ name: 'state', persistentVolumeClaim: { claimName: 'enclave-front' } });
+  // The claim is the operator's by now: nothing of the release takes it away.
+  expect(objects.map(({ kind }) => kind)).not.toContain('PersistentVolumeClaim');
+  const done = await render({ values: { ha: true, front: { database: { existingSecret } } } });
+  expect(named(done, 'enclave-front').spec.replicas).toBe(2);
+  expect(JSON.stringify(named(done, 'enclave-front').spec)).not.toContain('"state"');
+});
+
 test('what the test of an installation may do, it may during the test alone', async () => {
   const objects = (await render()).filter(
     (object) =>

@@ -47,6 +47,7 @@ async function open(options: Partial<StoreOptions>) {
       database: undefined,
       databaseUrlFile: undefined,
       databaseCaFile: undefined,
+      importDatabase: undefined,
       databaseConnections: 3,
       bind: '127.0.0.1',
       ...options,
