@@ -17,7 +17,7 @@ export interface ConnectorOptions {
   readonly serverName: string;
   readonly alpn: readonly string[];
   readonly signal: AbortSignal;
-  /** `steadyClock()`. */
+  /** `elapsedClock()`. */
   readonly clock: Clock;
   /** How long evidence counts, in milliseconds: the policy's maximum age. */
   readonly evidenceMs: number;
