@@ -1,5 +1,5 @@
+import type { Command, RequestOf, ResponseOf } from '../formats/tpm/command.ts';
 import { type Authorization, decodeResponse, encodeCommand } from '../formats/tpm/command-codec.ts';
-import type { Command, RequestOf, ResponseOf } from '../formats/tpm/commands.ts';
 import { bareResponseCode, explainResponseCode, RC } from '../formats/tpm/response-codes.ts';
 import { type TpmTransport, TpmUnavailable } from './transport/transport.ts';
 

@@ -2,7 +2,7 @@ import { concat } from '../bytes/bytes.ts';
 import { Reader } from '../bytes/reader.ts';
 import { type Result, refuse, success } from '../bytes/result.ts';
 import { Writer } from '../bytes/writer.ts';
-import type { Command, RequestOf, ResponseOf } from './commands.ts';
+import type { Command, RequestOf, ResponseOf } from './command.ts';
 import { decodeFields, type TpmFormatCode } from './decode.ts';
 import { encode, encodeFields } from './encode.ts';
 import { RH } from './handles.ts';

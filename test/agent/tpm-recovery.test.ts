@@ -4,13 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type AgentQuote, Quoter } from '../../agent/attestation/quoter.ts';
 import type { TpmFailureKind } from '../../agent/attestation/tpm-failure.ts';
 import { TpmOwner } from '../../agent/attestation/tpm-owner.ts';
-import {
-  type Command,
-  CREATE_PRIMARY,
-  EVICT_CONTROL,
-  QUOTE,
-  START_AUTH_SESSION,
-} from '../../formats/tpm/commands.ts';
+import type { Command } from '../../formats/tpm/command.ts';
+import { CREATE_PRIMARY, EVICT_CONTROL, QUOTE, START_AUTH_SESSION } from '../../formats/tpm/commands.ts';
 import { RH } from '../../formats/tpm/handles.ts';
 import { encodePublic } from '../../formats/tpm/public.ts';
 import { EK_ECC_P256 } from '../../formats/tpm/templates.ts';

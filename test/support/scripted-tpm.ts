@@ -1,4 +1,4 @@
-import type { Command } from '../../formats/tpm/commands.ts';
+import type { Command } from '../../formats/tpm/command.ts';
 import type { TpmTransport } from '../../tpm/transport/transport.ts';
 
 /** A TPM's answer with nothing but a response code (TPM 2.0 Library part 1, 18.4). */
