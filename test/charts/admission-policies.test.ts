@@ -16,7 +16,8 @@ import {
   TAKEN_OF_CLUSTER,
   USER_REQUEST,
 } from './cluster-requests.ts';
-import { must, type PolicyServer, policyName, said, startPolicyServer } from './policy-server.ts';
+import { must, type PolicyServer, said, startPolicyServer } from './policy-server.ts';
+import { policyName } from './release-policies.ts';
 import { WARNED } from './template-requests.ts';
 
 let server: PolicyServer;

@@ -4,7 +4,7 @@ import { isPinned } from '../../injection/pinned-image.ts';
 import { breachOfPodRules } from '../../injection/pod-rules.ts';
 import { APP_IMAGE } from '../injection/support.ts';
 import { REFUSED } from './admission-requests.ts';
-import { BINDINGS, POLICIES, policyName, WARNS } from './policy-server.ts';
+import { BINDINGS, POLICIES, policyName, WARNS } from './release-policies.ts';
 
 /** Rules that stand twice, in CEL and in the webhook, must not drift apart. */
 const policies = readFileSync(

@@ -1,27 +1,11 @@
 /** An API server with the release's admission policies, and everybody who asks it. Only the real one runs CEL: the devcluster stores them. */
-import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { type ApiAnswer, type ApiClient, apiClient } from '../contract/api-client.ts';
 import { apiServerUnderTest } from '../support/api-server-under-test.ts';
 import { until } from '../support/until.ts';
 import { type Attempt, CALLERS, type Caller } from './attempt.ts';
 import { NODES } from './cluster-requests.ts';
-
-interface Registered {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly spec: {
-    readonly policyName?: string;
-    readonly validationActions?: readonly string[];
-    readonly failurePolicy?: string;
-    readonly matchConstraints?: {
-      readonly namespaceSelector?: { readonly matchExpressions: readonly object[] };
-      readonly resourceRules: readonly { readonly scope: string }[];
-    };
-    readonly validations?: readonly { readonly message?: string; readonly reason?: string }[];
-  };
-}
+import { BINDINGS, objectsOf, POLICY_OBJECTS } from './release-policies.ts';
 
 export interface PolicyServer {
   as(caller: Caller): ApiClient;
@@ -35,17 +19,6 @@ export interface PolicyServer {
 }
 
 const GROUP = '/apis/admissionregistration.k8s.io/v1';
-const objectsOf = (file: string): Registered[] =>
-  parseAllDocuments(
-    readFileSync(new URL(`../../charts/licensing/files/${file}`, import.meta.url), 'utf8'),
-  ).map((document) => document.toJS() as Registered);
-const objects = ['admission.yaml', 'admission-objects.yaml'].flatMap(objectsOf);
-export const policyName = (short: string): string => `${short}.enclave-licensing.dev`;
-/** The one policy that warns, and refuses nothing. */
-export const WARNS = 'templates.enclave-licensing.dev';
-export const POLICIES = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy');
-export const BINDINGS = objects.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding');
-
 export const said = ({ status, body }: ApiAnswer): string =>
   `${status} ${JSON.stringify(body['message'] ?? body)}`;
 
@@ -74,7 +47,7 @@ export async function startPolicyServer(): Promise<PolicyServer> {
         : as(caller).patch(path, method, body);
     },
     register: async () => {
-      for (const object of objects) {
+      for (const object of POLICY_OBJECTS) {
         const plural = object.kind === 'ValidatingAdmissionPolicy' ? 'policies' : 'policybindings';
         const kind = `validatingadmission${plural}`;
         await must(as('admin').post(`${GROUP}/${kind}?fieldValidation=Strict`, object));
