@@ -15,6 +15,7 @@ import {
 import { SIDECAR_CONTAINER } from '../../names/sidecar.ts';
 import { SIGNERS } from '../../names/signers.ts';
 import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
 import { PROFILE, profileObject } from '../../tools/demo/operator.ts';
 import { until } from '../support/until.ts';
 import { CHANGES, HAND_MADE } from './bypass-behind.ts';
@@ -97,7 +98,7 @@ describe('a clear-text connection to the app past the sidecar', () => {
   test('an app that can be reached so is handed to nobody', async () => {
     const { world, alice } = bypass;
     // Pods of the development cluster share the machine's ports where they ask for every address.
-    const port = 20_000 + (process.pid % 10_000);
+    const [port = 0] = await freePorts(1);
     const { spec } = profileObject(world.environment) as { spec: object };
     const profile = {
       ...profileObject(world.environment),

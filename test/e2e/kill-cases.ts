@@ -4,11 +4,19 @@ import { until } from '../support/until.ts';
 import { launch, type PodView, startWorld, succeed, type World } from '../support/world.ts';
 
 /** Each is reached through its progress line, never by sleeping. */
-const PHASES = ['seat', 'created', 'started', 'certified', 'attested', 'isolated', 'ready'] as const;
+export const KILL_PHASES = [
+  'seat',
+  'created',
+  'started',
+  'certified',
+  'attested',
+  'isolated',
+  'ready',
+] as const;
 const OVER = ['stopped', 'failed'];
 const COMPONENTS = ['front', 'launcher', 'certs', 'webhook', 'agent', 'sidecar'] as const;
 /** On the installed product (`make e2e`), where a case takes ten seconds: when each has something of the launch in hand, and once when it has not. */
-const THERE: Readonly<Record<(typeof COMPONENTS)[number], readonly (typeof PHASES)[number][]>> = {
+const THERE: Readonly<Record<(typeof COMPONENTS)[number], readonly (typeof KILL_PHASES)[number][]>> = {
   front: ['seat', 'certified', 'ready'],
   launcher: ['seat', 'created', 'attested'],
   certs: ['started', 'certified'],
@@ -17,25 +25,8 @@ const THERE: Readonly<Record<(typeof COMPONENTS)[number], readonly (typeof PHASE
   sidecar: ['started', 'certified', 'ready'],
 };
 const INSTALLED = (process.env['ENCLAVE_TEST_INSTALLED'] ?? '') !== '';
-const casesAt = (phase: (typeof PHASES)[number]) =>
+const casesAt = (phase: (typeof KILL_PHASES)[number]) =>
   COMPONENTS.filter((component) => !INSTALLED || THERE[component].includes(phase));
-
-let world: World;
-let alice: Person;
-
-beforeAll(async () => {
-  world = await startWorld({ nodes: 1 });
-  alice = await world.user('alice');
-});
-
-afterAll(() => world?.stop());
-
-// Each case starts from a whole product and empty seats, whatever the one before it left.
-beforeEach(async () => {
-  await world.componentsReady();
-  for (const { id } of (await listed()).filter(({ state }) => !OVER.includes(state)))
-    await alice.enclavectl(['stop', id]);
-});
 
 interface Listed {
   readonly id: string;
@@ -43,13 +34,13 @@ interface Listed {
   readonly reason: string;
 }
 
-async function listed(): Promise<Listed[]> {
+async function listed(alice: Person): Promise<Listed[]> {
   return (JSON.parse(await succeed(alice, ['ls', '--json'])) as { enclaves: Listed[] }).enclaves;
 }
 
 /** How often containers of the release were started again: a component that has just been killed is Ready until its kubelet says so. */
-async function restarts(): Promise<number> {
-  const { kubectl, releaseNamespace } = world.environment;
+async function restarts({ environment }: World): Promise<number> {
+  const { kubectl, releaseNamespace } = environment;
   const list = JSON.parse(await kubectl(['get', 'pods', '-n', releaseNamespace, '-o', 'json'])) as {
     items: PodView[];
   };
@@ -58,13 +49,15 @@ async function restarts(): Promise<number> {
 }
 
 /** No pod, no request of a pod or a user, no seat: what a launch took is given back. */
-async function nothingLeft(): Promise<void> {
+async function nothingLeft(world: World, alice: Person): Promise<void> {
   await until(
     'nothing of the launch is left',
     async () => {
       const pods = await world.pods();
       const requests = (await world.requests()).filter((name) => /^(enclave|user)-/.test(name));
-      const seats = (await listed().catch(() => undefined))?.filter(({ state }) => !OVER.includes(state));
+      const seats = (await listed(alice).catch(() => undefined))?.filter(
+        ({ state }) => !OVER.includes(state),
+      );
       return pods.length === 0 && requests.length === 0 && seats?.length === 0;
     },
     // Well below the minute after which the certificate service clears finished requests by itself.
@@ -72,66 +65,90 @@ async function nothingLeft(): Promise<void> {
   );
 }
 
-describe.each(PHASES)('kill -9 when the launch has reached %s', (phase) => {
-  test.each(casesAt(phase))(
-    '%s',
-    async (component) => {
-      let ended = 0;
-      const before = await restarts();
-      const outcome = await launch(alice, (reached, enclave) => {
-        if (reached !== phase) return;
-        for (const pid of world.environment.processes(
-          component,
-          component === 'sidecar' ? enclave : undefined,
-        )) {
-          process.kill(pid, 'SIGKILL');
-          ended += 1;
+/** Each component is killed at each of these phases, on a product of this file's own. */
+export function killAt(phases: readonly (typeof KILL_PHASES)[number][]): void {
+  let world: World;
+  let alice: Person;
+
+  beforeAll(async () => {
+    world = await startWorld({ nodes: 1 });
+    alice = await world.user('alice');
+  });
+
+  afterAll(() => world?.stop());
+
+  // Each case starts from a whole product and empty seats, whatever the one before it left.
+  beforeEach(async () => {
+    await world.componentsReady();
+    for (const { id } of (await listed(alice)).filter(({ state }) => !OVER.includes(state)))
+      await alice.enclavectl(['stop', id]);
+  });
+
+  describe.each(phases)('kill -9 when the launch has reached %s', (phase) => {
+    test.each(casesAt(phase))(
+      '%s',
+      async (component) => {
+        let ended = 0;
+        const before = await restarts(world);
+        const outcome = await launch(alice, (reached, enclave) => {
+          if (reached !== phase) return;
+          for (const pid of world.environment.processes(
+            component,
+            component === 'sidecar' ? enclave : undefined,
+          )) {
+            process.kill(pid, 'SIGKILL');
+            ended += 1;
+          }
+        });
+        expect(outcome.enclave, outcome.output).not.toBe('');
+        // Before the pod runs there is no sidecar to kill: the launch must not notice anything.
+        if (component !== 'sidecar' || !['seat', 'created'].includes(phase)) expect(ended).toBeGreaterThan(0);
+        if (component !== 'sidecar')
+          await until(
+            'what was killed runs again',
+            async () => (await restarts(world)) >= before + ended,
+            60_000,
+          );
+        // A launch that failed is over and no longer listed; one that is ready is.
+        const ready = await until(
+          'the launch has ended',
+          async () => {
+            const list = await listed(alice).catch(() => undefined);
+            const mine = list?.find(({ id }) => id === outcome.enclave);
+            if (list === undefined || (mine !== undefined && !['ready', ...OVER].includes(mine.state)))
+              return undefined;
+            return mine?.state === 'ready' ? 'yes' : 'no';
+          },
+          60_000,
+        );
+        if (outcome.code === 0) {
+          expect(ready).toBe('yes');
+        } else {
+          // A clear failure: the command says why, in words that name what was wrong.
+          expect(outcome.output).toMatch(/enclavectl: .{10,}/);
         }
-      });
-      expect(outcome.enclave, outcome.output).not.toBe('');
-      // Before the pod runs there is no sidecar to kill: the launch must not notice anything.
-      if (component !== 'sidecar' || !['seat', 'created'].includes(phase)) expect(ended).toBeGreaterThan(0);
-      if (component !== 'sidecar')
-        await until('what was killed runs again', async () => (await restarts()) >= before + ended, 60_000);
-      // A launch that failed is over and no longer listed; one that is ready is.
-      const ready = await until(
-        'the launch has ended',
-        async () => {
-          const list = await listed().catch(() => undefined);
-          const mine = list?.find(({ id }) => id === outcome.enclave);
-          if (list === undefined || (mine !== undefined && !['ready', ...OVER].includes(mine.state)))
-            return undefined;
-          return mine?.state === 'ready' ? 'yes' : 'no';
-        },
-        60_000,
-      );
-      if (outcome.code === 0) {
-        expect(ready).toBe('yes');
-      } else {
-        // A clear failure: the command says why, in words that name what was wrong.
-        expect(outcome.output).toMatch(/enclavectl: .{10,}/);
-      }
-      if (ready === 'yes') {
-        // It is what it says: fresh evidence, verified.
-        await until(
-          'the enclave proves itself',
-          async () => {
-            const status = await alice.enclavectl(['status', outcome.enclave, '--verify']);
-            return status.code === 0;
-          },
-          60_000,
-        );
-        await until(
-          'the enclave is stopped',
-          async () => {
-            const stop = await alice.enclavectl(['stop', outcome.enclave]);
-            return stop.code === 0;
-          },
-          60_000,
-        );
-      }
-      await nothingLeft();
-    },
-    120_000,
-  );
-});
+        if (ready === 'yes') {
+          // It is what it says: fresh evidence, verified.
+          await until(
+            'the enclave proves itself',
+            async () => {
+              const status = await alice.enclavectl(['status', outcome.enclave, '--verify']);
+              return status.code === 0;
+            },
+            60_000,
+          );
+          await until(
+            'the enclave is stopped',
+            async () => {
+              const stop = await alice.enclavectl(['stop', outcome.enclave]);
+              return stop.code === 0;
+            },
+            60_000,
+          );
+        }
+        await nothingLeft(world, alice);
+      },
+      120_000,
+    );
+  });
+}
