@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
+import { SlowestFirst } from './tools/slowest-first.ts';
 
-/** Suites that start nodes share the machine's loopback addresses, so they run one file at a time, after the others. */
+/** Suites that start nodes or the whole product: they wait for processes, while others compute. */
 const cluster = [
   'test/e2e/**/*.test.ts',
   'test/devcluster/node*.test.ts',
@@ -29,7 +30,9 @@ const expect = { poll: { timeout: 15_000 } };
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // One more than CI has cores: at any moment one of them waits for processes.
+    maxWorkers: 3,
+    sequence: { sequencer: SlowestFirst },
     projects: [
       {
         test: {
@@ -47,10 +50,9 @@ export default defineConfig({
           name: 'cluster',
           expect,
           include: cluster,
-          fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
