@@ -1,7 +1,8 @@
 /** Pods with a sidecar that mallory put in by hand, admission switched off, and what the agent says of them. */
 import { ANNOTATIONS, ENCLAVE_LABEL } from '../../names/labels.ts';
 import { mountToken } from './bypass-created.ts';
-import { type Bypass, type LoosePod, REAL } from './bypass-world.ts';
+import type { LoosePod } from './bypass-mallory.ts';
+import { type Bypass, REAL } from './bypass-world.ts';
 
 export interface HandMade {
   readonly what: string;

@@ -2,7 +2,8 @@
 import { ANNOTATIONS, ENCLAVE_LABEL, INJECT_LABEL, INJECTED_ANNOTATION } from '../../names/labels.ts';
 import { SIDECAR_CONTAINER, TOKEN_VOLUME } from '../../names/sidecar.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
-import type { Bypass, LoosePod } from './bypass-world.ts';
+import type { LoosePod } from './bypass-mallory.ts';
+import type { Bypass } from './bypass-world.ts';
 
 export interface Creation {
   readonly what: string;

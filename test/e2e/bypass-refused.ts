@@ -4,8 +4,9 @@ import { SIDECAR_CONTAINER } from '../../names/sidecar.ts';
 import { SIGNERS } from '../../names/signers.ts';
 import { AGENT_AUDIENCE } from '../../names/wire.ts';
 import { ourToken } from './bypass-created.ts';
+import { PLAIN } from './bypass-mallory.ts';
 import { certificateRequest, newRequest } from './bypass-request.ts';
-import { type Bypass, PLAIN } from './bypass-world.ts';
+import type { Bypass } from './bypass-world.ts';
 
 export interface Refused {
   readonly what: string;

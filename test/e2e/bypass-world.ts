@@ -1,31 +1,27 @@
 /** The whole product, an enclave of alice's in it, and mallory: somebody with a namespace user's rights who wants in. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { parseRoots } from '../../formats/evidence/roots.ts';
 import type { Pod } from '../../injection/pod.ts';
 import { injectedPod } from '../../injection/spec-sha256.ts';
 import { agentDnsName, DEFAULT_ENCLAVE_DOMAIN } from '../../names/components.ts';
-import { ANNOTATIONS, ENABLED, INJECT_LABEL } from '../../names/labels.ts';
 import { AGENT_AUDIENCE, AGENT_PATHS, PORTS } from '../../names/wire.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { imageReference } from '../../tools/cluster/catalogue.ts';
 import type { CommandResult } from '../../tools/cluster/command.ts';
 import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
 import { applyObjects, kubectlOf } from '../../tools/cluster/operate.ts';
-import { UPSTREAM } from '../../tools/demo/operator.ts';
 import type { Person } from '../../tools/demo/people.ts';
 import { CONTROL_ADDRESS } from '../../tools/kubernetes/cluster/layout.ts';
 import { type Answer, SidecarCalls } from '../agent/sidecar-calls.ts';
 import { type PodRelay, podRelays } from '../support/pod-relay.ts';
 import { until } from '../support/until.ts';
 import { launch, startWorld, type World } from '../support/world.ts';
+import { honestPod, type LoosePod, malloryKubeconfig, malloryObjects, PLAIN } from './bypass-mallory.ts';
 
 /** The API server is a real kube-apiserver: it knows policies and ephemeral containers. */
 export const REAL = ['ENCLAVE_TEST_KUBERNETES_BIN', 'ENCLAVE_TEST_INSTALLED'].some(
   (name) => (process.env[name] ?? '') !== '',
 );
-/** A namespace of mallory's that has no enclaves yet. */
-export const PLAIN = 'plain';
 /** On the installed product pods have networks of their own. */
 const INSTALLED = (process.env['ENCLAVE_TEST_INSTALLED'] ?? '') !== '';
 /** An address of where the suite runs that is no pod's. */
@@ -59,47 +55,6 @@ export interface Bypass {
   verifies(enclave: string): Promise<CommandResult>;
 }
 
-interface LooseContainer {
-  name: string;
-  image: string;
-  [member: string]: unknown;
-}
-export interface LoosePod {
-  apiVersion: string;
-  kind: string;
-  metadata: {
-    name: string;
-    namespace: string;
-    labels: Record<string, string>;
-    annotations: Record<string, string>;
-  };
-  spec: {
-    initContainers?: LooseContainer[];
-    containers: LooseContainer[];
-    volumes: object[];
-    [member: string]: unknown;
-  };
-}
-
-/** What ClusterRole `edit` gives in a namespace, and writing status and bindings, which it does not. */
-const RULES = [
-  {
-    apiGroups: [''],
-    resources: [
-      ...['pods', 'pods/status', 'pods/log', 'pods/binding', 'bindings', 'pods/ephemeralcontainers'],
-      ...['pods/exec', 'pods/attach', 'pods/portforward', 'pods/proxy', 'services', 'services/proxy'],
-      ...['serviceaccounts', 'serviceaccounts/token', 'configmaps'],
-    ],
-    verbs: ['*'],
-  },
-  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: ['*'] },
-];
-/** What some of them have in the whole cluster: a certificate of another signer, a look at the nodes. */
-const CLUSTER_RULES = [
-  { apiGroups: ['certificates.k8s.io'], resources: ['certificatesigningrequests'], verbs: ['create', 'get'] },
-  { apiGroups: [''], resources: ['nodes/proxy'], verbs: ['get', 'create'] },
-];
-
 export async function startBypass(changes: number): Promise<Bypass> {
   const world = await startWorld({ nodes: 1, seats: 6 });
   try {
@@ -113,8 +68,8 @@ export async function startBypass(changes: number): Promise<Bypass> {
 async function bypassOf(world: World, changes: number): Promise<Bypass> {
   const { environment } = world;
   const { kubectl, catalogue, cluster } = environment;
-  await applyObjects(kubectl, rights());
-  const kubeconfig = await kubeconfigOfMallory(world);
+  await applyObjects(kubectl, malloryObjects());
+  const kubeconfig = await malloryKubeconfig(environment);
   const { tryKubectl } = await kubectlOf(kubeconfig, environment.directory);
   const mallory: Bypass['mallory'] = (args, input) =>
     tryKubectl(args, input === undefined ? undefined : JSON.stringify(input));
@@ -211,82 +166,4 @@ async function bypassOf(world: World, changes: number): Promise<Bypass> {
     },
     verifies: (enclave) => alice.enclavectl(['status', enclave, '--verify', '--json']),
   };
-}
-
-function honestPod(name: string, image: string): LoosePod {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name,
-      namespace: ENCLAVE_NAMESPACE,
-      labels: { [INJECT_LABEL]: ENABLED },
-      annotations: { [ANNOTATIONS.upstream]: UPSTREAM, [ANNOTATIONS.ownerKey]: 'ab'.repeat(32) },
-    },
-    spec: {
-      serviceAccountName: 'mallory',
-      securityContext: { fsGroup: 2000 },
-      terminationGracePeriodSeconds: 1,
-      containers: [
-        {
-          name: 'app',
-          image,
-          args: ['--socket', '/run/enclave/app.sock'],
-          volumeMounts: [{ name: 'run', mountPath: '/run/enclave' }],
-        },
-      ],
-      volumes: [{ name: 'run', emptyDir: {} }],
-    },
-  };
-}
-
-function rights(): object[] {
-  const group = 'rbac.authorization.k8s.io';
-  const subjects = [{ kind: 'ServiceAccount', name: 'mallory', namespace: ENCLAVE_NAMESPACE }];
-  const bound = (kind: 'Role' | 'ClusterRole', metadata: object, rules: object[]): object[] => [
-    { apiVersion: `${group}/v1`, kind, metadata, rules },
-    {
-      apiVersion: `${group}/v1`,
-      kind: `${kind}Binding`,
-      metadata,
-      roleRef: { apiGroup: group, kind, name: 'mallory' },
-      subjects,
-    },
-  ];
-  const account = (name: string, namespace: string): object => ({
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: { name, namespace },
-  });
-  return [
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: PLAIN } },
-    account('mallory', ENCLAVE_NAMESPACE),
-    account('web', ENCLAVE_NAMESPACE),
-    account('mallory', PLAIN),
-    ...bound('Role', { name: 'mallory', namespace: ENCLAVE_NAMESPACE }, RULES),
-    ...bound('Role', { name: 'mallory', namespace: PLAIN }, RULES),
-    ...bound('ClusterRole', { name: 'mallory' }, CLUSTER_RULES),
-  ];
-}
-
-async function kubeconfigOfMallory({ environment }: World): Promise<string> {
-  const { kubectl, directory } = environment;
-  const view = JSON.parse(await kubectl(['config', 'view', '--raw', '-o', 'json'])) as {
-    clusters: { name: string; cluster: object }[];
-  };
-  const token = (
-    await kubectl(['create', 'token', 'mallory', '-n', ENCLAVE_NAMESPACE, '--duration=2h'])
-  ).trim();
-  const context = { cluster: view.clusters[0]?.name, user: 'mallory', namespace: ENCLAVE_NAMESPACE };
-  const file = join(directory, 'mallory.kubeconfig');
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: view.clusters,
-    users: [{ name: 'mallory', user: { token } }],
-    contexts: [{ name: 'mallory', context }],
-    'current-context': 'mallory',
-  };
-  writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
-  return file;
 }
