@@ -28,6 +28,9 @@ const images = ['test/images/built/**/*.test.ts'];
 /** Of `expect.poll`: a loaded machine is no failure, and what is waited for comes at once on an idle one. */
 const expect = { poll: { timeout: 15_000 } };
 
+/** helm and kubectl. */
+const globalSetup = ['test/support/fetch-programs.ts'];
+
 export default defineConfig({
   test: {
     // One more than CI has cores: at any moment one of them waits for processes.
@@ -38,6 +41,7 @@ export default defineConfig({
         test: {
           name: 'rooms',
           expect,
+          globalSetup,
           include: ['test/**/*.test.ts'],
           exclude: [...cluster, ...long, ...postgres, ...machine, ...installed, ...images],
           testTimeout: 30_000,
@@ -49,6 +53,7 @@ export default defineConfig({
         test: {
           name: 'cluster',
           expect,
+          globalSetup,
           include: cluster,
           testTimeout: 60_000,
           hookTimeout: 120_000,
