@@ -25,7 +25,7 @@ cluster: images ## a real cluster on this machine with the product on it: nodes,
 	@tools/kubernetes/cluster.sh
 
 test-cluster: images ## what make cluster leaves behind when it ends or is interrupted: nothing (needs what it needs)
-	@node tools/run-tests.ts --machine
+	@tools/kubernetes/test-cluster.sh
 
 cluster-down: setup ## end it; nothing of it stays
 	@node tools/kubernetes/cluster/main.ts down
@@ -57,7 +57,8 @@ bench: setup build ## measure the budgets
 bench-evidence: setup build ## what evidence costs: verification, quotes, batches
 	@node bench/main.ts evidence
 
-bench-proxy: setup build ## the sidecar as a proxy beside HAProxy and stunnel, which must be installed
+bench-proxy: setup build ## the sidecar as a proxy beside HAProxy and stunnel (installs Debian's)
+	@tools/debian.sh bench-proxy haproxy:haproxy stunnel4:stunnel4 taskset:util-linux
 	@node bench/main.ts proxy
 
 bench-scale: setup build ## 10 to 500 enclaves on ten simulated nodes and a real kube-apiserver (needs Go; about ten minutes)

@@ -1,4 +1,4 @@
-/** Needs root, Go's programs (tools/kubernetes/build.sh cluster) and the machine for itself: no cluster may be up. */
+/** Needs root and the machine for itself: no cluster may be up. `PROGRAMS` is the folder that tools/kubernetes/build.sh prints. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -10,22 +10,17 @@ import { differences, type MachineState, machineState } from './machine-state.ts
 
 const MAIN = 'tools/kubernetes/cluster/main.ts';
 const FOLDER = resolve('.cluster');
-let programs = '';
+const PROGRAMS = process.env['PROGRAMS'] ?? '';
 let before: MachineState;
 
 beforeAll(async () => {
-  programs = (
-    await mustRun('tools/kubernetes/build.sh', ['cluster'], {
-      env: { ...process.env, HOME: process.env['HOME'] ?? '' },
-      timeoutMs: 3_600_000,
-    })
-  ).trim();
+  expect(PROGRAMS, 'run make test-cluster').not.toBe('');
   expect(existsSync(FOLDER), 'a cluster of this checkout is up: make cluster-down').toBe(false);
   before = await machineState([FOLDER]);
-}, 3_600_000);
+});
 
 const up = (): ChildProcess =>
-  spawn(process.execPath, [MAIN, 'up', programs], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  spawn(process.execPath, [MAIN, 'up', PROGRAMS], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
 
 const down = (): Promise<string> => mustRun(process.execPath, [MAIN, 'down'], { timeoutMs: 60_000 });
 

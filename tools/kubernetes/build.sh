@@ -2,7 +2,7 @@
 # build.sh [api|cluster]: Kubernetes from Go modules. Prints the folder that the programs stand in.
 #   api      etcd, kube-apiserver, kubectl: for `make test-kube`. Once: 90 MB of download, 7 minutes on two cores.
 #   cluster  also controller manager, scheduler, kubelet, kube-proxy, containerd, runc, CNI plugins, CoreDNS: for `make cluster`.
-#            Once: 6 minutes more. runc needs gcc and libseccomp's headers, which are installed when they are missing.
+#            Once: 6 minutes more. runc needs gcc, and the headers of libc and libseccomp, which are installed when they are missing.
 # Needs Go 1.26 and a module proxy; nothing when built. Programs and Go's caches stay in the user's cache folder.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -57,7 +57,7 @@ programs=(kube-apiserver kubectl)
 build . grpcnotrace "$versions" "$fresh/" "${programs[@]/#/k8s.io/kubernetes/cmd/}"
 build . grpcnotrace '' "$fresh/etcd" go.etcd.io/etcd/server/v3
 if [ "$set" = cluster ]; then
-  ../debian.sh cluster gcc:gcc /usr/include/seccomp.h:libseccomp-dev pkg-config:pkg-config
+  ../debian.sh cluster gcc:gcc /usr/include/stdlib.h:libc6-dev /usr/include/seccomp.h:libseccomp-dev pkg-config:pkg-config
   at=github.com/containerd/containerd/v2
   build node '' "-X $at/version.Version=$containerd" "$fresh/" $at/cmd/{containerd,containerd-shim-runc-v2,ctr}
   mkdir "$fresh/cni"

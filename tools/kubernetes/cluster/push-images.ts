@@ -1,7 +1,7 @@
 /** Images of the checkout to a registry, by skopeo: what a cluster that is not ours pulls from. */
 
 import { REGISTRY } from '../../cluster/catalogue.ts';
-import { command } from '../../cluster/command.ts';
+import { mustRun } from '../../cluster/command.ts';
 import { builtImages } from './images.ts';
 import { progress } from './progress.ts';
 
@@ -16,16 +16,11 @@ export async function pushImages(folder: string, signal: AbortSignal): Promise<v
   for (const { archive, tag } of images) {
     // Digests are what pods name: the registry must hold the very bytes. Credentials: skopeo login, as for podman.
     const args = ['copy', '--quiet', '--preserve-digests', `oci-archive:${archive}`, `docker://${tag}`];
-    const { code, stderr } = await command('skopeo', args, {
+    await mustRun('skopeo', args, {
       env: { HOME: process.env['HOME'] ?? '/root' },
       signal,
       timeoutMs: 600_000,
-    }).catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ENOENT'
-        ? new Error('skopeo, which pushes images, is not installed: apt-get install skopeo')
-        : error;
     });
-    if (code !== 0) throw new Error(`skopeo ${args.join(' ')}: exit ${code}\n${stderr}`);
     progress(`pushed ${tag}`);
   }
 }
