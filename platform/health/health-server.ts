@@ -46,6 +46,9 @@ export async function serveHealth(
       return end(response, 404, '/livez, /readyz, /metrics\n');
     },
   );
+  // Node takes requests that are sent all at once, however many wait for their answer: a stranger's would take all memory of a small container.
+  server.maxRequestsPerSocket = 1;
+  server.on('dropRequest', (_request, socket) => socket.destroy());
   const open = new Set<Socket>();
   server.on('connection', (socket) => {
     open.add(socket);
@@ -86,5 +89,7 @@ function end(
   text: string,
   type = 'text/plain; charset=utf-8',
 ): void {
-  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
+  response
+    .writeHead(status, { 'content-type': type, 'cache-control': 'no-store', connection: 'close' })
+    .end(text);
 }

@@ -40,3 +40,22 @@ test('a probe that waits is answered when what it asks for is ready, one that do
   expect((await ask('/readyz/certificate?wait=1'))[0]).toBe(503);
   await server.close();
 });
+
+test('a connection brings one request: who sends more without waiting for its answer is cut off', async () => {
+  const server = await serveHealth('127.0.0.1', 0, createHealth(), recordingMetrics());
+  const answersTo = async (requests: string): Promise<string> => {
+    const socket = connect(server.port, '127.0.0.1').setEncoding('latin1');
+    socket.on('error', () => {});
+    let answers = '';
+    socket.on('data', (text: string) => {
+      answers += text;
+    });
+    socket.write(requests);
+    await new Promise((resolve) => socket.once('close', resolve));
+    return answers;
+  };
+  const request = 'GET /readyz/other?wait=99 HTTP/1.1\r\nhost: a\r\n\r\n';
+  expect(await answersTo(request)).toMatch(/^HTTP\/1.1 503 .*\r\nconnection: close\r\n/is);
+  expect(await answersTo(request.repeat(100))).toBe('');
+  await server.close();
+});
