@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
-import type { Environment } from '../../tools/cluster/environment.ts';
+import { type Environment, RELEASE_NAME } from '../../tools/cluster/environment.ts';
 import { helmOf } from '../../tools/cluster/operate.ts';
 import { machineOf, shiftClock, startPart, stopPart } from '../../tools/kubernetes/cluster/faults.ts';
 import type { Layout } from '../../tools/kubernetes/cluster/layout.ts';
@@ -129,7 +129,7 @@ async function upgrade({ environment, at, policyFile, sidecars }: Site): Promise
   writeFileSync(values, JSON.stringify({ images: { digests } }));
   const helm = await helmOf(at.kubeconfig, directory);
   await helm([
-    ...['upgrade', 'licensing', 'charts/licensing', '--namespace', releaseNamespace],
+    ...['upgrade', RELEASE_NAME, 'charts/licensing', '--namespace', releaseNamespace],
     ...['--reset-then-reuse-values', '-f', values],
   ]);
   await untilRolledOut(kubectl, releaseNamespace, () => undefined, new AbortController().signal);
