@@ -1,14 +1,34 @@
-import { fromBase64url, toBase64url } from '../../formats/bytes/base64.ts';
-import { isJsonObject, parseJson } from '../../formats/bytes/json.ts';
+import { toBase64url } from '../../formats/bytes/base64.ts';
+import { isJsonObject, type JsonObject, parseJson } from '../../formats/bytes/json.ts';
+import { integer, list, object, readValue, text } from '../../formats/evidence/json-shape.ts';
+import {
+  EPOCH_SHAPE,
+  REVOKED_SHAPE,
+  ROOT_SETS_SHAPE,
+  TOKEN_KEYS_SHAPE,
+} from '../../formats/evidence/trust-document.ts';
 import { TRUST_STATE_SECRET, TRUST_STATE_SECRET_TYPE } from '../../names/certs-state.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { SECRETS, type Secret } from '../../platform/kube/resources.ts';
 import { readOwnSecret, secretData, secretText } from '../state/own-secret.ts';
-import type { TrustState } from './trust-state.ts';
+import { MAX_REVOCATIONS, type TrustState } from './trust-state.ts';
 
 const KEY = 'state.json';
 /** A Secret holds no more; `trust-state.ts` bounds what stands in it to less. */
 export const MAX_TRUST_STATE_BYTES = 1024 * 1024;
+
+/** A version further on would have none after it. */
+const MAX_VERSION = 2 ** 52;
+const SHAPE = object(
+  {
+    version: integer(1, MAX_VERSION),
+    rootSets: ROOT_SETS_SHAPE,
+    revoked: REVOKED_SHAPE,
+    operatorRevoked: list(text(/^[^\p{Cc}]+$/u, 253), 0, MAX_REVOCATIONS),
+    tokenKeys: TOKEN_KEYS_SHAPE,
+  },
+  { epoch: EPOCH_SHAPE },
+);
 
 /** The trust state's Secret. */
 export interface TrustStore {
@@ -54,32 +74,19 @@ function decode(where: string, text: string): TrustState {
   const wrong = (what: string): Error =>
     new Error(`${where} is damaged (${what}): restore it from its backup`);
   if (!parsed.ok) throw wrong(parsed.message);
-  const value = parsed.value;
-  if (!isJsonObject(value) || !Number.isSafeInteger(value['version'])) throw wrong('no version');
-  const revoked = value['revoked'];
-  if (
-    !isJsonObject(revoked) ||
-    !['certificates', 'users', 'grants'].every((kind) => Array.isArray(revoked[kind]))
-  )
-    throw wrong('no revocations');
-  if (!Array.isArray(value['rootSets']) || !Array.isArray(value['tokenKeys'])) throw wrong('no root sets');
-  // Our own, written by `encode`: its entries were judged when they came in, and the document's encoder judges them again.
-  const state = value as unknown as Omit<TrustState, 'epoch' | 'operatorRevoked'> & Partial<TrustState>;
-  return {
-    version: state.version,
-    rootSets: state.rootSets,
-    revoked: state.revoked,
-    operatorRevoked: state.operatorRevoked ?? [],
-    tokenKeys: state.tokenKeys,
-    epoch: decodeEpoch(value['epoch']),
-  };
-}
-
-function decodeEpoch(value: unknown): TrustState['epoch'] {
-  const epoch = value as { current?: string; previous?: string; at?: number } | undefined;
-  const current = fromBase64url(epoch?.current ?? '');
-  const previous = fromBase64url(epoch?.previous ?? '');
-  return current?.length === 32 && previous?.length === 32 && epoch?.at !== undefined
-    ? { current, previous, at: epoch.at }
-    : undefined;
+  const {
+    version,
+    rootSets,
+    revoked,
+    operatorRevoked = [],
+    tokenKeys,
+    epoch,
+  } = isJsonObject(parsed.value) ? parsed.value : {};
+  // No more than these: a newer version may have written others.
+  const members = { version, rootSets, revoked, operatorRevoked, tokenKeys };
+  const missing = Object.entries(members).find(([, member]) => member === undefined);
+  if (missing !== undefined) throw wrong(`no ${missing[0]}`);
+  const state = readValue({ ...members, ...(epoch !== undefined && { epoch }) } as JsonObject, SHAPE);
+  if (!state.ok) throw wrong(state.message);
+  return { epoch: undefined, ...state.value };
 }

@@ -79,33 +79,37 @@ const ascendingPcrs = where(
   'an ascending list of PCRs',
 );
 
+/** Members of the document that the certificate service also keeps by themselves. */
+export const ROOT_SETS_SHAPE = list(sha256Hex, 1, 64);
+export const REVOKED_SHAPE = object({
+  certificates: list(object({ podUid: NAME, until: TIME }), 0, MAX_REVOKED),
+  users: list(object({ user: NAME }), 0, MAX_REVOKED),
+  grants: list(
+    object({ ownerKeySha256: sha256Hex, keySha256: sha256Hex, enclave: NAME, until: TIME }),
+    0,
+    MAX_REVOKED,
+  ),
+});
+export const TOKEN_KEYS_SHAPE = list(
+  object(
+    { kty: oneOf('EC'), crv: oneOf('P-256'), x: COORDINATE, y: COORDINATE, kid: NAME },
+    { alg: oneOf('ES256'), use: oneOf('sig') },
+  ),
+  0,
+  16,
+);
+export const EPOCH_SHAPE = object({ current: base64url(32, 32), previous: base64url(32, 32), at: TIME });
+
 const SHAPE = object({
   v: oneOf(TRUST_DOCUMENT_VERSION),
   version: integer(1, Number.MAX_SAFE_INTEGER),
   issuedAt: TIME,
   roots: ROOTS_SHAPE,
-  rootSets: list(sha256Hex, 1, 64),
-  revoked: object({
-    certificates: list(object({ podUid: NAME, until: TIME }), 0, MAX_REVOKED),
-    users: list(object({ user: NAME }), 0, MAX_REVOKED),
-    grants: list(
-      object({ ownerKeySha256: sha256Hex, keySha256: sha256Hex, enclave: NAME, until: TIME }),
-      0,
-      MAX_REVOKED,
-    ),
-  }),
+  rootSets: ROOT_SETS_SHAPE,
+  revoked: REVOKED_SHAPE,
   pcrSelection: object({ hash: oneOf('sha256', 'sha384'), pcrs: ascendingPcrs }),
-  tokenKeys: object({
-    keys: list(
-      object(
-        { kty: oneOf('EC'), crv: oneOf('P-256'), x: COORDINATE, y: COORDINATE, kid: NAME },
-        { alg: oneOf('ES256'), use: oneOf('sig') },
-      ),
-      0,
-      16,
-    ),
-  }),
-  epoch: object({ current: base64url(32, 32), previous: base64url(32, 32), at: TIME }),
+  tokenKeys: object({ keys: TOKEN_KEYS_SHAPE }),
+  epoch: EPOCH_SHAPE,
 }) satisfies Shape<unknown>;
 
 /** UTF-8 JSON, members in the order of the type. @throws RangeError when `parseTrustDocument` would refuse it */
