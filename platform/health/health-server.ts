@@ -15,8 +15,8 @@ const CHECK = /^\/readyz\/([a-z-]{1,63})$/;
 const WAIT = /^wait=([1-9][0-9]{0,2})$/;
 
 /**
- * Serves /livez, /readyz and /metrics, and nothing else, over plain HTTP for kubelet and Prometheus. A kubelet asks once a second: who is ready just after was
- * asked would wait for the next time, so its probes say that they wait.
+ * Serves /livez, /readyz (/readyz/NAME of one check) and /metrics, and nothing else, over plain HTTP for kubelet and Prometheus. A kubelet asks once a second: who
+ * becomes ready just after it was asked would wait for the next time, so its probes say that they wait (?wait=800, at most 999 ms).
  * @throws when the port cannot be had.
  */
 export async function serveHealth(
