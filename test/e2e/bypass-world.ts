@@ -23,7 +23,7 @@ export const REAL = ['ENCLAVE_TEST_KUBERNETES_BIN', 'ENCLAVE_TEST_INSTALLED'].so
   (name) => (process.env[name] ?? '') !== '',
 );
 /** On the installed product pods have networks of their own. */
-const INSTALLED = (process.env['ENCLAVE_TEST_INSTALLED'] ?? '') !== '';
+export const INSTALLED = (process.env['ENCLAVE_TEST_INSTALLED'] ?? '') !== '';
 /** An address of where the suite runs that is no pod's. */
 export const ELSEWHERE = INSTALLED ? CONTROL_ADDRESS : '127.0.0.1';
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # build.sh [api|cluster]: Kubernetes from Go modules. Prints the folder that the programs stand in.
 #   api      etcd, kube-apiserver, kubectl: for `make test-kube`. Once: 90 MB of download, 7 minutes on two cores.
-#   cluster  also controller manager, scheduler, kubelet, kube-proxy, containerd, runc, CNI plugins, CoreDNS: for `make cluster`.
+#   cluster  also controller manager, scheduler, kubelet, kube-proxy, containerd, runc, CNI plugins, CoreDNS, an enforcer of network
+#            policies: for `make cluster`.
 #            Once: 6 minutes more. runc needs gcc, and the headers of libc and libseccomp, which are installed when they are missing.
 # Needs Go 1.26 and a module proxy; nothing when built. Programs and Go's caches stay in the user's cache folder.
 set -euo pipefail
@@ -12,7 +13,7 @@ bin=${ENCLAVE_KUBERNETES_BIN:-$cache/enclave-licensing/kubernetes/bin}
 kubernetes=v1.36.3 containerd=v2.3.7 runc=1.5.2
 case $set in
   api) sources=(go.mod go.sum) ;;
-  cluster) sources=(go.mod go.sum node/go.mod node/go.sum coredns/go.mod coredns/go.sum coredns/main.go) ;;
+  cluster) sources=(go.mod go.sum node/go.mod node/go.sum {coredns,network-policies}/{go.mod,go.sum,main.go}) ;;
   *) echo 'usage: tools/kubernetes/build.sh [api|cluster]' >&2; exit 2 ;;
 esac
 stamp=$(cat "${sources[@]}" build.sh | sha256sum | cut -c1-64)
@@ -64,6 +65,7 @@ if [ "$set" = cluster ]; then
   build node '' '' "$fresh/cni/" github.com/containernetworking/plugins/plugins/{main/ptp,main/loopback,ipam/host-local}
   CGO_ENABLED=1 build node seccomp "-X main.version=$runc" "$fresh/runc" github.com/opencontainers/runc
   build coredns grpcnotrace '' "$fresh/coredns" .
+  build network-policies '' '' "$fresh/network-policies" .
   rm -rf "$bin/cni"
 fi
 mv "$fresh"/* "$bin/"

@@ -26,6 +26,7 @@ export async function startControlPlane({ control, kubeconfig }: Layout): Promis
   await pki.writeKubeconfig('scheduler', 'system:kube-scheduler');
   await pki.writeKubeconfig('coredns', 'system:coredns');
   await pki.writeKubeconfig('kube-proxy', 'system:kube-proxy');
+  await pki.writeKubeconfig('network-policies', 'system:network-policies');
   copyFileSync(join(pki.folder, 'admin.kubeconfig'), kubeconfig);
   copyFileSync(AUDIT_POLICY, join(control.folder, 'audit-policy.yaml'));
   mkdirSync(join(control.folder, 'audit'), { recursive: true });

@@ -6,6 +6,8 @@ import type { Machine } from './machine.ts';
 export const HOST_LINK = 'enclave0';
 export const HOST_ADDRESS = '10.99.0.254';
 export const CONTROL_ADDRESS = '10.99.0.1';
+/** Addresses of host, control plane and nodes. */
+export const MACHINE_RANGE = '10.99.0.0/24';
 export const API_PORT = 6443;
 export const API_URL = `https://${CONTROL_ADDRESS}:${API_PORT}`;
 export const SERVICE_RANGE = '10.96.0.0/16';

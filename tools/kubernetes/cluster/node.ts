@@ -1,11 +1,11 @@
-/** What makes a machine a node: containerd, kubelet, kube-proxy, and an emulated TPM. */
+/** What makes a machine a node: containerd, kubelet, kube-proxy, and what enforces network policies. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { mustRun } from '../../cluster/command.ts';
 import type { Pki } from '../pki.ts';
-import { BUSYBOX, CGROUP, type ClusterNode, DNS_ADDRESS, POD_RANGE } from './layout.ts';
+import { BUSYBOX, CGROUP, type ClusterNode, DNS_ADDRESS, POD_RANGE, SERVICE_RANGE } from './layout.ts';
 import { INSIDE, isRunning, logTail, PROGRAMS, runIn, startProgram } from './machine.ts';
 
 const CONTAINERD = '/run/containerd/containerd.sock';
@@ -15,7 +15,7 @@ export async function startNode(node: ClusterNode, pki: Pki): Promise<void> {
   const put = (name: string, text: string): void => writeFileSync(join(node.folder, name), text);
   mkdirSync(join(node.folder, 'cni'), { recursive: true });
   await pki.writeKubeconfig(node.name, `system:node:${node.name}`, ['system:nodes']);
-  for (const name of [node.name, 'kube-proxy'])
+  for (const name of [node.name, 'kube-proxy', 'network-policies'])
     copyFileSync(join(pki.folder, `${name}.kubeconfig`), join(node.folder, `${name}.kubeconfig`));
   copyFileSync(join(pki.folder, 'ca.crt'), join(node.folder, 'ca.crt'));
   for (const name of ['runc-wrapper.sh', 'shift-clock.py'])
@@ -37,6 +37,11 @@ export function startKubelet(node: ClusterNode): void {
     ...[`--hostname-override=${node.name}`, `--node-ip=${node.address}`, '--v=2'],
   ]);
   startProgram(node, 'kube-proxy', [`${PROGRAMS}/kube-proxy`, `--config=${INSIDE}/kube-proxy.yaml`]);
+  startProgram(node, 'network-policies', [
+    `${PROGRAMS}/network-policies`,
+    ...[`--kubeconfig=${INSIDE}/network-policies.kubeconfig`, `--node=${node.name}`],
+    `--services=${SERVICE_RANGE}`,
+  ]);
 }
 
 /** `ctr` of the node, in the kubelet's namespace of images. */

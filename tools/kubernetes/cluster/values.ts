@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_RELEASE_NAMESPACE } from '../../../names/components.ts';
-import { CONTROL_ADDRESS, ENTRY_PORT, FRONT_NODE_PORT, type Layout } from './layout.ts';
+import { CONTROL_ADDRESS, ENTRY_PORT, FRONT_NODE_PORT, type Layout, MACHINE_RANGE } from './layout.ts';
 import { TPM_FOLDER, TPM_GROUP, TPM_SOCKET } from './tpm.ts';
 
 /** On the first node: front's database. */
@@ -19,6 +19,14 @@ export function chartValues({ folder }: Layout): object {
       ekRoots: Object.fromEntries(
         readdirSync(roots).map((file) => [`emulated/${file}`, readFileSync(join(roots, file), 'utf8')]),
       ),
+    },
+    // What an operator knows of the network: the addresses of nodes and control plane, and who scrapes.
+    networkPolicy: {
+      nodes: [{ ipBlock: { cidr: MACHINE_RANGE } }],
+      metricsFrom: [
+        { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } },
+        { ipBlock: { cidr: `${CONTROL_ADDRESS}/32` } },
+      ],
     },
     front: { seats: 6, service: { type: 'NodePort', nodePort: FRONT_NODE_PORT } },
   };
