@@ -164,8 +164,9 @@ describe('the way out of an enclave', () => {
     const name = 'outgoing';
     await apply(enclaveThatDials(world.environment, { namespace, name }, chosen()));
     await kubectl('wait', '--for=condition=Ready', `pod/${name}`, '-n', namespace, '--timeout=60s');
-    const said = await until('the app has dialled', async () =>
-      /^reached (.*)$/m.exec(await kubectl('logs', name, '-n', namespace, '-c', 'app'))?.[1],
+    const said = await until(
+      'the app has dialled',
+      async () => /^reached (.*)$/m.exec(await kubectl('logs', name, '-n', namespace, '-c', 'app'))?.[1],
     );
     return JSON.parse(said) as string[];
   };
