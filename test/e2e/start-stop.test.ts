@@ -216,7 +216,8 @@ describe('stop', () => {
     const { name, dial, pod, address } = await enclave('ends', (made) => {
       if (made.spec) made.spec.terminationGracePeriodSeconds = grace;
       const [app] = made.spec?.containers ?? [];
-      if (app) app.lifecycle = { preStop: { exec: { command: ['sleep', '1'] } } };
+      const command = ['sh', '-c', 'while [ ! -e "$0" ]; do sleep 0.05; done', join(folder, 'end')];
+      if (app) app.lifecycle = { preStop: { exec: { command } } };
     });
     const id = sidecarOf(await pod())?.containerID ?? '';
     const pid = Number(/\/\/(\d+)\./.exec(id)?.[1]);
@@ -243,13 +244,15 @@ describe('stop', () => {
     // While the app's preStop runs, everything goes on: new connections too.
     seen.dialledAfterDelete = (await ask(await dial(), '/')) === undefined ? 0 : 1;
     const slow = await dial();
-    await pause(900);
-    // Asked just before the app is told to end, answered after it.
+    // Asked before the app is told to end, answered after it.
     const answer = ask(slow, '/slow');
+    await until('the app is asked', async () => (await log(name, 'app')).includes('app asked'));
+    await until('every client has asked again', () => seen.afterDelete > 80);
+    writeFileSync(join(folder, 'end'), '');
     await Promise.all(clients);
     expect(await answer).toContain('answer to /slow');
     expect(seen.lost).toBe(0);
-    expect(seen.afterDelete).toBeGreaterThan(40);
+    expect(seen.afterDelete).toBeGreaterThan(80);
     expect(seen.dialledAfterDelete).toBe(1);
     await until('the pod is gone', async () => (await pod()) === undefined, 30_000);
     expect((performance.now() - begun) / 1000).toBeLessThan(grace);

@@ -5,6 +5,8 @@ import { Server } from 'node:net';
 
 const [host, port] = process.argv.slice(2);
 let ending = false;
+/** Answers to what was asked for slowly: given a moment after the app was told to end. */
+const slow = [];
 const server = createServer((request, response) => {
   if (request.url === '/crash') process.exit(7);
   if (request.url === '/end') process.exit(0);
@@ -12,7 +14,7 @@ const server = createServer((request, response) => {
     if (ending) response.setHeader('connection', 'close');
     response.end(`answer to ${request.url}`);
   };
-  if (request.url === '/slow') setTimeout(answer, 1500);
+  if (request.url === '/slow') console.log(`app asked ${slow.push(answer)}`);
   else answer();
 });
 server.listen(Number(port), host, () => console.log(`app up ${new Date().toISOString()}`));
@@ -21,4 +23,5 @@ process.on('SIGTERM', () => {
   console.log('app ending');
   // Not http's own close: it would end connections on which a request may be under way already.
   Server.prototype.close.call(server, () => process.exit(0));
+  for (const answer of slow) setTimeout(answer, 500);
 });
