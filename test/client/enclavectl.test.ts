@@ -87,7 +87,7 @@ describe('one user, from the roots to the app', () => {
 
   test('connect forwards to the attested enclave, attests it anew when its certificate changes', async () => {
     const connected = alice.start('connect', ENCLAVE, '--listen', '0');
-    await expect.poll(() => connected.out(), { timeout: 10_000 }).toContain('forwarding 127.0.0.1:');
+    await expect.poll(() => connected.out()).toContain('forwarding 127.0.0.1:');
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(connected.out())?.[1]);
     expect(await echo(port, 'one')).toBe('one');
     front.enclave().rotate();
@@ -206,7 +206,7 @@ describe('refusals', () => {
 
   test('access that ends while connected: the command says why, and ends with it', async () => {
     const connected = alice.start('connect', ENCLAVE, '--listen', '0');
-    await expect.poll(() => connected.out(), { timeout: 10_000 }).toContain('forwarding');
+    await expect.poll(() => connected.out()).toContain('forwarding');
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(connected.out())?.[1]);
     const socket = connectTcp(port, '127.0.0.1');
     const closed = new Promise((resolve) => socket.once('close', resolve));
@@ -216,7 +216,7 @@ describe('refusals', () => {
       // For now: told, and the port stays.
       front.enclave().refuse('trust-document-stale');
       await closed;
-      await expect.poll(() => connected.err(), { timeout: 10_000 }).toContain('(trust-document-stale)');
+      await expect.poll(() => connected.err()).toContain('(trust-document-stale)');
       front.enclave().refuse(undefined);
       expect(await echo(port, 'again')).toBe('again');
       front.enclave().refuse('grant-revoked');
@@ -229,7 +229,7 @@ describe('refusals', () => {
       front.enclave().refuse(undefined);
       const pipe = alice.start('connect', ENCLAVE);
       pipe.stdin.write('piped');
-      await expect.poll(() => pipe.out(), { timeout: 10_000 }).toBe('piped');
+      await expect.poll(() => pipe.out()).toBe('piped');
       front.enclave().refuse('user-revoked');
       const over = await pipe.ended;
       expect(over).toMatchObject({ exit: 4, err: expect.stringContaining('(user-revoked)') });
@@ -247,7 +247,7 @@ describe('refusals', () => {
 
   test('a stranger who answers in the enclave’s place gets no byte', async () => {
     const connected = alice.start('connect', ENCLAVE, '--listen', '0');
-    await expect.poll(() => connected.out(), { timeout: 10_000 }).toContain('forwarding');
+    await expect.poll(() => connected.out()).toContain('forwarding');
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(connected.out())?.[1]);
     expect(await echo(port, 'mine')).toBe('mine');
     const before = front.enclave().received.length;

@@ -8,13 +8,13 @@ test('a password is asked for without echo; backspace works; Ctrl-C is 130', asy
   const carol = person(front.address);
   try {
     const login = onTerminal(carol.home, front, 'login', 'carol');
-    await expect.poll(login.text, { timeout: 10_000 }).toContain('Password: ');
+    await expect.poll(login.text).toContain('Password: ');
     login.type('correct hoXX\u007f\u007frse\r');
     expect(await login.ended, login.text()).toBe(0);
     expect(login.text()).toContain('logged in as carol');
     expect(login.text()).not.toContain('correct');
     const abandoned = onTerminal(carol.home, front, 'login', 'carol');
-    await expect.poll(abandoned.text, { timeout: 10_000 }).toContain('Password: ');
+    await expect.poll(abandoned.text).toContain('Password: ');
     abandoned.type('corr\u0003');
     expect(await abandoned.ended).toBe(130);
     expect(abandoned.text()).not.toContain('corr');

@@ -106,7 +106,7 @@ describe('another TPM, or one that went back', () => {
       ['node-1\r', 0],
     ] as const) {
       const accept = onTerminal(alice.home, front, 'trust', 'accept', 'node-1');
-      await expect.poll(accept.text, { timeout: 10_000 }).toContain('Type the node');
+      await expect.poll(accept.text).toContain('Type the node');
       expect(accept.text()).toContain('cd'.repeat(32));
       expect(await pipe('secret')).toMatchObject({ exit: 1 });
       accept.type(typed);
@@ -129,13 +129,13 @@ describe('another TPM, or one that went back', () => {
   test('while connected: the connection is cut, and the command ends as a verdict’s', async () => {
     await alice.run('launch', 'hello');
     const connected = alice.start('connect', ENCLAVE, '--listen', '0', '--renew-evidence', '1s');
-    await expect.poll(() => connected.out(), { timeout: 10_000 }).toContain('forwarding');
+    await expect.poll(() => connected.out()).toContain('forwarding');
     const local = connectTcp(Number(/127\.0\.0\.1:(\d+)/.exec(connected.out())?.[1]), '127.0.0.1');
     const closed = new Promise((resolve) => local.once('close', resolve));
     local.on('error', () => undefined).write('one');
     await new Promise((resolve) => local.once('data', resolve));
     const asked = front.enclave().nonces.length;
-    await expect.poll(() => front.enclave().nonces.length, { timeout: 10_000 }).toBeGreaterThan(asked);
+    await expect.poll(() => front.enclave().nonces.length).toBeGreaterThan(asked);
     front.enclave().change(clock({ clock: 1n }));
     await closed;
     const ended = await connected.ended;
@@ -148,7 +148,7 @@ describe('another TPM, or one that went back', () => {
     policy(5);
     const connected = alice.start('connect', ENCLAVE, '--renew-evidence', '1s', '--json');
     connected.stdin.write('still open');
-    await expect.poll(() => connected.out(), { timeout: 10_000 }).toBe('still open');
+    await expect.poll(() => connected.out()).toBe('still open');
     front.enclave().busy(true);
     const { exit, out, err } = await connected.ended;
     expect({ exit, out }).toEqual({ exit: 3, out: 'still open' });
@@ -194,7 +194,7 @@ test('Ctrl-C ends a command at once, whoever it waits for', async () => {
   ]) {
     const before = held.length;
     const connected = alice.start(...argv);
-    await expect.poll(() => held.length, { timeout: 10_000 }).toBeGreaterThan(before);
+    await expect.poll(() => held.length).toBeGreaterThan(before);
     const start = performance.now();
     connected.interrupt();
     expect(await connected.ended, argv.join(' ')).toMatchObject({ exit: 130 });

@@ -75,7 +75,7 @@ describe('the CA', () => {
   test('a CA that is renewed while connected is heard of when it is first met', async () => {
     await alice.run('launch', 'hello');
     const connected = alice.start('connect', ENCLAVE, '--listen', '0');
-    await expect.poll(() => connected.out(), { timeout: 10_000 }).toContain('forwarding');
+    await expect.poll(() => connected.out()).toContain('forwarding');
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(connected.out())?.[1]);
     const echoes = async (): Promise<string> => {
       const socket = connectTcp(port, '127.0.0.1');

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { cpuMs } from '../support/cpu-ms.ts';
 import { recordingLogger } from '../support/recording-logger.ts';
 
 const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -47,10 +48,10 @@ test('a circular or deep value does not stop the line', () => {
 
 test('a long text is cut before anything is looked for in it', () => {
   const { log, lines } = recordingLogger();
-  const begun = performance.now();
+  const begun = cpuMs();
   // Each `eyJ` could be the start of a token that never ends.
   log.info({ name: `Bearer ${jwt} ${'-eyJAAAAA'.repeat(20_000)}` }, '-eyJAAAAA'.repeat(20_000));
-  expect(performance.now() - begun).toBeLessThan(3_000);
+  expect(cpuMs() - begun).toBeLessThan(3_000);
   expect(lines.join('').length).toBeLessThan(20_000);
   expect(lines.join('')).not.toContain(jwt);
 });

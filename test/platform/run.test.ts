@@ -28,7 +28,7 @@ function start(...argv: string[]) {
 }
 
 async function ready(sample: ReturnType<typeof start>): Promise<number> {
-  await expect.poll(() => sample.lines().some(({ msg }) => msg === 'ready'), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => sample.lines().some(({ msg }) => msg === 'ready')).toBe(true);
   return sample.lines()[0]?.healthPort ?? 0;
 }
 
@@ -56,7 +56,7 @@ describe('a component', () => {
     const sample = start('--bind', '127.0.0.1', '--health-port', '0');
     await ready(sample);
     sample.child.kill('SIGUSR1');
-    await expect.poll(() => sample.lines().at(-1)?.msg, { timeout: 10_000 }).toBe('no debugger is opened');
+    await expect.poll(() => sample.lines().at(-1)?.msg).toBe('no debugger is opened');
     sample.child.kill('SIGTERM');
     expect(await sample.ended).toBe(0);
     expect(sample.text.err).not.toContain('Debugger listening');

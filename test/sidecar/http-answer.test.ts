@@ -100,8 +100,7 @@ test('who goes away takes the other side along', async () => {
       ended += 1;
     });
     if (request.url === '/part') {
-      response.writeHead(200, { 'content-length': 10 }).write('part');
-      setTimeout(() => response.destroy(), 20);
+      response.writeHead(200, { 'content-length': 10 }).write('part', () => response.destroy());
     }
   });
   const client = await dial(bind, userCredential(owner));

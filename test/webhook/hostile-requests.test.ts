@@ -7,6 +7,7 @@ import { encodePem } from '../../formats/x509/pem.ts';
 import { STATUS } from '../../webhook/code.ts';
 import { BODY_LIMIT, createBodyReader, deadlineOf } from '../../webhook/read-body.ts';
 import { APP_IMAGE, enclavePod } from '../injection/support.ts';
+import { cpuMs } from '../support/cpu-ms.ts';
 import { until } from '../support/until.ts';
 import { authority, NAME, REVIEW, reviewOf, serve } from './serving-fixture.ts';
 
@@ -215,13 +216,13 @@ describe('a pod made to keep the webhook busy', () => {
     ['by a name that looks like tokens', { ...enclavePod(), metadata: LONG_NAME }],
   ])('%s is answered at once', async (_how, pod) => {
     const { call, lines } = await start();
-    const begun = performance.now();
+    const begun = cpuMs();
     for (const path of ['/mutate', '/validate'])
       expect(await call({ path, body: reviewOf(pod) })).toMatchObject({
         status: 200,
         body: { response: { allowed: false } },
       });
-    expect(performance.now() - begun).toBeLessThan(3_000);
+    expect(cpuMs() - begun).toBeLessThan(3_000);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(1_000);
   });
 });
