@@ -145,3 +145,69 @@ test('the packaged chart installs without a value', async () => {
     );
   expect(text).not.toMatch(/registry\.enclave-licensing\.internal/);
 });
+
+const DEPLOYED = ['webhook', 'launcher'].map((name) => `Deployment enclave-licensing/enclave-${name}`);
+interface PodTemplate {
+  readonly template: {
+    readonly spec: { readonly containers: readonly [{ readonly args: readonly string[] }] };
+  };
+}
+
+test('sidecars of the release before are known to agents, webhook and launcher, and none is named twice', async () => {
+  const former = `registry.example/enclave-sidecar@sha256:${'4b'.repeat(32)}`;
+  const args = async (formerSidecars: readonly string[]): Promise<Readonly<Record<string, string[]>>> => {
+    const objects = await render({ values: { images: { registry: 'registry.example', formerSidecars } } });
+    return Object.fromEntries(
+      ['DaemonSet enclave-licensing/enclave-agent', ...DEPLOYED].map((identity) => {
+        const { template } = named(objects, identity)['spec'] as PodTemplate;
+        const [container] = template.spec.containers;
+        return [identity, container.args.filter((arg) => arg.includes('sidecar-images='))];
+      }),
+    );
+  };
+  const current = `registry.example/enclave-sidecar@${SIDECAR_DIGEST}`;
+  const [agent, webhook, launcher] = Object.values(await args([former, current]));
+  expect(agent).toEqual([`--sidecar-images=${current},${former}`]);
+  for (const told of [webhook, launcher]) expect(told).toEqual([`--former-sidecar-images=${former}`]);
+  const [alone, ...others] = Object.values(await args([]));
+  expect(alone).toEqual([`--sidecar-images=${current}`]);
+  expect(others).toEqual([[], []]);
+});
+
+interface PolicySpec {
+  readonly ingress: readonly { readonly ports: readonly object[]; readonly from?: readonly object[] }[];
+  readonly egress: readonly {
+    readonly ports?: readonly { port: unknown }[];
+    readonly to?: readonly object[];
+  }[];
+}
+
+test('network policies: who calls certificate service and webhook, where the values say where nodes are', async () => {
+  const policies = async (networkPolicy: object): Promise<(component: string) => PolicySpec> => {
+    const objects = await render({ values: { networkPolicy } });
+    return (component) =>
+      named(objects, `NetworkPolicy enclave-licensing/enclave-${component}`)['spec'] as PolicySpec;
+  };
+  const component = (name: string): object => ({
+    podSelector: { matchLabels: { 'app.kubernetes.io/name': `enclave-${name}` } },
+  });
+  const [nodes, api] = ['10.0.0.0/16', '10.1.0.1/32'].map((cidr) => ({ ipBlock: { cidr } }));
+  const closed = await policies({ nodes: [nodes], apiServer: { to: [api], ports: [6443] }, metricsFrom: [] });
+  const open = await policies({});
+  const callers: Readonly<Record<string, readonly unknown[]>> = {
+    webhook: [nodes],
+    certs: [nodes, component('front'), component('launcher')],
+  };
+  for (const [name, from] of Object.entries(callers)) {
+    expect(closed(name).ingress.map((rule) => rule.from)).toEqual([from]);
+    expect(open(name).ingress[0]).not.toHaveProperty('from');
+  }
+  // Users come from anywhere; the launcher is front's alone, in both.
+  for (const policy of [open, closed]) {
+    expect(policy('front').ingress[0]).not.toHaveProperty('from');
+    expect(policy('launcher').ingress[0]?.from).toEqual([component('front')]);
+  }
+  expect(closed('launcher').egress).toContainEqual({ ports: [{ port: 6443 }], to: [api] });
+  const objects = await render({ values: { networkPolicy: { enabled: false } } });
+  expect(objects.filter(({ kind }) => kind === 'NetworkPolicy')).toEqual([]);
+});
