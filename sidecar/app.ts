@@ -31,14 +31,14 @@ import { followTrust, type Trust } from './trust/follow-trust.ts';
 
 /** From the first certificate until starting is over, and the app's own as a rule. */
 const SETTLE_MS = 2000;
-/** Bytes. */
-const HIGH_WATER_MARK = 16_384;
+/** Bytes. In http mode more streams stand one behind the other. */
+const HIGH_WATER_MARK = { tcp: 16_384, http: 8192 } as const;
 
 /** Wires the sidecar: certified and attested, it opens its port, serves evidence to all and the app to who may. */
 export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<void> {
-  // Between a client and the app stand several streams; each would hold 64 KB for who does not read.
-  setDefaultHighWaterMark(false, HIGH_WATER_MARK);
   const { config, log, metrics, health, signal, clock } = context;
+  // Between a client and the app stand several streams; each would hold 64 KB for who does not read.
+  setDefaultHighWaterMark(false, HIGH_WATER_MARK[config.mode]);
   const { roots, rules, serverName, upstream } = readSettings(config);
   const { connectTimeout, idleTimeout, requestTimeout } = config;
   const limits = { connectTimeout, idleTimeout, requestTimeout };

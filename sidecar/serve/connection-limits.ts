@@ -1,9 +1,9 @@
 /** What one connection takes at most, idle: TLS's state and buffers (bytes). */
 export const CONNECTION_BYTES = 80 * 1024;
 /** What a request under way takes on top when the app does not read it and the client not its answer, by version of HTTP. A stream has a window of 64 KiB each way; under HTTP/1.1 lie all of TLS's and the kernel's stages. */
-export const REQUEST_BYTES = { 1: 512 * 1024, 2: 160 * 1024 } as const;
+export const REQUEST_BYTES = { 1: 512 * 1024, 2: 112 * 1024 } as const;
 /** A connection in tcp mode whose client and app both do not read. */
-const TCP_BYTES = 352 * 1024;
+const TCP_BYTES = 288 * 1024;
 
 export interface ConnectionLimits {
   /** Connections at one time, of every kind. */
@@ -16,14 +16,17 @@ export interface ConnectionLimits {
   readonly memory: number;
 }
 
+/** A connection in http mode as its place is counted: requests take what is left. */
+const HTTP_PLACE = 112 * 1024;
+
 const MEBIBYTE = 1024 * 1024;
-/** What the process needs without a connection, with room for garbage. */
-const RESERVED = 80 * MEBIBYTE;
+/** What the process needs without a connection: 70 MiB with its program's pages, the rest for garbage, of which HTTP makes more. */
+const RESERVED = { tcp: 88 * MEBIBYTE, http: 96 * MEBIBYTE } as const;
 const LEAST = 64;
 const MOST = 4096;
 
 /**
- * As many connections as fit into the container's memory, unless the operator names a number. In http mode they take half of it when all are idle; the other half, or what fewer leave, is for
+ * As many connections as fit into the container's memory, unless the operator names a number. In http mode they take three quarters of it when all are idle; the rest, or what fewer leave, is for
  * requests. One user may have three quarters, so that there is always a place for another; handshakes that hang may have one quarter of the connections.
  * @param memory bytes that the process may use, as `process.constrainedMemory()` says; 0 when nothing limits it
  */
@@ -32,8 +35,8 @@ export function connectionLimits(
   memory: number,
   mode: 'tcp' | 'http',
 ): ConnectionLimits {
-  const each = mode === 'tcp' ? TCP_BYTES : 2 * CONNECTION_BYTES;
-  const fitting = memory === 0 ? MOST : Math.floor((memory - RESERVED) / each);
+  const each = mode === 'tcp' ? TCP_BYTES : HTTP_PLACE;
+  const fitting = memory === 0 ? MOST : Math.floor((memory - RESERVED[mode]) / each);
   const total = configured ?? Math.min(MOST, Math.max(LEAST, fitting));
   // Who names a number, or has no limit, has memory for as many requests too.
   const plenty = configured !== undefined || total === MOST;

@@ -7,7 +7,7 @@ import { dialUpstream, type UpstreamAddress } from '../upstream.ts';
 const IDLE_CONNECTIONS = 64;
 const IDLE_MS = 60_000;
 /** Bytes of an answer that are read at once. */
-const PIECE = 16_384;
+const PIECE = 8192;
 
 /** Connections to the app over HTTP/1.1, kept for the next request; the app's own `Keep-Alive: timeout` is kept to. */
 export class AppAgent extends Agent {
