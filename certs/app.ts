@@ -40,7 +40,7 @@ export async function certsApp(context: Context<typeof CERTS_OPTIONS>): Promise<
     metrics.elections.inc();
     check.fail('elected, starting');
     try {
-      await lead({ context, settings, kube, metrics, term, check, random });
+      await lead({ context, settings, metrics, term, check, random });
     } catch (error) {
       // Not what passes: that is tried again where it happens.
       if (!term.signal.aborted) defect.abort(error);

@@ -3,8 +3,6 @@ import { MAX_RPC_REQUEST_BYTES } from '../names/rpc-limits.ts';
 import { nodeCrypto } from '../platform/crypto/node-crypto.ts';
 import type { HealthCheck } from '../platform/health/health.ts';
 import type { Term } from '../platform/kube/election.ts';
-import type { Kube } from '../platform/kube/kube.ts';
-import { whileLeading } from '../platform/kube/while-leading.ts';
 import { createRpcServer } from '../platform/rpc/rpc-server.ts';
 import { aborted } from '../platform/run/aborted.ts';
 import { createBackoff } from '../platform/run/backoff.ts';
@@ -29,7 +27,6 @@ import { createView } from './view.ts';
 export interface LeadOptions {
   readonly context: Context<typeof CERTS_OPTIONS>;
   readonly settings: Settings;
-  readonly kube: Kube;
   readonly metrics: CertsMetrics;
   readonly term: Term;
   readonly check: HealthCheck;
@@ -43,11 +40,10 @@ const GRACE_MS = 1_000;
  * One term: everything that the certificate service does, from the Secrets it opens to the last answer. It ends with the term, at once: no signature, no answer and
  * no change of the trust document after it.
  */
-export async function lead(given: LeadOptions): Promise<void> {
-  const options = { ...given, kube: whileLeading(given.kube, given.term) };
-  const { context, settings, kube, metrics, check } = options;
+export async function lead(options: LeadOptions): Promise<void> {
+  const { context, settings, metrics, check, term } = options;
   const { config, log, clock } = context;
-  const { signal } = options.term;
+  const { signal, kube } = term;
   const material = await openPatiently(options);
   if (material === undefined) return;
   const { publisher, sign, seenTpms, roots } = material;
@@ -140,12 +136,12 @@ export async function lead(given: LeadOptions): Promise<void> {
 
 /** What is wrong with what the cluster keeps, an operator has to mend: it is said, and looked at again. Undefined when the term ended first. */
 async function openPatiently(options: LeadOptions): Promise<Material | undefined> {
-  const { context, settings, kube, metrics, term, check, random } = options;
+  const { context, settings, metrics, term, check, random } = options;
   const { log, clock } = context;
   const backoff = createBackoff(200, 5_000);
   while (!term.signal.aborted) {
     try {
-      const holds = term.holds;
+      const { kube, holds } = term;
       return await openMaterial({ settings, kube, crypto: nodeCrypto, clock, metrics, random, holds });
     } catch (error) {
       check.fail(explain(error));

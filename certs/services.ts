@@ -18,7 +18,8 @@ export function addServices(
   server: RpcServer,
   options: LeadOptions & { readonly material: Material; readonly registry: NodeRegistry },
 ): void {
-  const { context, settings, kube, metrics, material, registry, random, term } = options;
+  const { context, settings, metrics, material, registry, random, term } = options;
+  const { kube } = term;
   const { clock } = context;
   const { publisher, seenTpms, sign, roots } = material;
   server.add(

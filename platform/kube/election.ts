@@ -6,6 +6,7 @@ import { sleep } from '../run/sleep.ts';
 import type { Kube } from './kube.ts';
 import { isKubeError } from './kube-error.ts';
 import { LEASES, type Lease } from './resources.ts';
+import { whileLeading } from './while-leading.ts';
 
 export interface ElectionOptions {
   readonly kube: Kube;
@@ -31,6 +32,8 @@ export interface Term {
    * the lease lasts and goes on, before its timers have run. A wall clock that is set forward ends a term too: better none leads for a while than two.
    */
   holds(): boolean;
+  /** What a leader writes by: nothing when the term does not hold. */
+  readonly kube: Kube;
 }
 
 const LEASE_MS = 15_000;
@@ -58,8 +61,8 @@ export async function elect(options: ElectionOptions, lead: (term: Term) => Prom
     log.info({ lease: options.name }, 'elected');
     const over = new AbortController();
     const ended = AbortSignal.any([signal, over.signal]);
-    const term: Term = { signal: ended, holds: () => !ended.aborted && held.now() < state.until };
-    const led = lead(term)
+    const holds = (): boolean => !ended.aborted && held.now() < state.until;
+    const led = lead({ signal: ended, holds, kube: whileLeading(options.kube, holds) })
       .catch((error: unknown) => log.error({ error }, 'leading failed'))
       .finally(() => over.abort());
     await keep(options, clock, held, state, ended);

@@ -1,7 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { elect } from '../../platform/kube/election.ts';
 import { CONFIG_MAPS } from '../../platform/kube/resources.ts';
-import { whileLeading } from '../../platform/kube/while-leading.ts';
 import { silentLogger } from '../../platform/log/logger.ts';
 import { type ScriptedApiServer, scriptedApiServer } from '../support/scripted-api-server.ts';
 
@@ -148,7 +147,7 @@ test('a leader whose machine slept for longer than its lease does nothing more, 
   const options = { kube, name: 'l', namespace: 'n', identity: 'me', signal, log: silentLogger, clock };
   const awake = Promise.withResolvers<void>();
   const done = elect({ ...options, leaseMs }, async (term) => {
-    const fenced = whileLeading(kube, term);
+    const fenced = term.kube;
     const map = { metadata: { name: 'm', namespace: 'n' } };
     const write = () => fenced.create(CONFIG_MAPS, map);
     await write();
@@ -160,6 +159,9 @@ test('a leader whose machine slept for longer than its lease does nothing more, 
     await expect(fenced.replace(CONFIG_MAPS, map)).rejects.toThrow('another replica may lead');
     await expect(fenced.patch(CONFIG_MAPS, map.metadata, {})).rejects.toThrow('another replica may lead');
     await expect(fenced.delete(CONFIG_MAPS, map.metadata)).rejects.toThrow('another replica may lead');
+    await expect(fenced.createSubresource(CONFIG_MAPS, map.metadata, 'token', {})).rejects.toThrow(
+      'may lead',
+    );
     // Back by an hour: what was over stays over.
     slept = -3_600_000;
     expect(term.holds()).toBe(false);

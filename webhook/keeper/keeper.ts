@@ -2,7 +2,6 @@ import { setImmediate } from 'node:timers/promises';
 import { elect, type Term } from '../../platform/kube/election.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { isKubeError } from '../../platform/kube/kube-error.ts';
-import { whileLeading } from '../../platform/kube/while-leading.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { createBackoff } from '../../platform/run/backoff.ts';
 import type { Clock } from '../../platform/run/clock.ts';
@@ -80,8 +79,8 @@ export async function runKeeper(options: KeeperOptions): Promise<void> {
   );
 }
 
-async function lead(given: KeeperOptions, term: Term): Promise<void> {
-  const options = { ...given, kube: whileLeading(given.kube, term) };
+async function lead(given: Omit<KeeperOptions, 'kube'>, term: Term): Promise<void> {
+  const options = { ...given, kube: term.kube };
   const { signal } = term;
   const { kube, copy, clock, log, metrics, localAddress, identity, releaseNamespace, probeEveryMs } = options;
   const probe = new UpstreamProbe({
