@@ -118,3 +118,45 @@ test('who stays when we have said the end is let go', async () => {
   await drainOf(await dial(bind, undefined, HALF_OPEN));
   await until('that only the client’s half is left', () => sockets() === without + 1);
 });
+
+const SAYS = 'Verify return code';
+const REFUSED =
+  /alert (protocol version|handshake failure|no application protocol|decode error|illegal parameter)/;
+
+test.each<[string, string | RegExp]>([
+  ['-tls1_2', REFUSED],
+  ['-tls1_3 -sigalgs RSA-PSS+SHA256', REFUSED],
+  ['-tls1_3 -ciphersuites TLS_AES_128_CCM_8_SHA256', REFUSED],
+  ['-tls1_3 -alpn enclave-evidence/2', REFUSED],
+  ['-tls1_3 -serverinfo 18,27,65535', REFUSED],
+  ['-tls1_3 -use_srtp SRTP_AES128_CM_SHA1_80', REFUSED],
+  ['-tls1_3 -groups X448', 'New, TLSv1.3'],
+  ['-tls1_3 -groups ffdhe2048', 'New, TLSv1.3'],
+  ['-tls1_3 -psk 1a2b3c -psk_identity somebody', 'New, TLSv1.3'],
+  ['-tls1_3 -maxfraglen 512 -status -enable_pha -noservername', 'New, TLSv1.3'],
+  ['-tls1_3 -reconnect', 'New, TLSv1.3'],
+])('openssl s_client %s: refused in the handshake, or served as anybody', async (odd, outcome) => {
+  const { bind, value } = await before((socket) => void socket.end('welcome'));
+  const folder = mkdtempSync(join(tmpdir(), 'odd-'));
+  undo.push(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'client.pem'), `${tls.cert}${tls.key}`);
+  const args = ['s_client', '-connect', `${bind}:8443`, '-cert', 'client.pem', ...odd.split(' ')];
+  const child = spawn('openssl', args, { cwd: folder });
+  undo.push(() => child.kill('SIGKILL'));
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+  await once(child, 'close');
+  if (outcome instanceof RegExp) {
+    expect(said).toMatch(outcome);
+    expect(value('connections_total{via="owner"}')).toBe(0);
+    expect(value('handshake_failures_total{}')).toBeGreaterThan(0);
+    return;
+  }
+  expect(said).toContain(outcome);
+  expect(said).toContain(SAYS);
+  expect(said).toContain('welcome');
+  expect(said).not.toMatch(/^Reused/m);
+});
