@@ -1,8 +1,10 @@
 /**
  * `node tools/kubernetes/e2e.ts [PART...]`: the end-to-end suites on the installed product, each in a process of its own; ends with
- * `N passed, N failed`. They run on the cluster's network, where pods have addresses; those named `outside` run where users are.
+ * `N passed, N failed`. They run on the cluster's network, where pods have addresses; those named `outside` run where users are. All that
+ * each said is in dist/e2e.
  */
-import { resolve } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { runningCluster } from './cluster/cluster.ts';
 import { firstProcess } from './cluster/machine.ts';
 import { installOn } from './cluster/make-cluster.ts';
@@ -27,6 +29,9 @@ const suites = installedSuites();
 /** They take the installation apart; helm puts it together again. */
 const APART = ['test/e2e/bypass.test.ts', 'test/e2e/doctor.test.ts', 'test/installed/faults.test.ts'];
 
+const LOGS = 'dist/e2e';
+mkdirSync(LOGS, { recursive: true });
+
 let passed = 0;
 let failed = 0;
 for (const file of suites.sort((a, b) => Number(a === LAST) - Number(b === LAST))) {
@@ -42,6 +47,7 @@ for (const file of suites.sort((a, b) => Number(a === LAST) - Number(b === LAST)
   failed += result.failed;
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(`${file}: ${result.passed} passed, ${result.failed} failed in ${seconds} s`);
+  writeFileSync(join(LOGS, `${basename(file, '.test.ts')}.log`), result.output);
   // What it measured is a table.
   const table = result.output.match(/^\|.*\|$/gm)?.join('\n');
   if (result.failed > 0) console.log(result.output);
