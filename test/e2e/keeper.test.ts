@@ -63,7 +63,9 @@ test('one of two leads; killed, the other keeps the policies within seconds', as
   });
   // With it nobody could delete the webhook's policy.
   const { kubectl, tryKubectl } = world.environment;
-  await kubectl(['delete', 'validatingadmissionpolicybinding', 'network-policies.enclave-licensing.dev']);
+  const binding = ['validatingadmissionpolicybinding', 'network-policies.enclave-licensing.dev'];
+  const bound = JSON.parse(await kubectl(['get', ...binding, '-o', 'json'])) as { metadata: object };
+  await kubectl(['delete', ...binding]);
   process.kill(leader?.pid ?? 0, 'SIGKILL');
   await until(
     'the policy is deleted',
@@ -74,6 +76,8 @@ test('one of two leads; killed, the other keeps the policies within seconds', as
   const pids = (await leaders()).map(({ pid }) => pid);
   expect(pids).toHaveLength(1);
   expect(pids).not.toContain(leader?.pid);
+  const metadata = { ...bound.metadata, uid: undefined, resourceVersion: undefined };
+  await kubectl(['apply', '-f', '-'], JSON.stringify({ ...bound, metadata }));
   await world.componentsReady();
 });
 

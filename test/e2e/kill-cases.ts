@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Person } from '../../tools/demo/people.ts';
 import { until } from '../support/until.ts';
-import { launch, type PodView, startWorld, succeed, type World } from '../support/world.ts';
+import { launch, startWorld, succeed, type World } from '../support/world.ts';
 
 /** Each is reached through its progress line, never by sleeping. */
 export const KILL_PHASES = [
@@ -36,16 +36,6 @@ interface Listed {
 
 async function listed(alice: Person): Promise<Listed[]> {
   return (JSON.parse(await succeed(alice, ['ls', '--json'])) as { enclaves: Listed[] }).enclaves;
-}
-
-/** How often containers of the release were started again: a component that has just been killed is Ready until its kubelet says so. */
-async function restarts({ environment }: World): Promise<number> {
-  const { kubectl, releaseNamespace } = environment;
-  const list = JSON.parse(await kubectl(['get', 'pods', '-n', releaseNamespace, '-o', 'json'])) as {
-    items: PodView[];
-  };
-  const counts = list.items.flatMap(({ status }) => status.containerStatuses ?? []);
-  return counts.reduce((sum, { restartCount }) => sum + restartCount, 0);
 }
 
 /** No pod, no request of a pod or a user, no seat: what a launch took is given back. */
@@ -89,7 +79,7 @@ export function killAt(phases: readonly (typeof KILL_PHASES)[number][]): void {
       '%s',
       async (component) => {
         let ended = 0;
-        const before = await restarts(world);
+        const before = await world.restarts();
         const outcome = await launch(alice, (reached, enclave) => {
           if (reached !== phase) return;
           for (const pid of world.environment.processes(
@@ -106,7 +96,7 @@ export function killAt(phases: readonly (typeof KILL_PHASES)[number][]): void {
         if (component !== 'sidecar')
           await until(
             'what was killed runs again',
-            async () => (await restarts(world)) >= before + ended,
+            async () => (await world.restarts()) >= before + ended,
             60_000,
           );
         // A launch that failed is over and no longer listed; one that is ready is.

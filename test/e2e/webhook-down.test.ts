@@ -119,8 +119,10 @@ describe('two replicas', () => {
         const pids = world.environment.processes('webhook');
         // Never the last one.
         if (pids.length === 2) {
+          const before = await world.restarts();
           process.kill(pids[turn % 2] ?? 0, 'SIGKILL');
           killed += 1;
+          await until('it is started again', async () => (await world.restarts()) > before);
         }
         await world.componentsReady();
       }

@@ -37,8 +37,8 @@ beforeAll(async () => {
   kubectl = world.environment.kubectl;
 });
 afterAll(async () => {
-  await kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found']);
-  await world.stop();
+  await kubectl?.(['delete', 'namespace', NAMESPACE, '--ignore-not-found']);
+  await world?.stop();
 });
 
 /** The keeper of policies makes one, tells of another's that stands in its way, tells again, and takes its own away. */

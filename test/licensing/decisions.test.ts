@@ -123,7 +123,7 @@ test('what the API server says of a creation', () => {
   const webhook = 'Internal error occurred: failed calling webhook "x": connect: connection refused';
   for (const [error, meaning] of [
     [new KubeError(409, 'AlreadyExists', ''), 'exists'],
-    [new KubeError(500, 'InternalError', webhook), 'refused'],
+    [new KubeError(500, 'InternalError', webhook), 'uncalled'],
     [new KubeError(403, 'Forbidden', 'admission webhook denied the request'), 'refused'],
     [new KubeError(422, 'Invalid', ''), 'refused'],
     [new KubeError(404, 'NotFound', 'namespaces "x" not found'), 'refused'],

@@ -24,6 +24,8 @@ export interface World {
   requests(): Promise<string[]>;
   /** Resolves when every component's pod is Ready. */
   componentsReady(): Promise<void>;
+  /** How often containers of the release were started again: a component that has just been killed is Ready until its kubelet says so. */
+  restarts(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -66,6 +68,11 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
     pods: () => list<PodView>(['pods', '-n', ENCLAVE_NAMESPACE]),
     requests: async () => (await list<PodView>(['csr'])).map(({ metadata }) => metadata.name),
     componentsReady: () => componentsReady(environment.kubectl, environment.releaseNamespace),
+    restarts: async () => {
+      const pods = await list<PodView>(['pods', '-n', environment.releaseNamespace]);
+      const counts = pods.flatMap(({ status }) => status.containerStatuses ?? []);
+      return counts.reduce((sum, { restartCount }) => sum + restartCount, 0);
+    },
     stop: async () => {
       await environment.stop();
       rmSync(directory, { recursive: true, force: true });

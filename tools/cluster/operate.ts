@@ -55,7 +55,7 @@ export function frontNodePort(kubectl: Kubectl, namespace: string): Promise<stri
 
 interface PodList {
   readonly items: readonly {
-    readonly metadata: { readonly name: string };
+    readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
     readonly status?: {
       readonly phase?: string;
       readonly conditions?: readonly { readonly type: string; readonly status: string }[];
@@ -75,8 +75,8 @@ export async function componentsReady(
     const list = JSON.parse(await kubectl(['get', 'pods', '-n', namespace, '-o', 'json'])) as PodList;
     const waiting: string[] = [];
     for (const { metadata, status } of list.items) {
-      // What helm test ran.
-      if (status?.phase === 'Succeeded') continue;
+      // What helm test ran, and what came of it, is no component.
+      if (metadata.annotations?.['helm.sh/hook'] !== undefined) continue;
       if (!status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'))
         waiting.push(metadata.name);
       else if (!seen.has(metadata.name)) {

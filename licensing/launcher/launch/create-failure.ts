@@ -1,13 +1,13 @@
 import { KubeError } from '../../../platform/kube/kube-error.ts';
 
 /**
- * What the API server's answer to a pod's creation means. `refused` is final, in its words: admission, quota, validation, rights, or a webhook that cannot be called,
- * which fails closed. `again` may pass: an overload, a server that restarts, a connection that broke.
+ * What the API server's answer to a pod's creation means. `refused` is final, in its words: admission, quota, validation, rights. `uncalled`: a webhook
+ * could not be called, which fails closed. `again` may pass: an overload, a server that restarts, a connection that broke.
  */
-export function judgeCreateFailure(error: unknown): 'exists' | 'refused' | 'again' {
+export function judgeCreateFailure(error: unknown): 'exists' | 'refused' | 'uncalled' | 'again' {
   if (!(error instanceof KubeError)) return 'again';
   if (error.reason === 'AlreadyExists') return 'exists';
-  if (/failed calling webhook/.test(error.message)) return 'refused';
+  if (/failed calling webhook/.test(error.message)) return 'uncalled';
   return isPassing(error) ? 'again' : 'refused';
 }
 

@@ -40,6 +40,9 @@ export async function ensurePod(
   throw failure;
 }
 
+/** A replica of the webhook that has died is called until the cluster has noticed, some two seconds later: that is no reason to fail a launch. */
+const UNCALLED_MS = 5_000;
+
 async function createOrAdopt(
   kube: Kube,
   wanted: WantedPod,
@@ -50,6 +53,7 @@ async function createOrAdopt(
   const { enclave, namespace } = wanted;
   // The client's model is the API's; injection reads a part of it.
   const object = launchedPod(wanted.profile, wanted) as Pod;
+  let uncalledSince: number | undefined;
   for (;;) {
     signal.throwIfAborted();
     try {
@@ -58,9 +62,11 @@ async function createOrAdopt(
     } catch (error) {
       signal.throwIfAborted();
       const meaning = judgeCreateFailure(error);
-      if (meaning === 'refused')
+      if (meaning === 'uncalled') uncalledSince ??= performance.now();
+      const tooLong = uncalledSince !== undefined && performance.now() - uncalledSince > UNCALLED_MS;
+      if (meaning === 'refused' || (meaning === 'uncalled' && tooLong))
         throw new LaunchFailure('pod-refused', `the API server refused the pod: ${explain(error)}`);
-      if (meaning === 'again') {
+      if (meaning !== 'exists') {
         onTrouble(`the API server cannot create the pod now: ${explain(error)}`);
         await backoff.wait(signal);
       }
