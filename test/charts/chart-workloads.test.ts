@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { COMPONENTS } from '../../names/components.ts';
+import { ENABLED, INJECTION_LABEL, LAUNCHED, MANAGED_BY_LABEL } from '../../names/labels.ts';
 import { breachesOfRestricted } from '../support/restricted-standard.ts';
 import { identityOf, type Rendered, render } from './render.ts';
 
@@ -134,6 +135,10 @@ test('what was in SQLite is copied by one front alone, and then there are as man
   expect(containers[0]?.args).toContain('--import-database=/var/lib/enclave-licensing/front.db');
   expect(containers[0]?.args.join(' ')).toContain('--database-url-file=');
   expect(volumes).toContainEqual({ name: 'state', persistentVolumeClaim: { claimName: 'enclave-front' } });
+  expect(containers[0]?.['volumeMounts']).toContainEqual({
+    name: 'state',
+    mountPath: '/var/lib/enclave-licensing',
+  });
   // The claim is the operator's by now: nothing of the release takes it away.
   expect(objects.map(({ kind }) => kind)).not.toContain('PersistentVolumeClaim');
   const done = await render({ values: { ha: true, front: { database: { existingSecret } } } });
@@ -149,8 +154,9 @@ test('what the test of an installation may do, it may during the test alone', as
   expect(objects.length).toBeGreaterThan(6);
   for (const object of objects) {
     expect(object.metadata.annotations?.['helm.sh/hook'], identityOf(object)).toBe('test');
-    expect(object.metadata.annotations?.['helm.sh/hook-delete-policy']).toContain(
-      object.kind === 'Pod' ? 'before-hook-creation' : 'hook-failed',
+    // The pod stays for its output.
+    expect(object.metadata.annotations?.['helm.sh/hook-delete-policy']).toBe(
+      object.kind === 'Pod' ? 'before-hook-creation' : 'before-hook-creation,hook-succeeded,hook-failed',
     );
   }
   const pod = objects.find(({ kind }) => kind === 'Pod');
@@ -181,13 +187,19 @@ test('the database’s root reaches front as a file, and only where there is one
 test('the launcher may work in the namespaces that the values name, and has their names in DNS', async () => {
   const objects = await render({ values: { enclaveNamespaces: ['team-a', 'team-b'] } });
   const names = objects.map(identityOf);
-  for (const namespace of ['team-a', 'team-b'])
-    for (const object of [
-      `Namespace /${namespace}`,
-      `RoleBinding ${namespace}/enclave-launcher`,
-      `Service ${namespace}/enclaves`,
-    ])
-      expect(names).toContain(object);
+  const found = (identity: string): Rendered | undefined => objects[names.indexOf(identity)];
+  for (const namespace of ['team-a', 'team-b']) {
+    expect(names).toContain(`RoleBinding ${namespace}/enclave-launcher`);
+    // Injected from the first pod on, and there when the release is gone.
+    expect(found(`Namespace /${namespace}`)?.metadata).toMatchObject({
+      labels: { [INJECTION_LABEL]: ENABLED },
+      annotations: { 'helm.sh/resource-policy': 'keep' },
+    });
+    expect(found(`Service ${namespace}/enclaves`)?.['spec']).toMatchObject({
+      clusterIP: 'None',
+      selector: { [MANAGED_BY_LABEL]: LAUNCHED },
+    });
+  }
   expect(named(objects, 'enclave-launcher').spec.template.spec.containers[0]?.args).toContain(
     '--namespaces=team-a,team-b',
   );
