@@ -24,8 +24,8 @@ export interface Health {
   /** @param name of one check, to hear of that alone */
   ready(name?: string): HealthReport;
   live(): HealthReport;
-  /** Resolves when it becomes ready, or after so long. */
-  untilReady(milliseconds: number, name?: string): Promise<void>;
+  /** Resolves when it becomes ready, or after so long, or with the signal. */
+  untilReady(milliseconds: number, name?: string, signal?: AbortSignal): Promise<void>;
 }
 
 export function createHealth(): Health {
@@ -75,7 +75,7 @@ export function createHealth(): Health {
       ],
     }),
     live: () => ({ ok: death === undefined, lines: [`process: ${death ?? 'ok'}`] }),
-    untilReady: (milliseconds, name) =>
+    untilReady: (milliseconds, name, signal) =>
       new Promise((resolve) => {
         const look = (): void => {
           if (isReady(name)) over();
@@ -87,6 +87,7 @@ export function createHealth(): Health {
         };
         const timer = setTimeout(over, milliseconds).unref();
         waiting.add(look);
+        signal?.addEventListener('abort', over, { once: true });
       }),
   };
 }

@@ -5,6 +5,7 @@ import { fromBase64url } from '../../formats/bytes/base64.ts';
 import type { Result } from '../../formats/bytes/result.ts';
 import { type Bundle, bundleToJson, encodeBundle } from '../../formats/evidence/bundle.ts';
 import { EVIDENCE_PATHS, MEDIA_TYPES } from '../../names/wire.ts';
+import { HeadwiseSocket } from '../../platform/http/headwise-socket.ts';
 import { RateLimiter } from '../../platform/limits/rate-limiter.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import type { Metrics } from '../../platform/metrics/metrics.ts';
@@ -14,7 +15,6 @@ import type { Allowed } from '../access/access.ts';
 import { bearerToken } from '../access/bearer-token.ts';
 import type { AccessCode } from '../access/code.ts';
 import { AgentError } from '../agent/agent-error.ts';
-import { HeadwiseSocket } from './headwise-socket.ts';
 import { sendJson, sendProblem } from './problem.ts';
 
 export interface EvidenceOptions {
@@ -135,7 +135,7 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
   const server = createServer({ maxHeaderSize: 8192 }, (request, response) => {
     const through: Duplex = request.socket;
     if (!(through instanceof HeadwiseSocket)) return void response.destroy();
-    const socket = through.line;
+    const socket: TLSSocket = through.line;
     const peer = open.get(socket);
     if (peer === undefined) return void response.destroy();
     // One question at a time.

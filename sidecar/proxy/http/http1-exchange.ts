@@ -1,6 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { HeadwiseSocket } from '../../serve/headwise-socket.ts';
+import { HeadwiseSocket } from '../../../platform/http/headwise-socket.ts';
 import { ClientBytes } from '../client-bytes.ts';
 import { closeSoon } from './close-soon.ts';
 import { type Exchange, judgeTarget, type Malformed } from './exchange.ts';

@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { MEDIA_TYPES } from '../../../names/wire.ts';
+import { HeadwiseSocket } from '../../../platform/http/headwise-socket.ts';
 import { problemDocument } from '../../../platform/http/problem.ts';
-import { HeadwiseSocket } from '../../serve/headwise-socket.ts';
 import { closeSoon } from './close-soon.ts';
 import type { Exchange, Malformed } from './exchange.ts';
 import type { HttpClient } from './http-client.ts';
@@ -34,7 +34,7 @@ export interface HttpServer {
 
 interface Connection {
   readonly client: HttpClient;
-  readonly socket: HeadwiseSocket;
+  readonly socket: HeadwiseSocket<TLSSocket>;
   readonly impatience: NodeJS.Timeout;
   readonly waiting: Http1Exchange[];
   current: { readonly exchange: Http1Exchange; readonly handled: Handled } | undefined;

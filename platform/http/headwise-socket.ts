@@ -1,5 +1,5 @@
+import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 
 /** Every head ends so (RFC 9112, 2.1). */
 const END_OF_HEAD = '\r\n\r\n';
@@ -11,16 +11,16 @@ const AHEAD = 16_384;
  * Node's parser makes objects of all requests in what it is given, some 4 KB for 20 bytes, also after the connection was destroyed: strangers who send a thousand requests at
  * once would take all memory of a small container. The rest waits as bytes, and back-pressure reaches the client. Everything else passes straight through.
  */
-export class HeadwiseSocket extends Duplex {
+export class HeadwiseSocket<Line extends Socket = Socket> extends Duplex {
   /** The connection below: whose certificates, address and end count. */
-  readonly line: TLSSocket;
+  readonly line: Line;
   #rest: Buffer = Buffer.alloc(0);
   #ended = false;
   #wanted = false;
   #held = false;
   #coming = false;
 
-  constructor(line: TLSSocket) {
+  constructor(line: Line) {
     super({ readableHighWaterMark: 1, writableHighWaterMark: line.writableHighWaterMark });
     this.line = line;
     // An end of the connection is what matters, and it is seen below.
@@ -128,6 +128,7 @@ export class HeadwiseSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#rest = Buffer.alloc(0);
     this.line.destroy();
     done(error);
   }
