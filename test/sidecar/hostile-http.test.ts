@@ -131,7 +131,7 @@ test('one user’s requests leave places to others', async () => {
     if (request.url === '/ok') response.end('ok');
   });
   const greedy = await dialHttp2(bind, userCredential(owner));
-  const streams = Array.from({ length: 30 }, () => greedy.request({ ':path': '/never' }));
+  const streams = Array.from({ length: 60 }, () => greedy.request({ ':path': '/never' }));
   for (const stream of streams) stream.on('error', () => {});
   // To be sent again: nobody has looked at it.
   await until('a refusal', () => streams.at(-1)?.rstCode === constants.NGHTTP2_REFUSED_STREAM);
