@@ -9,6 +9,8 @@ import type { LivingFronts, Store } from '../store/store.ts';
 
 /** After the death of a front its launches wait so long for another. */
 const LEASE_MS = 10_000;
+/** What this front relies on: the elapsed clock may be a moment late. */
+const SURE_MS = LEASE_MS - 100;
 const RENEW_MS = 2500;
 const RETRY_MS = 500;
 
@@ -64,7 +66,7 @@ export class FrontLease {
     const asked = this.#elapsed.now();
     this.#living = await this.#options.store.renewFront(this.name, LEASE_MS);
     // Counted from before the question: the store counts from after it, so it is never over there before it is here.
-    this.#heldUntil = asked + LEASE_MS;
+    this.#heldUntil = asked + SURE_MS;
     clearTimeout(this.#lapse);
     this.#lapse = setTimeout(() => this.#lapsed(), this.#heldUntil - this.#elapsed.now()).unref();
   }

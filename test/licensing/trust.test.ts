@@ -7,11 +7,13 @@ import { Keyring } from '../../licensing/front/tokens/keyring.ts';
 import { publishTokenKeys } from '../../licensing/front/tokens/publish-keys.ts';
 import { openSqliteStore } from '../../licensing/store/sqlite-store.ts';
 import { judgeComponent } from '../../licensing/trust/component-role.ts';
+import { showTrust } from '../../licensing/trust/show-trust.ts';
 import { watchTrustAge } from '../../licensing/trust/watch-trust-age.ts';
 import { OID_EKU_ENCLAVE, OID_EKU_SERVER_AUTH } from '../../names/oids.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { createHealth } from '../../platform/health/health.ts';
 import { silentLogger } from '../../platform/log/logger.ts';
+import { promMetrics } from '../../platform/metrics/prom-metrics.ts';
 import { systemClock } from '../../platform/run/clock.ts';
 import { TrustHolder } from '../../platform/trust/trust-holder.ts';
 import { createTestAuthority, type TestAuthority } from '../support/test-authority.ts';
@@ -128,4 +130,16 @@ test('readiness ends when the trust document is too old, and comes back with the
   expect(health.ready().ok).toBe(true);
   over.at(-1)?.abort();
   await watching;
+});
+
+test('the version in use and each refused document are told as metrics', async () => {
+  const [system, stranger] = [createTestAuthority('system'), createTestAuthority('system')];
+  const holder = new TrustHolder(nodeCrypto, rootsOf(system));
+  const metrics = promMetrics('enclave_front_');
+  const told = showTrust(metrics, holder);
+  told(holder.offer(documentOf(system, 7, rootsOf(system))));
+  told(holder.offer(documentOf(stranger, 9, rootsOf(stranger))));
+  const text = await metrics.render();
+  expect(text).toMatch(/^enclave_front_trust_document_version 7$/m);
+  expect(text).toMatch(/^enclave_front_trust_documents_refused_total\{code="[a-z-]+"\} 1$/m);
 });
