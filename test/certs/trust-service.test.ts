@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { issue } from '../../certs/issue/issue.ts';
 import { componentProfile } from '../../certs/issue/profiles.ts';
@@ -12,10 +13,11 @@ import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { silentLogger } from '../../platform/log/logger.ts';
 import type { RpcCall } from '../../platform/rpc/rpc-call.ts';
+import { RpcRefusal } from '../../platform/rpc/rpc-error.ts';
 import type { WatchResponse } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import { memoryStore, NOW, serial, sha256Hex, testAuthority } from './support.ts';
 
-async function service(restMs = 0) {
+async function service(restMs = 0, caller = 'launcher') {
   const authority = testAuthority();
   const roots = Object.fromEntries(
     ISSUERS.map((each) => [each, [authority.issuer(each).certificate.der]]),
@@ -46,7 +48,7 @@ async function service(restMs = 0) {
     holds: () => leads.now,
     restMs,
   });
-  const profile = componentProfile(generateKey().spki, ['launcher.enclave-licensing.internal']);
+  const profile = componentProfile(generateKey().spki, [`${caller}.enclave-licensing.internal`]);
   const issued = issue(profile, {
     crypto: nodeCrypto,
     key: authority.issuer('system'),
@@ -203,3 +205,50 @@ test('room for grants is made by launched enclaves that are gone, and by no othe
   await revoke();
   expect(enclaves()).toEqual(['e1', 'apps.gone', 'e1']);
 });
+
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 200 }),
+  fc.constantFrom('', '*', 'a'.repeat(9000)),
+);
+const blob = fc
+  .oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc.json({ maxDepth: 4 }).map((json) => Buffer.from(json)),
+    fc.constant(Buffer.from('{"v":"enclave-grant-revoke/1",'.concat('"a":['.repeat(5000)))),
+  )
+  .map((bytes) => Buffer.from(bytes));
+const subject = fc.oneof(
+  fc.record({ $case: fc.constant('user' as const), value: fc.record({ user: text }) }),
+  fc.record({
+    $case: fc.constant('grant' as const),
+    value: fc.record({ revocation: blob, signature: blob }),
+  }),
+  fc.record({
+    $case: fc.constant('certificate' as const),
+    value: fc.record({ podUid: text, certificate: blob, namespace: text, pod: text }),
+  }),
+  fc.constant(undefined),
+);
+
+test.each(['launcher', 'front', 'agent.node-1'])(
+  'whatever %s sends to be revoked, or as token keys, is refused with a reason, or is a user’s name',
+  async (caller) => {
+    const { handlers, call, publisher } = await service(0, caller);
+    const before = publisher.published.current().document;
+    await fc.assert(
+      fc.asyncProperty(subject, fc.oneof(text, fc.json({ maxDepth: 5 })), async (each, jwks) => {
+        const answers = await Promise.allSettled([
+          handlers.revoke({ subject: each }, call),
+          handlers.setTokenKeys({ jwks }, call),
+        ]);
+        for (const answer of answers)
+          if (answer.status === 'rejected') expect(answer.reason).toBeInstanceOf(RpcRefusal);
+          else expect([caller, each?.$case]).toEqual(['launcher', 'user']);
+      }),
+      { numRuns: 200 },
+    );
+    const { revoked, tokenKeys } = publisher.published.current().document;
+    expect(revoked).toMatchObject({ certificates: [], grants: [] });
+    expect(tokenKeys).toEqual(before.tokenKeys);
+  },
+);
