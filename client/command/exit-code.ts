@@ -34,6 +34,12 @@ const BY_STATUS: Readonly<Partial<Record<StatusName, FailureKind>>> = {
   ABORTED: 'not-allowed',
 };
 
+/** What the system says of a file or an address that somebody has named wrongly. */
+const WRONG_NAMES: ReadonlySet<string> = new Set([
+  ...['ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'ENXIO', 'ELOOP', 'ENAMETOOLONG'],
+  'EADDRINUSE',
+]);
+
 export interface Ending {
   readonly exit: number;
   readonly code: string;
@@ -70,7 +76,7 @@ export function endingOf(error: unknown, interrupted: boolean): Ending {
   const system = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (isUnreachable(error))
     return { exit: EXIT.unreachable, code: 'unreachable', message: explain(error), remedy: 'try again' };
-  if (system === 'ENOENT' || system === 'EACCES' || system === 'EISDIR' || system === 'EADDRINUSE')
+  if (WRONG_NAMES.has(system))
     return {
       exit: EXIT.usage,
       code: system.toLowerCase(),
