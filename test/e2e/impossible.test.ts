@@ -27,10 +27,10 @@ async function words(component: string): Promise<string> {
   return (await environment.tryKubectl(['logs', '-n', environment.releaseNamespace, ...selected])).stdout;
 }
 
-/** Starts it anew, without waiting until it is ready: it will not be. */
-async function startAnew(component: Replicated): Promise<void> {
+/** Ends it, so that what is said from now on is said by who knows no better; and starts it, which `started` is about: it will not be ready. */
+async function startAnew(component: Replicated): Promise<{ readonly started: Promise<void> }> {
   await environment.replicas(component, 0).catch(() => undefined);
-  await environment.replicas(component, 1).catch(() => undefined);
+  return { started: environment.replicas(component, 1).catch(() => undefined) };
 }
 
 test('a certificate service that may not approve: it says for which signer, and who waits says for whom', async () => {
@@ -39,7 +39,7 @@ test('a certificate service that may not approve: it says for which signer, and 
   };
   const rules = role.rules.filter(({ resources }) => !resources.includes('signers'));
   await environment.kubectl(['apply', '-f', '-'], JSON.stringify({ ...role, rules }));
-  const launcher = startAnew('enclave-launcher');
+  const { started } = await startAnew('enclave-launcher');
   try {
     const certs =
       /not permitted to approve requests with signerName \\?"tcsclusterissuer\.tcs\.intel\.com\/system/;
@@ -49,20 +49,20 @@ test('a certificate service that may not approve: it says for which signer, and 
     await expect.poll(() => words('enclave-launcher'), { timeout: 40_000 }).toMatch(waits);
   } finally {
     await kubectl('apply', '-f', file('certs.yaml'));
-    await launcher;
+    await started;
   }
 });
 
 test('a certificate service without any right: it says which lease it may not have, once', async () => {
   await kubectl('delete', 'rolebinding', 'enclave-certs', '-n', environment.releaseNamespace);
-  const certs = startAnew('enclave-certs');
+  const { started } = await startAnew('enclave-certs');
   try {
     const why = /the lease cannot be had: .*leases.* is forbidden/;
-    await expect.poll(() => words('enclave-certs'), { timeout: 40_000 }).toMatch(why);
-    expect((await words('enclave-certs')).split('\n').filter((line) => why.test(line))).toHaveLength(1);
+    const said = async () => (await words('enclave-certs')).split('\n').filter((line) => why.test(line));
+    await expect.poll(said, { timeout: 40_000 }).toHaveLength(1);
   } finally {
     await kubectl('apply', '-f', file('certs.yaml'));
-    await certs;
+    await started;
   }
 });
 
@@ -70,7 +70,7 @@ test('a definition that is not installed: it is named', async () => {
   const name = 'tcsclusterissuers.tcs.intel.com';
   const definition = JSON.parse(await kubectl('get', 'crd', name, '-o', 'json')) as { metadata: object };
   await kubectl('delete', 'crd', name);
-  const certs = startAnew('enclave-certs');
+  const { started } = await startAnew('enclave-certs');
   try {
     await expect
       .poll(() => words('enclave-certs'), { timeout: 40_000 })
@@ -80,6 +80,6 @@ test('a definition that is not installed: it is named', async () => {
   } finally {
     const metadata = { ...definition.metadata, uid: undefined, resourceVersion: undefined };
     await environment.kubectl(['apply', '-f', '-'], JSON.stringify({ ...definition, metadata }));
-    await certs;
+    await started;
   }
 });

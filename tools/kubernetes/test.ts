@@ -10,7 +10,7 @@ import { runSuite, type SuiteResult } from './run-suite.ts';
 import { apiServerSuites, type Suite } from './suites.ts';
 
 /** Suites at a time: each waits for processes as often as it computes. */
-const AT_A_TIME = 3;
+const AT_A_TIME = 2;
 /** Begun first: they take longest. */
 const SLOW = /\/(kill|agent-kill|failover)/;
 
