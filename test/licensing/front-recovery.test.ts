@@ -33,7 +33,7 @@ describe('the launcher dies', () => {
   });
 
   test('and stays away: the launch fails in time, and its seat is held until nothing is left', async () => {
-    const { ada } = await start({ launchTimeoutMs: 800 });
+    const { ada } = await start({ launchTimeoutMs: 60_000 });
     fixture.launcher.holdAt = Phase.PHASE_STARTED;
     let killed = false;
     const launching = follow(fixture.client().launch(launchRequest(), ada), async (phase) => {
@@ -41,6 +41,7 @@ describe('the launcher dies', () => {
       if (phase !== Phase.PHASE_STARTED || killed) return;
       killed = true;
       await fixture.launcher.kill();
+      fixture.advance(60_000);
     });
     launching.catch(() => undefined);
     const { store } = fixture.front;

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { rootsToJson } from '../../formats/evidence/roots.ts';
 import { buildCertificateRequest } from '../../formats/x509/certificate-request.ts';
 import { launcherMetrics } from '../../licensing/launcher/launcher-metrics.ts';
@@ -27,6 +27,7 @@ import {
   SIDECAR_IMAGE,
   startLauncherCluster,
 } from './launcher-cluster.ts';
+import { loopbackAddress } from './loopback-block.ts';
 import { recordingLogger } from './recording-logger.ts';
 import { recordingMetrics } from './recording-metrics.ts';
 import { createTestAuthority } from './test-authority.ts';
@@ -47,7 +48,6 @@ export async function startLauncherFixture() {
   /** Where users reach enclaves, when a test says so. */
   const exposed: { at: string | undefined } = { at: undefined };
   const over = new AbortController();
-  const block = `127.${randomInt(100, 200)}.${randomInt(1, 250)}`;
 
   // What kubelets and the certificate service do by themselves.
   admin.watch(PODS, {
@@ -159,7 +159,7 @@ export async function startLauncherFixture() {
       const ref = { namespace, name: id };
       // The API server may be away for a moment, and kept connections broken.
       const pod = await until(`pod ${id}`, () => admin.get(PODS, ref).catch(() => undefined));
-      const made = new FakeEnclave(cluster, pod, `${block}.${enclaves.length + 2}`);
+      const made = new FakeEnclave(cluster, pod, loopbackAddress());
       enclaves.push(made);
       return made;
     },
