@@ -9,7 +9,7 @@ import type { Bundle } from '../../formats/evidence/bundle.ts';
 import { verify } from '../../verify/verify.ts';
 import { dice } from '../support/dice.ts';
 import { makeVector, openVector, type Vector } from '../support/vector.ts';
-import { exportVector, runVerifySh, type ShellVerdict } from '../support/verify-sh.ts';
+import { compileVerifier, exportVector, runVerifySh, type ShellVerdict } from '../support/verify-sh.ts';
 
 const program = fileURLToPath(new URL('../../client/library/bundle/export/', import.meta.url));
 const vectors = new URL('../vectors/evidence/', import.meta.url);
@@ -19,8 +19,10 @@ const readVector = (name: string): Vector =>
 const good = names.filter((name) => readVector(name).expected === null);
 
 let home: string;
+let compiled: string;
 beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), 'verify-sh-'));
+  compiled = compileVerifier(join(home, 'compiled'));
 });
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
@@ -51,7 +53,7 @@ function difference(name: string, shell: ShellVerdict, vector: Vector): string {
 
 async function judged(name: string, vector: Vector): Promise<string> {
   const folder = mkdtempSync(join(home, 'export-'));
-  const shell = await runVerifySh(folder, exportVector(folder, vector));
+  const shell = await runVerifySh(folder, exportVector(folder, vector, compiled));
   rmSync(folder, { recursive: true });
   return difference(name, shell, vector);
 }
@@ -80,7 +82,7 @@ describe('verify.sh', () => {
     const accepted = await each(cases, async ({ file, at, by }) => {
       const folder = mkdtempSync(join(home, 'export-'));
       const vector = readVector('good');
-      const args = exportVector(folder, vector);
+      const args = exportVector(folder, vector, compiled);
       const files = readdirSync(folder).filter((name) => !/^(verif|context-|SHA256SUMS)/.test(name));
       const name = files[file % files.length] ?? '';
       const content = readFileSync(join(folder, name));
@@ -120,7 +122,7 @@ describe('verify.sh', () => {
   test('says by what it judged, and beside roots of the caller’s own lets the folder name no others', async () => {
     const folder = mkdtempSync(join(home, 'export-'));
     const vector = readVector('roots-unknown');
-    const args = exportVector(folder, vector);
+    const args = exportVector(folder, vector, compiled);
     const { access } = JSON.parse(readFileSync(join(folder, 'statement.json'), 'utf8'));
     writeFileSync(join(folder, 'trust.json'), JSON.stringify({ rootSets: [access.rootsSha256] }));
     rmSync(join(folder, 'SHA256SUMS'));

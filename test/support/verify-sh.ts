@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { exportBundle } from '../../client/library/bundle/export-bundle.ts';
 import { referenceFiles } from '../../client/library/bundle/export-reference.ts';
 import { verifierFiles } from '../../client/library/bundle/export-verifier.ts';
@@ -42,8 +42,23 @@ export function runVerifySh(folder: string, args: readonly string[], path = DEBI
   });
 }
 
-/** Exports a vector's bundle with what it is judged by into `folder`. @returns the arguments that say the rest of its context */
-export function exportVector(folder: string, vector: Vector): string[] {
+/** Compiles the verifier into `folder`, as Python does by itself where it may write: it knows each file by its hash. @returns the folder for `exportVector` */
+export function compileVerifier(folder: string): string {
+  for (const [name, content] of Object.entries(verifierFiles())) {
+    mkdirSync(join(folder, dirname(name)), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+  const how = ['-q', '--invalidation-mode', 'checked-hash'];
+  execFileSync('/usr/bin/python3', ['-I', '-m', 'compileall', ...how, join(folder, 'verifier')]);
+  return join(folder, 'verifier/__pycache__');
+}
+
+/**
+ * Exports a vector's bundle with what it is judged by into `folder`.
+ * @param compiled from `compileVerifier`: saves Python the compiling
+ * @returns the arguments that say the rest of its context
+ */
+export function exportVector(folder: string, vector: Vector, compiled?: string): string[] {
   const { bundle, policy, context } = openVector(vector);
   const { trust, pcrSelection, now, nonce, liveCertificate, ownerKeySha256, grant, seen } = context;
   const reference = { trust: { roots: trust, rootSets: [], pcrSelection }, policy, now };
@@ -58,6 +73,7 @@ export function exportVector(folder: string, vector: Vector): string[] {
     mkdirSync(join(folder, 'verifier'), { recursive: true });
     for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
   }
+  if (compiled !== undefined) symlinkSync(compiled, join(folder, 'verifier/__pycache__'));
   const option = (name: string, value: string | undefined) => (value === undefined ? [] : [name, value]);
   const file = (name: string, content: string | Uint8Array | undefined) => {
     if (content === undefined) return [];
