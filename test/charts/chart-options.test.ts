@@ -37,6 +37,7 @@ test('pods carry scrape annotations until a PodMonitor selects them', async () =
   expect(monitor.metadata.labels).toMatchObject({ release: 'prometheus' });
   expect(monitor).toMatchObject({ spec: { podMetricsEndpoints: [{ port: 'health', interval: '15s' }] } });
   const { selector } = monitor['spec'] as { selector: { matchLabels: object } };
+  expect(selector.matchLabels).toHaveProperty(['app.kubernetes.io/instance'], 'licensing');
   for (const component of ['webhook', 'front'])
     expect(named(objects, `Deployment enclave-licensing/enclave-${component}`)).toMatchObject({
       spec: { template: { metadata: { labels: selector.matchLabels } } },

@@ -30,7 +30,10 @@ test('a probe that waits is answered when what it asks for is ready, one that do
   expect(await ask('/readyz?wait=1')).toEqual([503, 'certificate: starting\nupstream: starting\nnot ok\n']);
   const [started, ready] = [ask('/readyz/certificate?wait=999'), ask('/readyz?wait=999')];
   expect((await ask('/readyz/certificate'))[0]).toBe(503);
+  const later = ask('/readyz/other?wait=600').then(() => 'later');
   certificate.ok();
+  // As soon as its own check is good, whatever the others are.
+  expect(await Promise.race([later, started.then(() => 'at once')])).toBe('at once');
   expect(await started).toEqual([200, 'certificate: ok\nok\n']);
   upstream.ok();
   expect((await ready)[0]).toBe(200);

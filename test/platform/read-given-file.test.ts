@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -34,4 +34,13 @@ test('a writer that says nothing, or never ends, holds nobody', () => {
   expect(() => readGivenFile(pipe('flood', 'yes'), 100)).toThrow(
     expect.objectContaining({ code: 'file-too-large' }),
   );
+});
+
+test('a folder or a device is refused unread, and a file that is too large', () => {
+  for (const path of [folder, '/dev/null', '/dev/zero'])
+    expect(() => readGivenFile(path)).toThrow(expect.objectContaining({ code: 'not-a-file' }));
+  const large = join(folder, 'large');
+  writeFileSync(large, Buffer.alloc(101));
+  expect(readGivenFile(large, 101)).toHaveLength(101);
+  expect(() => readGivenFile(large, 100)).toThrow(expect.objectContaining({ code: 'file-too-large' }));
 });
