@@ -9,8 +9,8 @@ const STREAMS = 100;
 /** Bytes that a client may send before they are read, a stream and a connection. */
 const STREAM_WINDOW = 65_535;
 const CONNECTION_WINDOW = 1_048_576;
-/** Streams that a client may open and reset at once, and then a second: what rapid reset (CVE-2023-44487) lives on. */
-const RESETS = { streamResetBurst: 200, streamResetRate: 20 };
+/** Streams that a client may open and reset at once, which are as many as it may have, and then a second: what rapid reset (CVE-2023-44487) lives on. */
+const RESETS = { streamResetBurst: 100, streamResetRate: 20 };
 
 interface Connection {
   readonly session: ServerHttp2Session;
