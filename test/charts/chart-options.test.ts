@@ -212,3 +212,25 @@ test('network policies: who calls certificate service and webhook, where the val
   const objects = await render({ values: { networkPolicy: { enabled: false } } });
   expect(objects.filter(({ kind }) => kind === 'NetworkPolicy')).toEqual([]);
 });
+
+test('what an operator sets for all components, or for one, reaches it', async () => {
+  const objects = await render({
+    values: {
+      images: { pullSecrets: ['regcred'] },
+      logLevel: 'debug',
+      requireIsolation: false,
+      front: { tokenNamespaces: ['apps', 'web'] },
+    },
+  });
+  for (const component of ['agent', 'certs', 'webhook', 'launcher', 'front']) {
+    const kind = component === 'agent' ? 'DaemonSet' : 'Deployment';
+    const { template } = named(objects, `${kind} enclave-licensing/enclave-${component}`)[
+      'spec'
+    ] as PodTemplate;
+    expect(template.spec).toMatchObject({ imagePullSecrets: [{ name: 'regcred' }] });
+    const { args } = template.spec.containers[0];
+    expect(args).toContain('--log-level=debug');
+    if (component === 'launcher') expect(args).toContain('--require-isolation=false');
+    if (component === 'front') expect(args).toContain('--token-namespaces=apps,web');
+  }
+});
