@@ -109,8 +109,10 @@ describe('findings', () => {
     });
     await until('it no longer answers', async () => world.found('upstream-reachable') === 0);
     await until('the policy is counted', async () => world.found('policy-opens-port') === 1);
-    expect((await world.findings())['findings']).toContain(
-      'shop/allow-web NetworkPolicy policy-opens-port: Opens TCP 8080 of',
+    await until('and written down', async () =>
+      (await world.findings())['findings']?.includes(
+        'shop/allow-web NetworkPolicy policy-opens-port: Opens TCP 8080 of',
+      ),
     );
     await world.cluster.admin.delete(NETWORK_POLICIES, { namespace: 'shop', name: 'allow-web' });
     await until('it is over', async () => world.found('policy-opens-port') === 0);
