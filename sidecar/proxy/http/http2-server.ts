@@ -28,10 +28,13 @@ export function createHttp2Server(options: HttpServerOptions): HttpServer {
 
   /** What was said last goes out soon or not at all: nghttp2 falls silent at nonsense, and its streams then never end. */
   const endUnless = (socket: TLSSocket, isOver: () => boolean): void => {
+    const gone = (): void => clearTimeout(look);
     const look = setTimeout(() => {
+      // A connection that lives on comes here again at each idle timeout.
+      socket.off('close', gone);
       if (!isOver()) socket.destroy();
     }, options.requestTimeout);
-    socket.once('close', () => clearTimeout(look));
+    socket.once('close', gone);
   };
   const serve = (client: HttpClient): void => {
     const { socket } = client;
