@@ -106,14 +106,19 @@ describe('who calls', () => {
   });
 
   test('a pod of the release before is a caller still', () => {
-    const older = storedPod((pod) => {
+    const PROBED = { failureThreshold: 3, periodSeconds: 1, successThreshold: 1, timeoutSeconds: 1 };
+    const former = (pod: Pod): void => {
       const [sidecar] = pod.spec?.initContainers ?? [];
-      if (sidecar) sidecar.terminationMessagePolicy = 'File';
-    });
+      if (sidecar === undefined) return;
+      sidecar.readinessProbe = { ...PROBED, httpGet: { path: '/readyz', port: 9464, scheme: 'HTTP' } };
+      sidecar.startupProbe = { ...PROBED, failureThreshold: 600, tcpSocket: { port: 8443 } };
+    };
+    const older = storedPod(former);
     expect(judgePod(older, rules)).toMatchObject({ ok: true });
     const oldest = storedPod((pod) => {
+      former(pod);
       const [sidecar] = pod.spec?.initContainers ?? [];
-      if (sidecar) sidecar.terminationMessagePolicy = '';
+      if (sidecar) sidecar.terminationMessagePolicy = 'File';
     });
     expect(judgePod(oldest, rules)).toMatchObject({ ok: false, code: 'caller-sidecar' });
   });
