@@ -135,6 +135,10 @@ test('one user’s requests leave places to others', async () => {
   for (const stream of streams) stream.on('error', () => {});
   // To be sent again: nobody has looked at it.
   await until('a refusal', () => streams.at(-1)?.rstCode === constants.NGHTTP2_REFUSED_STREAM);
+  // A connection more would take what is left for others.
+  const more = await dial(bind, userCredential(owner));
+  more.write(GET);
+  expect(await drainOf(more)).toBe('');
   const other = await dialHttp2(bind, userCredential(owner, { user: 'somebody else' }));
   expect((await once(other.request({ ':path': '/ok' }), 'response'))[0]).toMatchObject({ ':status': 200 });
   greedy.destroy();

@@ -17,6 +17,7 @@ import type { UpstreamAddress } from '../upstream.ts';
 import { AppAgent } from './app-agent.ts';
 import { AppSessions } from './app-sessions.ts';
 import { createOwnName, identityHeaders } from './client-identity.ts';
+import { closeSoon } from './close-soon.ts';
 import type { Exchange, Malformed } from './exchange.ts';
 import { type HttpClient, httpClient } from './http-client.ts';
 import { createHttp1Server, type Handled } from './http1-server.ts';
@@ -174,10 +175,13 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
         const client = httpClient(options.enclave, socket, allowed, ownName(socket));
         const leave = places.hold(client.who, CONNECTION_BYTES);
         socket.once('close', () => {
-          leave();
+          leave?.();
           resolve();
         });
-        server(client).serve(client);
+        if (leave !== undefined) return server(client).serve(client);
+        const message = `connections and requests of ${client.who} take all memory that one may have`;
+        options.onRefused('too-many-connections', message);
+        return closeSoon(socket);
       }),
     drain: () => {
       http1.drain();
