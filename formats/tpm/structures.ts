@@ -26,7 +26,7 @@ export const HASH = row('TPMI_ALG_HASH', '9.27', named(2, HASHES));
 export const DIGEST = row('TPM2B_DIGEST', '10.4.2', buffer(64));
 export const DATA = row('TPM2B_DATA', '10.4.3', buffer(66));
 export const NONCE = row('TPM2B_NONCE', '10.4.4', buffer(64));
-const AUTH = row('TPM2B_AUTH', '10.4.5', buffer(64));
+export const AUTH = row('TPM2B_AUTH', '10.4.5', buffer(64));
 export const NV_BUFFER = row('TPM2B_MAX_NV_BUFFER', '10.4.9', buffer(2048));
 export const TIMEOUT = row('TPM2B_TIMEOUT', '10.4.10', buffer(8));
 export const NAME = row('TPM2B_NAME', '10.5.3', buffer(66));
@@ -37,7 +37,7 @@ export const CREATION_DATA = row('TPM2B_CREATION_DATA', '15.2', buffer(1024));
 export const ENCRYPTED_SECRET = row('TPM2B_ENCRYPTED_SECRET', '11.4.3', buffer(512));
 
 /** Positions of the bits. */
-const OBJECT_ATTRIBUTES = row(
+export const OBJECT_ATTRIBUTES = row(
   'TPMA_OBJECT',
   '8.3',
   flags(4, {
@@ -57,7 +57,7 @@ const OBJECT_ATTRIBUTES = row(
 );
 
 /** Bit n of octet m is PCR 8m + n. */
-const PCR_SELECTION = structure('TPMS_PCR_SELECTION', '10.6.2', {
+export const PCR_SELECTION = structure('TPMS_PCR_SELECTION', '10.6.2', {
   hash: HASH,
   select: buffer(4, 0, 1),
 });
@@ -78,14 +78,14 @@ export const AUTH_TICKET = structure('TPMT_TK_AUTH', '10.7.5', {
 export const DIGESTS = row('TPML_DIGEST', '10.9.5', list(DIGEST, 8));
 
 /** For SHA-256 and SHA-384 banks only. */
-const HASH_VALUE = union('TPMT_HA', '10.3.2', {
+export const HASH_VALUE = union('TPMT_HA', '10.3.2', {
   sha256: { tag: HASHES.sha256, section: '10.3.1', fields: { digest: fixed(32) } },
   sha384: { tag: HASHES.sha384, section: '10.3.1', fields: { digest: fixed(48) } },
 });
 export const DIGEST_VALUES = row('TPML_DIGEST_VALUES', '10.9.6', list(HASH_VALUE, 16));
 
-const ALG_PROPERTY = structure('TPMS_ALG_PROPERTY', '10.8.1', { algorithm: u16, attributes: u32 });
-const TAGGED_PROPERTY = structure('TPMS_TAGGED_PROPERTY', '10.8.2', { property: u32, value: u32 });
+export const ALG_PROPERTY = structure('TPMS_ALG_PROPERTY', '10.8.1', { algorithm: u16, attributes: u32 });
+export const TAGGED_PROPERTY = structure('TPMS_TAGGED_PROPERTY', '10.8.2', { property: u32, value: u32 });
 
 export const CAPABILITY_DATA = union(
   'TPMS_CAPABILITY_DATA',
@@ -101,7 +101,7 @@ export const CAPABILITY_DATA = union(
 );
 
 /** Clock in milliseconds. */
-const CLOCK_INFO = structure('TPMS_CLOCK_INFO', '10.11.1', {
+export const CLOCK_INFO = structure('TPMS_CLOCK_INFO', '10.11.1', {
   clock: u64,
   resetCount: u32,
   restartCount: u32,
@@ -134,7 +134,7 @@ export const ATTEST = structure('TPMS_ATTEST', '10.12.12', {
 /** Kept as bytes, they are what is signed. */
 export const ATTEST_BYTES = row('TPM2B_ATTEST', '10.12.13', buffer(1024));
 
-const SESSION_ATTRIBUTES = row(
+export const SESSION_ATTRIBUTES = row(
   'TPMA_SESSION',
   '8.4',
   flags(1, { continueSession: 0, auditExclusive: 1, auditReset: 2, decrypt: 5, encrypt: 6, audit: 7 }),
@@ -169,13 +169,13 @@ export const SIG_SCHEME = union('TPMT_SIG_SCHEME', '11.2.1.5', {
   ecdsa: { tag: ALGORITHMS.ecdsa, section: '11.2.1.3', fields: HASH_ONLY },
 });
 
-const KDF_SCHEME = union('TPMT_KDF_SCHEME', '11.2.3.3', {
+export const KDF_SCHEME = union('TPMT_KDF_SCHEME', '11.2.3.3', {
   null: { tag: ALGORITHMS.null, section: '11.2.3.2', fields: NO_FIELDS },
   kdf1_sp800_56a: { tag: ALGORITHMS.kdf1_sp800_56a, section: '11.2.3.2', fields: HASH_ONLY },
   kdf1_sp800_108: { tag: ALGORITHMS.kdf1_sp800_108, section: '11.2.3.2', fields: HASH_ONLY },
 });
 
-const RSA_SCHEME = union('TPMT_RSA_SCHEME', '11.2.4.2', {
+export const RSA_SCHEME = union('TPMT_RSA_SCHEME', '11.2.4.2', {
   null: { tag: ALGORITHMS.null, section: '11.2.3.5', fields: NO_FIELDS },
   rsassa: { tag: ALGORITHMS.rsassa, section: '11.2.1.2', fields: HASH_ONLY },
   rsapss: { tag: ALGORITHMS.rsapss, section: '11.2.1.2', fields: HASH_ONLY },
@@ -183,14 +183,14 @@ const RSA_SCHEME = union('TPMT_RSA_SCHEME', '11.2.4.2', {
   oaep: { tag: ALGORITHMS.oaep, section: '11.2.2.2', fields: HASH_ONLY },
 });
 
-const ECC_SCHEME = union('TPMT_ECC_SCHEME', '11.2.5.6', {
+export const ECC_SCHEME = union('TPMT_ECC_SCHEME', '11.2.5.6', {
   null: { tag: ALGORITHMS.null, section: '11.2.3.5', fields: NO_FIELDS },
   ecdsa: { tag: ALGORITHMS.ecdsa, section: '11.2.1.3', fields: HASH_ONLY },
   ecdh: { tag: ALGORITHMS.ecdh, section: '11.2.2.3', fields: HASH_ONLY },
 });
 
-const RSA_BYTES = row('TPM2B_PUBLIC_KEY_RSA', '11.2.4.5', buffer(512));
-const ECC_PARAMETER = row('TPM2B_ECC_PARAMETER', '11.2.5.1', buffer(66));
+export const RSA_BYTES = row('TPM2B_PUBLIC_KEY_RSA', '11.2.4.5', buffer(512));
+export const ECC_PARAMETER = row('TPM2B_ECC_PARAMETER', '11.2.5.1', buffer(66));
 /** What an ECC key's encrypted secret holds (11.4.2). */
 export const ECC_POINT = structure('TPMS_ECC_POINT', '11.2.5.2', { x: ECC_PARAMETER, y: ECC_PARAMETER });
 
