@@ -26,6 +26,16 @@ createServer((near) => {
 }).listen(path);
 `;
 
+/** The process that holds a pod's namespaces: its containers come and go, and those of a pod that is refused are mostly gone. */
+function sandboxesOf(uid: string): number[] {
+  return runningProcesses(
+    ({ pid, command }) =>
+      readIfThere(`/proc/${pid}/cgroup`).includes(`/pod${uid}/`) &&
+      !command.startsWith('runc') &&
+      !readIfThere(`/proc/${pid}/mountinfo`).includes(`/pods/${uid}/containers/`),
+  );
+}
+
 /** Ways to the target from pods' own addresses: processes in their network namespaces, for pods whose containers run on this machine. */
 export function podRelays(
   { kubectl, directory }: Pick<Environment, 'kubectl' | 'directory'>,
@@ -36,11 +46,7 @@ export function podRelays(
   const make = async (address: string): Promise<PodRelay> => {
     const wanted = [`--field-selector=status.podIP=${address}`, '-o', 'jsonpath={.items[0].metadata.uid}'];
     const uid = await kubectl(['get', 'pods', '-A', ...wanted]);
-    const inside = await until('a process of the pod runs', () =>
-      runningProcesses(({ pid }) =>
-        readIfThere(`/proc/${pid}/mountinfo`).includes(`/pods/${uid}/containers/`),
-      ).at(0),
-    );
+    const inside = await until('the sandbox of the pod runs', () => sandboxesOf(uid).at(0));
     const socketPath = join(directory, `relay-${uid.slice(0, 8)}`);
     const argv = ['-e', RELAY, socketPath, target.host, String(target.port)];
     children.push(
