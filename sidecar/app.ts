@@ -113,6 +113,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     forward: (socket, line, allowed) =>
       http?.serve(socket, allowed) ?? proxyTcp(socket, line, upstream, limits),
     perUser: places.perUser,
+    reserve: (who) => (http === undefined ? () => {} : http.reserve(who)),
     standing,
     log,
     metrics,

@@ -81,6 +81,7 @@ export async function lightSidecar({ env, signal, write }: LightProcess): Promis
     tokens: false,
     forward: (socket, line) => proxyTcp(socket, line, upstream, config),
     perUser: limits.perUser,
+    reserve: () => () => {},
     standing,
     log,
     metrics,

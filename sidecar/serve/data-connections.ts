@@ -18,6 +18,8 @@ export interface DataOptions {
   forward(socket: TLSSocket, line: Socket, allowed: Allowed | undefined): Promise<void>;
   /** Open connections of one user, or of one address where a token decides. */
   readonly perUser: number;
+  /** Takes the place of a connection of this user or address, and returns how to give it back; undefined when there is none for them. */
+  reserve(who: string): (() => void) | undefined;
   /** Ends a connection when its certificate does, and when access is taken back. */
   readonly standing: StandingAccess;
   readonly log: Logger;
@@ -80,6 +82,9 @@ export function createDataConnections(options: DataOptions): DataConnections {
       const ofUser = byUser.get(user) ?? 0;
       if (ofUser >= options.perUser)
         return refuse(socket, 'too-many-connections', `${user} has ${ofUser} connections open`, peer);
+      const leave = options.reserve(user);
+      if (leave === undefined)
+        return refuse(socket, 'too-many-connections', `${user} takes all memory that one may have`, peer);
       byUser.set(user, ofUser + 1);
       connections.inc({ via: allowed?.via ?? 'token' });
       open.add(socket);
@@ -96,6 +101,7 @@ export function createDataConnections(options: DataOptions): DataConnections {
         });
       socket.once('close', () => {
         letGo?.();
+        leave();
         open.delete(socket);
         const left = (byUser.get(user) ?? 1) - 1;
         if (left === 0) byUser.delete(user);

@@ -127,7 +127,7 @@ test('who is refused a WebSocket and goes away gives the place back', async () =
 });
 
 test('one user’s requests leave places to others', async () => {
-  const { app, bind } = await httpEnclave({ maxConnections: 8 }, (request, response) => {
+  const { app, bind, metrics } = await httpEnclave({ maxConnections: 8 }, (request, response) => {
     if (request.url === '/ok') response.end('ok');
   });
   const greedy = await dialHttp2(bind, userCredential(owner));
@@ -139,6 +139,7 @@ test('one user’s requests leave places to others', async () => {
   const more = await dial(bind, userCredential(owner));
   more.write(GET);
   expect(await drainOf(more)).toBe('');
+  expect(metrics.values.get('refusals_total{code="too-many-connections"}')).toBe(1);
   const other = await dialHttp2(bind, userCredential(owner, { user: 'somebody else' }));
   expect((await once(other.request({ ':path': '/ok' }), 'response'))[0]).toMatchObject({ ':status': 200 });
   greedy.destroy();

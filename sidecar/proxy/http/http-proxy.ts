@@ -17,7 +17,6 @@ import type { UpstreamAddress } from '../upstream.ts';
 import { AppAgent } from './app-agent.ts';
 import { AppSessions } from './app-sessions.ts';
 import { createOwnName, identityHeaders } from './client-identity.ts';
-import { closeSoon } from './close-soon.ts';
 import type { Exchange, Malformed } from './exchange.ts';
 import { type HttpClient, httpClient } from './http-client.ts';
 import { createHttp1Server, type Handled } from './http1-server.ts';
@@ -46,6 +45,8 @@ export interface HttpProxyOptions {
 }
 
 export interface HttpProxy {
+  /** A connection's place in the memory, before it is served, and how to give it back; undefined when connections and requests of its user, or address, take all that one may have. */
+  reserve(who: string): (() => void) | undefined;
   /** Serves one client connection; resolves when it is over. */
   serve(socket: TLSSocket, allowed: Allowed | undefined): Promise<void>;
   /** Ends connections as soon as they have no request under way. */
@@ -170,18 +171,12 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
   const server = ({ socket }: HttpClient) => (socket.alpnProtocol === 'h2' ? http2 : http1);
 
   return {
+    reserve: (who) => places.hold(who, CONNECTION_BYTES),
     serve: (socket, allowed) =>
       new Promise((resolve) => {
         const client = httpClient(options.enclave, socket, allowed, ownName(socket));
-        const leave = places.hold(client.who, CONNECTION_BYTES);
-        socket.once('close', () => {
-          leave?.();
-          resolve();
-        });
-        if (leave !== undefined) return server(client).serve(client);
-        const message = `connections and requests of ${client.who} take all memory that one may have`;
-        options.onRefused('too-many-connections', message);
-        return closeSoon(socket);
+        socket.once('close', () => resolve());
+        server(client).serve(client);
       }),
     drain: () => {
       http1.drain();
