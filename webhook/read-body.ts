@@ -31,12 +31,18 @@ export function createBodyReader(totalLimit = TOTAL_LIMIT) {
   let held = 0;
   /** Bodies that are being received, oldest first, and until when each must be there (performance.now). */
   const receiving = new Map<Receiving, number>();
-  let _looking: NodeJS.Timeout | undefined;
+  let looking = false;
   /** One timer for all: nearly every body is there before it would go off. */
   const look = (): void => {
     const now = performance.now();
     for (const [each, until] of receiving) if (now >= until) each.late();
-    _looking = receiving.size === 0 ? undefined : setTimeout(look, LOOK_MS).unref();
+    looking = false;
+    lookSoon();
+  };
+  const lookSoon = (): void => {
+    if (looking || receiving.size === 0) return;
+    looking = true;
+    setTimeout(look, LOOK_MS).unref();
   };
   return (request: IncomingMessage, done: (body: Body) => void): void => {
     const announced = Number(request.headers['content-length'] ?? 0);
@@ -70,7 +76,7 @@ export function createBodyReader(totalLimit = TOTAL_LIMIT) {
     const onClose = (): void =>
       finish(rejection('body-cut-off', 'the connection ended within the body', 'Send the whole body.'));
     receiving.set(own, performance.now() + deadline);
-    _looking ??= setTimeout(look, LOOK_MS).unref();
+    lookSoon();
     request.on('data', (chunk: Buffer) => {
       if (over) return;
       size += chunk.length;

@@ -1,22 +1,10 @@
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { elect } from '../../platform/kube/election.ts';
 import { CONFIG_MAPS } from '../../platform/kube/resources.ts';
 import { silentLogger } from '../../platform/log/logger.ts';
-import { type ScriptedApiServer, scriptedApiServer } from '../support/scripted-api-server.ts';
+import { scriptedApiServers } from '../support/scripted-api-server.ts';
 
-const servers: ScriptedApiServer[] = [];
-afterEach(async () => {
-  for (const each of servers.splice(0)) {
-    each.kube.close();
-    await each.stop();
-  }
-});
-
-async function server(): Promise<ScriptedApiServer> {
-  const made = await scriptedApiServer();
-  servers.push(made);
-  return made;
-}
+const server = scriptedApiServers();
 
 test('waits while another holds the lease, leads when it is over, gives it back', async () => {
   const { kube, next } = await server();

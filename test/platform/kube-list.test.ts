@@ -1,21 +1,9 @@
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { PODS, type Pod } from '../../platform/kube/resources.ts';
-import { type ScriptedApiServer, scriptedApiServer } from '../support/scripted-api-server.ts';
+import { scriptedApiServers } from '../support/scripted-api-server.ts';
 
 /** How a watch lists: pages, what breaks off between them, and pages that are too large to be read. */
-const servers: ScriptedApiServer[] = [];
-afterEach(async () => {
-  for (const each of servers.splice(0)) {
-    each.kube.close();
-    await each.stop();
-  }
-});
-
-async function server(): Promise<ScriptedApiServer> {
-  const made = await scriptedApiServer();
-  servers.push(made);
-  return made;
-}
+const server = scriptedApiServers();
 
 const pod = (name: string): Pod =>
   ({ metadata: { name, namespace: 'n', uid: name, resourceVersion: '1' } }) as Pod;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import { afterEach } from 'vitest';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { createKube } from '../../platform/kube/create-kube.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
@@ -83,5 +84,21 @@ async function describe(request: IncomingMessage, response: ServerResponse): Pro
     answer: (status, object) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(object)),
     response,
+  };
+}
+
+/** Makes servers that end after the test that made them. */
+export function scriptedApiServers(): () => Promise<ScriptedApiServer> {
+  const made: ScriptedApiServer[] = [];
+  afterEach(async () => {
+    for (const each of made.splice(0)) {
+      each.kube.close();
+      await each.stop();
+    }
+  });
+  return async () => {
+    const server = await scriptedApiServer();
+    made.push(server);
+    return server;
   };
 }
