@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { connectionCutter } from '../../platform/http/connection-cutter.ts';
 import type { Credential } from '../../platform/identity/credential.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { explain } from '../../platform/run/explain.ts';
@@ -58,6 +59,7 @@ export async function serve(options: ServeOptions): Promise<AgentServer> {
     maxHeaderSize: 16_384,
   });
   server.maxConnections = MAX_CONNECTIONS;
+  const cut = connectionCutter(server);
   const stopReloading = reloadOnChange(server, tls, (error) =>
     log.error({ error }, 'the old certificate stays'),
   );
@@ -110,7 +112,7 @@ export async function serve(options: ServeOptions): Promise<AgentServer> {
       stopReloading();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      const timer = setTimeout(cut, DRAIN_MS);
       await closed;
       clearTimeout(timer);
     },

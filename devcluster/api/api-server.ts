@@ -1,5 +1,6 @@
 import { createServer } from 'node:https';
 import { type AddressInfo, isIP } from 'node:net';
+import { connectionCutter } from '../../platform/http/connection-cutter.ts';
 import { createCertificateAuthority, type KeyPairPem } from './certificate-authority.ts';
 import { Cluster } from './cluster.ts';
 import { handle } from './handle.ts';
@@ -85,10 +86,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         resolve();
       });
     });
+  const cut = connectionCutter(server);
   const stop = (): Promise<void> =>
     new Promise((resolve) => {
       server.close(() => resolve());
-      server.closeAllConnections();
+      cut();
     });
 
   await listen(options.port);

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { connectionCutter } from '../../platform/http/connection-cutter.ts';
 import type { Kube, WatchHandle } from '../../platform/kube/kube.ts';
 import { type AddressBlock, claimAddressBlock } from './address-block.ts';
 import type { ContainerRuntime } from './container-launch.ts';
@@ -64,6 +65,7 @@ class DevNode {
       clientCaPem,
       log: (namespace, pod, container, previous) => this.#log(namespace, pod, container, previous),
     });
+    const cut = connectionCutter(server);
     const block = await claimAddressBlock(server);
     const registration = new NodeRegistration(kube, name, block.nodeIP);
     await registration.register();
@@ -87,7 +89,7 @@ class DevNode {
         await Promise.all([...this.#slots.values()].map((slot) => slot.kill()));
         await registration.close();
         server.close();
-        server.closeAllConnections();
+        cut();
       },
     };
   }

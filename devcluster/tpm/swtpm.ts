@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Warden } from '../node/warden.ts';
@@ -122,11 +122,18 @@ export class TpmFactory {
 async function untilListening(child: ChildProcess, socket: string, trouble: () => string): Promise<void> {
   const deadline = performance.now() + START_MS;
   // No trial connection: swtpm serves one client at a time, and this one would be it.
-  while (!existsSync(socket)) {
+  while (!isListening(socket)) {
     if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline)
       throw new Error(`swtpm did not start: ${lastLines(trouble())}`);
     await sleep(20);
   }
+}
+
+/** A socket's file is there before anybody listens: `__SO_ACCEPTCON` among its flags in /proc/net/unix says that somebody does. */
+function isListening(socket: string): boolean {
+  return readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .some((line) => line.endsWith(` ${socket}`) && line.split(/ +/)[3] === '00010000');
 }
 
 function missing(program: string, debianPackage: string): Error {

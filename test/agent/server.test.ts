@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
@@ -100,4 +101,15 @@ test('handshakes that one address leaves hanging keep nobody else out', async ()
   await until('what is too much is closed', async () => (closed === 8 ? true : undefined));
   expect(await send(port, `GET / HTTP/1.1\r\nhost: ${NAME}\r\n\r\n`)).toContain('401');
   for (const socket of hanging) socket.destroy();
+});
+
+test('a handshake that never ends does not hold up the end', async () => {
+  const port = await agentWith(async () => ({ ok: false, code: 'token-refused', message: 'm', remedy: 'r' }));
+  const hanging = connectTcp({ host: '127.0.0.1', port }).on('error', () => {});
+  await once(hanging, 'connect');
+  const begun = performance.now();
+  await server?.close();
+  // The drain is 3 s, a handshake's own limit 10 s.
+  expect(performance.now() - begun).toBeLessThan(8_000);
+  hanging.destroy();
 });

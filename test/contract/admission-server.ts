@@ -2,6 +2,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createCertificateAuthority } from '../../devcluster/api/certificate-authority.ts';
 import type { Fields } from '../../devcluster/api/object.ts';
+import { connectionCutter } from '../../platform/http/connection-cutter.ts';
 import type { Answered } from './api-client.ts';
 
 /** An admission webhook that answers as a test says, and remembers what it was asked. */
@@ -29,6 +30,7 @@ export async function startAdmissionServer(): Promise<AdmissionServer> {
     outgoing.setHeader('content-type', 'application/json');
     outgoing.end(JSON.stringify({ kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1', response }));
   });
+  const cut = connectionCutter(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const made: AdmissionServer = {
     url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/review`,
@@ -37,7 +39,7 @@ export async function startAdmissionServer(): Promise<AdmissionServer> {
     respond: () => ({ allowed: true }),
     close: () => {
       server.close();
-      server.closeAllConnections();
+      cut();
     },
   };
   return made;

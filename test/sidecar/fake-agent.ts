@@ -17,6 +17,7 @@ import { parseCertificateRequest, verifyRequestSignature } from '../../formats/x
 import { agentDnsName } from '../../names/components.ts';
 import { OID_EKU_ENCLAVE, OID_EKU_SERVER_AUTH } from '../../names/oids.ts';
 import { nodeCrypto } from '../../platform/crypto/node-crypto.ts';
+import { connectionCutter } from '../../platform/http/connection-cutter.ts';
 import { serverTlsOptions } from '../../platform/tls/server-options.ts';
 import {
   authorities,
@@ -160,6 +161,7 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
       return routes[path]?.(Buffer.concat(chunks), request, response);
     });
   });
+  const cut = connectionCutter(server);
   await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return Object.assign(agent, {
     host,
@@ -169,8 +171,9 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
       for (const { answer } of [...waiting]) answer();
     },
     close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      const closed = new Promise((resolve) => server.close(resolve));
+      cut();
+      await closed;
     },
   });
 }

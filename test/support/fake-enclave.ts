@@ -7,6 +7,7 @@ import { OID_EKU_CLIENT_AUTH, OID_EKU_ENCLAVE, OID_EKU_SERVER_AUTH, OID_EKU_USER
 import { SIDECAR_CONTAINER } from '../../names/sidecar.ts';
 import { SIGNERS } from '../../names/signers.ts';
 import { EVIDENCE_ALPN, PORTS } from '../../names/wire.ts';
+import { connectionCutter } from '../../platform/http/connection-cutter.ts';
 import { createCredential } from '../../platform/identity/credential.ts';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import {
@@ -27,6 +28,7 @@ export class FakeEnclave {
   readonly pod: Pod;
   readonly address: string;
   #server: ReturnType<typeof createServer> | undefined;
+  #cut = (): void => {};
 
   constructor(cluster: LauncherCluster, pod: Pod, address: string) {
     this.#cluster = cluster;
@@ -118,12 +120,13 @@ export class FakeEnclave {
       response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end(encodeBundle(bundle));
     });
     this.#server = server;
+    this.#cut = connectionCutter(server);
     await new Promise<void>((resolve) => server.listen(PORTS.sidecar, this.address, resolve));
   }
 
   stop(): void {
     this.#server?.close();
-    this.#server?.closeAllConnections();
+    this.#cut();
   }
 }
 

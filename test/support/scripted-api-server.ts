@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { afterEach } from 'vitest';
 import { encodePem } from '../../formats/x509/pem.ts';
+import { connectionCutter } from '../../platform/http/connection-cutter.ts';
 import { createKube } from '../../platform/kube/create-kube.ts';
 import type { Kube } from '../../platform/kube/kube.ts';
 import { serverTlsOptions } from '../../platform/tls/server-options.ts';
@@ -39,6 +40,7 @@ export async function scriptedApiServer(token = (): string => 'token'): Promise<
   const calls: ScriptedCall[] = [];
   const waiting: ((call: ScriptedCall) => void)[] = [];
   let server: Server | undefined;
+  let cut = (): void => {};
   // It comes back at the same one.
   const [port = 0] = await freePorts(1);
   const start = (): Promise<void> => {
@@ -50,6 +52,7 @@ export async function scriptedApiServer(token = (): string => 'token'): Promise<
       });
     });
     server = fresh;
+    cut = connectionCutter(fresh);
     return new Promise((resolve) => {
       fresh.listen(port, '127.0.0.1', resolve);
     });
@@ -57,7 +60,7 @@ export async function scriptedApiServer(token = (): string => 'token'): Promise<
   const stop = (): Promise<void> =>
     new Promise((resolve) => {
       server?.close(() => resolve());
-      server?.closeAllConnections();
+      cut();
     });
   await start();
   const ca = encodePem('CERTIFICATE', authority.root);
