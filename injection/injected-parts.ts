@@ -9,7 +9,8 @@ export interface InjectedParts {
   readonly container: Container;
   /**
    * The annotation `injected`: version of the template, digest of the sidecar's image, and SHA-256 of the RFC 8785 JSON of
-   * `{container, volume}` as injected, before admission completed them. For people to read, believed by nobody.
+   * `{container, volume}` as injected, before admission completed them, in which `sha256:<hex>` of their UTF-8 stands for the roots. For people to read,
+   * believed by nobody.
    */
   readonly note: string;
   /**
@@ -40,44 +41,43 @@ function keysOf(
 }
 
 const encoder = new TextEncoder();
-/** Room for the JSON of what is injected with one set of roots: a new array each time costs as much as the hash. */
-const scratch = new Uint8Array(32_768);
-/** The roots, which come first, stand in it already: most of what is injected, the same for all, and full of quotes. */
-let rootsInScratch = '';
-let headLength = 0;
+/** Room for the text that is hashed: a new array each time costs as much as the hash. */
+const scratch = new Uint8Array(16_384);
+/** SHA-256 of `knownAreFor`, in hex. */
+let rootsHash = '';
 /** What comes behind the variables, and for which wishes. */
 let tail = '';
 let tailIsFor = '';
 
-/** The JSON of both as UTF-8, good until the next call. */
-function bytesOf(container: Container, volume: Volume, restKey: string): Uint8Array {
-  const { env, ...others } = container;
-  const [roots, ...variables] = env ?? [];
-  if (roots?.value !== rootsInScratch) {
-    const head = `{"container":{"env":[${JSON.stringify(roots)},`;
-    const { read, written } = encoder.encodeInto(head, scratch);
-    headLength = written;
-    rootsInScratch = read === head.length ? (roots?.value ?? '') : '';
-  }
+/** The text whose hash the annotation shows. */
+function textOf({ env, ...others }: Container, volume: Volume, restKey: string): string {
   if (restKey !== tailIsFor) tail = `,${JSON.stringify(others).slice(1)},"volume":${JSON.stringify(volume)}}`;
   tailIsFor = restKey.length <= MAX_KEY ? restKey : '';
-  const text = JSON.stringify(variables).slice(1) + tail;
+  const [roots, ...variables] = env ?? [];
+  const head = JSON.stringify({ ...roots, value: `sha256:${rootsHash}` });
+  return `{"container":{"env":[${head},${JSON.stringify(variables).slice(1)}${tail}`;
+}
+
+/** UTF-8, good until the next call. */
+function bytesOf(text: string): Uint8Array {
   // At most three bytes a character.
-  if (rootsInScratch === '' || headLength + text.length * 3 > scratch.length)
-    return toUtf8(JSON.stringify({ container, volume }));
-  return scratch.subarray(0, headLength + encoder.encodeInto(text, scratch.subarray(headLength)).written);
+  if (text.length * 3 > scratch.length) return toUtf8(text);
+  return scratch.subarray(0, encoder.encodeInto(text, scratch).written);
 }
 
 /** What a template makes of a wish. The last few are remembered, and only as long as the roots stay. */
 export function injectedParts(crypto: Crypto, template: Template, wish: SidecarWish): InjectedParts {
   const { roots } = wish.settings;
   if (roots !== knownAreFor || known.size >= MAX_PARTS) known.clear();
-  knownAreFor = roots;
+  if (roots !== knownAreFor) {
+    rootsHash = toHex(crypto.hash('sha256', toUtf8(roots)));
+    knownAreFor = roots;
+  }
   const [key, restKey] = keysOf(template, wish);
   const found = known.get(key);
   if (found !== undefined) return found;
   const container = template.container(wish);
-  const hash = toHex(crypto.hash('sha256', bytesOf(container, template.volume, restKey)));
+  const hash = toHex(crypto.hash('sha256', bytesOf(textOf(container, template.volume, restKey))));
   const note = `${template.version} ${wish.image.slice(wish.image.indexOf('@') + 1)} sha256:${hash}`;
   const parts = { container, note, additions: new Map() };
   if (key.length <= MAX_KEY) known.set(key, parts);

@@ -26,8 +26,14 @@ function code(pod: Pod): string | undefined {
 function noteOf({ spec }: Pod): string {
   const [container] = spec?.initContainers ?? [];
   const volume = spec?.volumes?.find(({ name }) => name === 'enclave-licensing-token');
-  const text = canonicalize(JSON.parse(JSON.stringify({ container, volume }))) ?? '';
-  const hash = createHash('sha256').update(text).digest('hex');
+  const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+  const env = container?.env?.map((variable) =>
+    variable.name === 'ENCLAVE_SIDECAR_ROOTS'
+      ? { ...variable, value: `sha256:${sha256(variable.value ?? '')}` }
+      : variable,
+  );
+  const shown = { container: { ...container, env }, volume };
+  const hash = sha256(canonicalize(JSON.parse(JSON.stringify(shown))) ?? '');
   return `3 ${SIDECAR_IMAGE.split('@')[1]} sha256:${hash}`;
 }
 
