@@ -57,6 +57,31 @@ const LONG_NAME = {
   name: '-eyJAAAAA'.repeat(15_000),
 };
 
+test('two reviews at once on a connection get their own answers, in order, whatever letters are in them', async () => {
+  const { port } = await start();
+  const { socket, said } = await raw(port);
+  const uids = ['u-1', 'ü–☃', 'u-3'];
+  const bodies = uids.map((uid) =>
+    Buffer.from(JSON.stringify({ ...JSON.parse(REVIEW), request: { ...JSON.parse(REVIEW).request, uid } })),
+  );
+  socket.write(Buffer.concat(bodies.flatMap((body) => [Buffer.from(head(body.length)), body])));
+  const answers = (): { uid: string; patch: string }[] => {
+    let rest = Buffer.from(said(), 'latin1');
+    const found = [];
+    for (let at = rest.indexOf('\r\n\r\n'); at !== -1; at = rest.indexOf('\r\n\r\n')) {
+      const length = Number(/content-length: (\d+)/i.exec(rest.subarray(0, at).toString())?.[1]);
+      if (rest.length < at + 4 + length) break;
+      found.push(JSON.parse(rest.subarray(at + 4, at + 4 + length).toString()).response);
+      rest = rest.subarray(at + 4 + length);
+    }
+    return found;
+  };
+  const all = await until('three answers', () => answers().length === 3 && answers());
+  expect(all.map(({ uid }) => uid)).toEqual(uids);
+  expect(new Set(all.map(({ patch }) => patch)).size).toBe(1);
+  expect(all[0]?.patch.length).toBeGreaterThan(1000);
+});
+
 describe('what is no review', () => {
   test('is answered with a reason, and counted', async () => {
     const { call, rejected } = await start();

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -221,6 +222,21 @@ describe('validate', () => {
     ])
       expect(await review('/validate', bare(changes ?? {}))).toMatchObject({ allowed: false });
   });
+});
+
+test('a pipe in place of a file is not waited for: reviews are answered by the same thread', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pipe-'));
+  const stop = new AbortController();
+  undo.push(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'roots.json');
+  execFileSync('mkfifo', [path]);
+  const { log, lines } = recordingLogger();
+  const begun = performance.now();
+  const waits = followFile({ path, what: 'roots', parse: success, log, signal: stop.signal });
+  expect(performance.now() - begun).toBeLessThan(1_000);
+  expect(lines.join()).toContain('nobody wrote');
+  stop.abort();
+  await expect(waits).rejects.toThrow('stopped while waiting for roots');
 });
 
 test('the roots follow their file, and a broken one changes nothing', async () => {
