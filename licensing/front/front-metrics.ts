@@ -1,16 +1,9 @@
 import type { Metrics } from '../../platform/metrics/metrics.ts';
+import type { UserRefusal } from './service/judge-user.ts';
 
 /** Every metric of front, in one place. */
 export interface FrontMetrics {
-  loggedIn(
-    outcome:
-      | 'ok'
-      | 'wrong-credentials'
-      | 'user-revoked'
-      | 'trust-document-stale'
-      | 'overloaded'
-      | 'rate-limited',
-  ): void;
+  loggedIn(outcome: 'ok' | 'wrong-credentials' | UserRefusal['code'] | 'overloaded' | 'rate-limited'): void;
   signedUp(outcome: 'ok' | 'user-exists' | 'overloaded' | 'rate-limited'): void;
   /** `ready` or the failure's code. */
   launched(outcome: string): void;

@@ -4,10 +4,10 @@ import type { Clock } from '../../platform/run/clock.ts';
 import type { SignedTrustDocument } from '../../proto/gen/enclave_licensing/evidence/v1/trust_document.ts';
 import type { Store } from '../store/store.ts';
 import type { FrontMetrics } from './front-metrics.ts';
-import type { FrontRefusal } from './front-refusal.ts';
 import type { Launcher } from './launches/launch-world.ts';
 import type { Launches } from './launches/launches.ts';
 import type { Passwords } from './passwords/passwords.ts';
+import type { UserRefusal } from './service/judge-user.ts';
 import type { Tokens } from './tokens/tokens.ts';
 
 export interface EnclaveTokenRules {
@@ -41,5 +41,5 @@ export interface FrontWorld {
   /** The newest trust document, as it was signed. */
   trustDocument(): SignedTrustDocument | undefined;
   /** Why that document, its age included, lets the user in nowhere. */
-  judgeUser(user: string): FrontRefusal | undefined;
+  judgeUser(user: string): UserRefusal | undefined;
 }

@@ -83,7 +83,7 @@ test.each([
   expect(await failure(api.login({ user: 'ada', password: 'a guess at it' }))).toMatchObject({
     code: 'wrong-credentials',
   });
-  expect(metrics.values.get('logins_total{outcome="trust-document-stale"}')).toBe(1);
+  expect(metrics.values.get(`logins_total{outcome="${code}"}`)).toBe(1);
   trust.ageMs = trust.limitMs;
   await api.listEnclaves({ pageSize: 0, pageToken: '' }, ada);
 });

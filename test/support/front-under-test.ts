@@ -1,7 +1,7 @@
 import { frontMetrics } from '../../licensing/front/front-metrics.ts';
-import type { FrontRefusal } from '../../licensing/front/front-refusal.ts';
 import { startPasswords } from '../../licensing/front/passwords/passwords.ts';
 import { serveFront } from '../../licensing/front/serve-front.ts';
+import type { UserRefusal } from '../../licensing/front/service/judge-user.ts';
 import { Keyring } from '../../licensing/front/tokens/keyring.ts';
 import { createTokens } from '../../licensing/front/tokens/tokens.ts';
 import type { Store } from '../../licensing/store/store.ts';
@@ -36,7 +36,7 @@ export interface FrontUnderTestOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly health?: Health;
-  judgeUser(user: string): FrontRefusal | undefined;
+  judgeUser(user: string): UserRefusal | undefined;
 }
 
 /** Front as its app wires it, without Kubernetes and the certificate service. */

@@ -56,7 +56,7 @@ export function accountHandlers(world: FrontWorld): Accounts {
       loginsByUser.giveBack(user, clock.now());
       const refusal = world.judgeUser(user);
       if (refusal !== undefined) {
-        metrics.loggedIn(refusal.code === 'user-revoked' ? 'user-revoked' : 'trust-document-stale');
+        metrics.loggedIn(refusal.code);
         throw frontRefusal(refusal);
       }
       const { token, expiresAt } = await tokens.issue(user, clock.now());

@@ -10,8 +10,13 @@ export interface UserTrust {
   readonly limitMs: number;
 }
 
+/** Of those whose password or token is good. */
+export interface UserRefusal extends FrontRefusal {
+  readonly code: 'user-revoked' | 'trust-document-missing' | 'trust-document-stale';
+}
+
 /** Why a user is let in nowhere, who has shown who they are; undefined when nothing is against it. Who cannot know who is revoked, lets nobody in. */
-export function judgeUser({ document, ageMs, limitMs }: UserTrust, user: string): FrontRefusal | undefined {
+export function judgeUser({ document, ageMs, limitMs }: UserTrust, user: string): UserRefusal | undefined {
   if (document === undefined || ageMs === undefined)
     return {
       code: 'trust-document-missing',
