@@ -13,6 +13,7 @@ import { podEnvironment } from '../test/sidecar/sidecar-process.ts';
 import { authorities, SERVER_NAME } from '../test/sidecar/trust-fixture.ts';
 import { anonymousMemory } from '../test/support/anonymous-memory.ts';
 import { until } from '../test/support/until.ts';
+import { NODE_FLAGS } from '../tools/images/images.ts';
 
 export interface ProxyProcess {
   readonly name: string;
@@ -91,7 +92,6 @@ export async function startSidecar(
   mode: 'tcp' | 'http',
   upstream: number,
   folder: string,
-  flags: readonly string[] = [],
 ): Promise<ProxyProcess> {
   const tokenFile = join(folder, 'token');
   writeFileSync(tokenFile, 'the-token\n');
@@ -109,7 +109,7 @@ export async function startSidecar(
       ENCLAVE_SIDECAR_LOG_LEVEL: 'warn',
     },
   });
-  return start(`sidecar, ${mode}`, host, [process.execPath, ...flags, main], env);
+  return start(`sidecar, ${mode}`, host, [process.execPath, ...NODE_FLAGS, main], env);
 }
 
 /** The server's certificate as the sidecar has one, and the root of the users: as files for the others. */

@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { SIDECAR_CONTAINER } from '../names/sidecar.ts';
 import type { Pod } from '../platform/kube/resources.ts';
 import { startAgentWorld } from '../test/support/agent-world.ts';
+import { NODE_FLAGS } from '../tools/images/images.ts';
 import { median } from './figures.ts';
 
 const ROUNDS = 9;
@@ -68,7 +69,7 @@ function environmentOf(pod: Pod, address: string, agentHost: string): Record<str
 
 async function attest(main: string, env: Record<string, string>): Promise<Omit<StartTimes, 'tpm'>> {
   const begun = performance.now();
-  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...NODE_FLAGS, main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const gone = once(child, 'exit');
   let started = 0;
   try {

@@ -9,6 +9,7 @@ import type { Pod } from '../injection/pod.ts';
 import { chainPem, privateKeyPem } from '../platform/identity/credential.ts';
 import { CONFIG, enclavePod, OWNER_KEY } from '../test/injection/support.ts';
 import { createTestAuthority } from '../test/support/test-authority.ts';
+import { NODE_FLAGS } from '../tools/images/images.ts';
 import { median } from './figures.ts';
 import type { LoadReport, LoadTask, Served, ServerReport, ServerSetup } from './webhook-tasks.ts';
 
@@ -96,7 +97,7 @@ function reviewOf(pod: Pod): string {
 function pinned(file: string, core: string | undefined): ChildProcess {
   return fork(resolve(file), {
     execPath: 'taskset',
-    execArgv: ['-c', core ?? '0', process.execPath, '--expose-gc'],
+    execArgv: ['-c', core ?? '0', process.execPath, ...NODE_FLAGS, '--expose-gc'],
   });
 }
 

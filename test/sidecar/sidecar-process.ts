@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { sidecarEnvironment } from '../../injection/template.ts';
+import { NODE_FLAGS } from '../../tools/images/images.ts';
 import { ENCLAVE, keySha256, NODE, owner, rootsText, SERVER_NAME } from './trust-fixture.ts';
 
 export interface SidecarProcessOptions {
@@ -13,7 +14,7 @@ export interface SidecarProcessOptions {
   readonly tokenFile: string;
   /** Of its environment, over what injection writes. */
   readonly changes?: Readonly<Record<string, string>>;
-  /** What stands before the bundle on the command line; default: this Node. */
+  /** What stands before the bundle on the command line; default: this Node, with the image's flags. */
   readonly command?: readonly string[];
   readonly cwd?: string;
 }
@@ -57,7 +58,7 @@ export function podEnvironment(options: SidecarProcessOptions): Record<string, s
 
 /** The sidecar as it is shipped: one bundle, configured by nothing but the environment that injection writes. */
 export function startSidecarProcess(options: SidecarProcessOptions): SidecarProcess {
-  const [file = process.execPath, ...args] = options.command ?? [process.execPath];
+  const [file = process.execPath, ...args] = options.command ?? [process.execPath, ...NODE_FLAGS];
   const child: ChildProcess = spawn(file, [...args, options.main], {
     env: podEnvironment(options),
     stdio: ['ignore', 'pipe', 'pipe'],

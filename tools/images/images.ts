@@ -26,5 +26,7 @@ export const IMAGES: readonly Image[] = [
 /** User and group of every image's process. */
 export const IMAGE_USER = 65_532;
 export const NODE_PATH = 'usr/bin/node';
+/** V8's young generation otherwise grows with what lives, to 128 MB and more, and never shrinks: a fifth of what connections took. */
+export const NODE_FLAGS = ['--max-semi-space-size=8'] as const;
 /** No arguments: those of a pod follow. */
-export const ENTRYPOINT = [`/${NODE_PATH}`, '/app/main.js'] as const;
+export const ENTRYPOINT = [`/${NODE_PATH}`, ...NODE_FLAGS, '/app/main.js'] as const;

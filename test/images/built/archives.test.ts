@@ -56,7 +56,7 @@ describe.each(NAMES)('%s', (name) => {
     const { config } = configurationOf(name);
     expect(config).toMatchObject({
       User: '65532:65532',
-      Entrypoint: ['/usr/bin/node', '/app/main.js'],
+      Entrypoint: ['/usr/bin/node', '--max-semi-space-size=8', '/app/main.js'],
       Labels: {
         'org.opencontainers.image.version': VERSION,
         'org.opencontainers.image.revision': expect.stringMatching(/^[0-9a-f]{40}/),
