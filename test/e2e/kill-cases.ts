@@ -96,7 +96,12 @@ export function killAt(phases: readonly (typeof KILL_PHASES)[number][]): void {
         if (component !== 'sidecar')
           await until(
             'what was killed runs again',
-            async () => (await world.restarts()) >= before + ended,
+            async () => {
+              const now = [...(await world.restarts())].filter(([pod]) =>
+                pod.startsWith(`enclave-${component}`),
+              );
+              return now.length > 0 && now.every(([pod, count]) => count > (before.get(pod) ?? -1));
+            },
             60_000,
           );
         // A launch that failed is over and no longer listed; one that is ready is.

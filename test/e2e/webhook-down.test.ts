@@ -122,7 +122,9 @@ describe('two replicas', () => {
           const before = await world.restarts();
           process.kill(pids[turn % 2] ?? 0, 'SIGKILL');
           killed += 1;
-          await until('it is started again', async () => (await world.restarts()) > before);
+          await until('it is started again', async () =>
+            [...(await world.restarts())].some(([pod, count]) => count > (before.get(pod) ?? 0)),
+          );
         }
         await world.componentsReady();
       }

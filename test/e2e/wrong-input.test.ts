@@ -143,7 +143,7 @@ describe('what goes away and comes back', () => {
     const after = await launch(alice);
     expect(after.code, after.output).toBe(0);
     for (const { enclave } of [running, after]) await succeed(alice, ['stop', enclave]);
-    expect(await world.restarts()).toBe(before);
+    expect(await world.restarts()).toEqual(before);
     expect(await kubectl(['get', 'pods', '-n', ENCLAVE_NAMESPACE, '-o', 'name'])).toBe('');
   }, 180_000);
 });

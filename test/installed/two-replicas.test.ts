@@ -60,7 +60,9 @@ beforeAll(async () => {
     }),
   );
   world = await startWorld();
-  const { cluster, releaseNamespace } = world.environment;
+  const { cluster, kubectl, releaseNamespace } = world.environment;
+  // A new database knows nothing of what runs.
+  await kubectl(['delete', 'pods', '-n', 'enclaves', '--all', '--wait=true']);
   const ask = await helmOf(cluster.kubeconfig, folder);
   const before = await ask(['get', 'values', RELEASE_NAME, '-n', releaseNamespace, '-o', 'yaml']);
   writeFileSync(join(folder, 'before.yaml'), before);

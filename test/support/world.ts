@@ -24,13 +24,21 @@ export interface World {
   requests(): Promise<string[]>;
   /** Resolves when every component's pod is Ready. */
   componentsReady(): Promise<void>;
-  /** How often containers of the release were started again: a component that has just been killed is Ready until its kubelet says so. */
-  restarts(): Promise<number>;
+  /**
+   * How often the containers of each of the release's pods were started again, by its name: a component that has just been killed is Ready until its kubelet says so. Without
+   * those that are about to go, such as the last of an upgrade.
+   */
+  restarts(): Promise<ReadonlyMap<string, number>>;
   stop(): Promise<void>;
 }
 
 export interface PodView {
-  readonly metadata: { readonly name: string; readonly uid: string; readonly namespace: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly uid: string;
+    readonly namespace: string;
+    readonly deletionTimestamp?: string;
+  };
   readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly image: string }[] };
   readonly status: {
     readonly podIP?: string;
@@ -70,8 +78,10 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
     componentsReady: () => componentsReady(environment.kubectl, environment.releaseNamespace),
     restarts: async () => {
       const pods = await list<PodView>(['pods', '-n', environment.releaseNamespace]);
-      const counts = pods.flatMap(({ status }) => status.containerStatuses ?? []);
-      return counts.reduce((sum, { restartCount }) => sum + restartCount, 0);
+      const staying = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+      const count = ({ status }: PodView): number =>
+        (status.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0);
+      return new Map(staying.map((pod) => [pod.metadata.name, count(pod)]));
     },
     stop: async () => {
       await environment.stop();
