@@ -13,6 +13,8 @@ export const KILL_PHASES = [
   'isolated',
   'ready',
 ] as const;
+/** A kubelet waits before it starts a container that ends again and again: up to 80 s after the fifth time. */
+const KUBELET_MS = 120_000;
 const OVER = ['stopped', 'failed'];
 const COMPONENTS = ['front', 'launcher', 'certs', 'webhook', 'agent', 'sidecar'] as const;
 /** On the installed product (`make e2e`), where a case takes ten seconds: when each has something of the launch in hand, and once when it has not. */
@@ -102,7 +104,7 @@ export function killAt(phases: readonly (typeof KILL_PHASES)[number][]): void {
               );
               return now.length > 0 && now.every(([pod, count]) => count > (before.get(pod) ?? -1));
             },
-            60_000,
+            KUBELET_MS,
           );
         // A launch that failed is over and no longer listed; one that is ready is.
         const ready = await until(
@@ -143,7 +145,7 @@ export function killAt(phases: readonly (typeof KILL_PHASES)[number][]): void {
         }
         await nothingLeft(world, alice);
       },
-      120_000,
+      240_000,
     );
   });
 }
