@@ -28,6 +28,15 @@ const DEFAULTS: Readonly<Record<string, readonly unknown[]>> = {
   volumeMode: ['Filesystem'],
 };
 
+/** Members whose own names and values are their author's, and nobody's defaults: they stay as they are. */
+const FREE_FORM: ReadonlySet<string> = new Set([
+  'annotations',
+  'labels',
+  'matchLabels',
+  'options',
+  'volumeAttributes',
+]);
+
 /** Without defaults, nulls and what is empty; quantities by value. What is left is the same before and after storage. */
 function normal(value: unknown): Json | undefined {
   if (Array.isArray(value)) {
@@ -37,15 +46,27 @@ function normal(value: unknown): Json | undefined {
   if (isMembers(value)) {
     const members: [string, Json][] = [];
     for (const [name, member] of Object.entries(value)) {
-      // Some names are their author's (a driver's attributes): none of them is inherited.
       if (Object.hasOwn(DEFAULTS, name) && DEFAULTS[name]?.includes(member)) continue;
-      const normalised = name === 'sizeLimit' || name === 'divisor' ? quantity(member) : normal(member);
+      const normalised = FREE_FORM.has(name)
+        ? verbatim(member)
+        : name === 'sizeLimit' || name === 'divisor'
+          ? quantity(member)
+          : normal(member);
       if (normalised !== undefined) members.push([name, normalised]);
     }
     return members.length > 0 ? Object.fromEntries(members) : undefined;
   }
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
   return undefined;
+}
+
+/** A map of strings to strings; an empty one is none. */
+function verbatim(value: unknown): Json | undefined {
+  if (!isMembers(value)) return normal(value);
+  const strings = Object.entries(value).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return strings.length > 0 ? Object.fromEntries(strings) : undefined;
 }
 
 function quantity(value: unknown): Json | undefined {

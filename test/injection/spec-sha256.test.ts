@@ -41,6 +41,17 @@ describe('specSha256', () => {
     expect(new Set(hashes).size).toBe(4);
   });
 
+  test('takes an author’s names as they are, also when an API server has a default for one of that name elsewhere', () => {
+    const spec = stored(injected(launchedPod(profile(), LAUNCH))).spec ?? {};
+    const hashes = [{}, { type: '' }, { volumeMode: 'Filesystem' }, { apiVersion: 'v1' }].map(
+      (attributes) => {
+        const volume = { name: 'v', csi: { driver: 'some.example', volumeAttributes: attributes } };
+        return specSha256(nodeCrypto, { ...spec, volumes: [...(spec.volumes ?? []), volume] });
+      },
+    );
+    expect(new Set(hashes).size).toBe(4);
+  });
+
   test.each<[string, (spec: NonNullable<Pod['spec']>, app: Container) => object]>([
     ['image', (_, app) => ({ containers: [{ ...app, image: SIDECAR_IMAGE }] })],
     ['arguments', (_, app) => ({ containers: [{ ...app, args: ['--listen'] }] })],
