@@ -3,8 +3,6 @@ import type { Server, Socket } from 'node:net';
 export interface Connections {
   /** This one has had an answered review, once more. */
   proven(socket: Socket): void;
-  /** Cuts all, handshakes under way too, which an HTTP server's own list does not know. */
-  cut(): void;
 }
 
 /**
@@ -38,9 +36,6 @@ export function limitConnections(server: Server, most: number, onTooMany: () => 
       unproven.delete(key);
       open.delete(key);
       open.set(key, held);
-    },
-    cut: () => {
-      for (const socket of open.values()) socket.destroy();
     },
   };
 }

@@ -3,6 +3,7 @@ import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Refusal } from '../formats/bytes/result.ts';
+import { connectionCutter } from '../platform/http/connection-cutter.ts';
 import { problemDocument } from '../platform/http/problem.ts';
 import { type CallerRules, callerJudge } from './callers.ts';
 import { rejection, type ServingCode, STATUS } from './code.ts';
@@ -67,9 +68,10 @@ export function createWebhook(settings: WebhookSettings): FastifyInstance {
   const connections = limitConnections(server, MAX_CONNECTIONS, () =>
     rejected.inc({ code: 'too-many-connections' }),
   );
+  const cut = connectionCutter(server);
   // What asks for nothing, or speaks no HTTP yet, would hold the end of the process up.
   app.addHook('preClose', (done) => {
-    setTimeout(connections.cut, LAST_REQUESTS_MS).unref();
+    setTimeout(cut, LAST_REQUESTS_MS).unref();
     done();
   });
   server.on('tlsClientError', () => rejected.inc({ code: 'handshake-failed' }));

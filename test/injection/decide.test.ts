@@ -45,6 +45,20 @@ describe('the annotation injected', () => {
     }
   });
 
+  test('is that of the whole text, however long a volume’s name is', () => {
+    const name = 'v'.repeat(20_000);
+    const mounts = [{ name, mountPath: '/run/app' }];
+    const pod = enclavePod(
+      { [ANNOTATIONS.upstream]: 'unix:/run/app/app.sock' },
+      {
+        containers: [{ name: 'app', image: APP_IMAGE, volumeMounts: mounts }],
+        volumes: [{ name, emptyDir: {} }],
+      },
+    );
+    const after = injected(pod);
+    expect(after.metadata?.annotations?.[INJECTED_ANNOTATION]).toBe(noteOf(after));
+  });
+
   test('stays that of each pod when very many come, again and again, with roots that change', () => {
     const pods = Array.from({ length: 4000 }, (_, n) =>
       enclavePod({ [ANNOTATIONS.upstream]: String(1 + (n % 1500)) }, { serviceAccountName: `a${n % 5}` }),

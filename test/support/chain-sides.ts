@@ -57,7 +57,7 @@ export const changedRoot = (side: Side, change: (f: CertificateFields) => Certif
   holding(side, fixtureRoot(side.role, change));
 export const rootSha256 = (issuer: Issuer) => fixtureRoots()[issuer].map((der) => toHex(sha256(der)));
 
-export const MIDDLE = ecKey('middle');
+const MIDDLE = ecKey('middle');
 /** An issuer below the root, certified with these fields. */
 export function middle(
   side: Side,

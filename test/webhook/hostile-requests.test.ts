@@ -1,15 +1,13 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect as connectTcp } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { encodePem } from '../../formats/x509/pem.ts';
 import { STATUS } from '../../webhook/code.ts';
 import { BODY_LIMIT, createBodyReader, deadlineOf } from '../../webhook/read-body.ts';
 import { APP_IMAGE, enclavePod } from '../injection/support.ts';
 import { cpuMs } from '../support/cpu-ms.ts';
 import { until } from '../support/until.ts';
-import { authority, NAME, REVIEW, reviewOf, serve } from './serving-fixture.ts';
+import { closed, head, rawConnection } from './raw-connection.ts';
+import { REVIEW, reviewOf, serve } from './serving-fixture.ts';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -22,30 +20,11 @@ async function start(options: Parameters<typeof serve>[0] = {}) {
   return served;
 }
 
-/** Resolves whether it ended in order or not. */
-function closed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.once('close', () => resolve()));
+async function connection(port: number) {
+  const made = await rawConnection(port);
+  undo.push(() => made.socket.destroy());
+  return made;
 }
-
-/** A connection on which a test writes what it likes. */
-async function raw(
-  port: number,
-): Promise<{ socket: TLSSocket; said: () => string; ended: Promise<unknown> }> {
-  const ca = encodePem('CERTIFICATE', authority.root);
-  const socket = connect({ host: '127.0.0.1', port, ca, servername: NAME });
-  undo.push(() => socket.destroy());
-  let text = '';
-  socket.on('error', () => undefined);
-  socket.setEncoding('latin1').on('data', (chunk: string) => {
-    text += chunk;
-  });
-  const ended = closed(socket);
-  await once(socket, 'secureConnect');
-  return { socket, said: () => text, ended };
-}
-
-const head = (length: number | string, path = '/mutate?timeout=10s') =>
-  `POST ${path} HTTP/1.1\r\nhost: ${NAME}\r\ncontent-type: application/json\r\n${typeof length === 'number' ? `content-length: ${length}` : length}\r\n\r\n`;
 
 test('every reason for which there is no review stands in the page for operators', () => {
   const page = readFileSync('docs/injection.md', 'utf8');
@@ -56,31 +35,6 @@ const LONG_NAME = {
   ...enclavePod({}, {}, { 'enclave-licensing.dev/inject': 'no' }).metadata,
   name: '-eyJAAAAA'.repeat(15_000),
 };
-
-test('two reviews at once on a connection get their own answers, in order, whatever letters are in them', async () => {
-  const { port } = await start();
-  const { socket, said } = await raw(port);
-  const uids = ['u-1', 'ü–☃', 'u-3'];
-  const bodies = uids.map((uid) =>
-    Buffer.from(JSON.stringify({ ...JSON.parse(REVIEW), request: { ...JSON.parse(REVIEW).request, uid } })),
-  );
-  socket.write(Buffer.concat(bodies.flatMap((body) => [Buffer.from(head(body.length)), body])));
-  const answers = (): { uid: string; patch: string }[] => {
-    let rest = Buffer.from(said(), 'latin1');
-    const found = [];
-    for (let at = rest.indexOf('\r\n\r\n'); at !== -1; at = rest.indexOf('\r\n\r\n')) {
-      const length = Number(/content-length: (\d+)/i.exec(rest.subarray(0, at).toString())?.[1]);
-      if (rest.length < at + 4 + length) break;
-      found.push(JSON.parse(rest.subarray(at + 4, at + 4 + length).toString()).response);
-      rest = rest.subarray(at + 4 + length);
-    }
-    return found;
-  };
-  const all = await until('three answers', () => answers().length === 3 && answers());
-  expect(all.map(({ uid }) => uid)).toEqual(uids);
-  expect(new Set(all.map(({ patch }) => patch)).size).toBe(1);
-  expect(all[0]?.patch.length).toBeGreaterThan(1000);
-});
 
 describe('what is no review', () => {
   test('is answered with a reason, and counted', async () => {
@@ -110,7 +64,7 @@ describe('what is no review', () => {
     [
       'announced',
       async (port: number) => {
-        const each = await raw(port);
+        const each = await connection(port);
         each.socket.write(head(BODY_LIMIT + 1));
         return each;
       },
@@ -118,7 +72,7 @@ describe('what is no review', () => {
     [
       'sent in chunks without a length',
       async (port: number) => {
-        const each = await raw(port);
+        const each = await connection(port);
         each.socket.write(head('transfer-encoding: chunked'));
         const chunk = Buffer.alloc(64 * 1024, 0x20);
         const framed = Buffer.concat([Buffer.from('10000\r\n'), chunk, Buffer.from('\r\n')]);
@@ -141,9 +95,9 @@ describe('what is no review', () => {
 
   test('a body that comes slower than its caller waits is ended; others are not affected', async () => {
     const { port, rejected, call } = await start();
-    const slow = await raw(port);
+    const slow = await connection(port);
     slow.socket.write(`${head(1000, '/mutate?timeout=300ms')}{`);
-    const cut = await raw(port);
+    const cut = await connection(port);
     cut.socket.write(`${head(1000)}{`);
     const before = performance.now();
     expect((await call()).status).toBe(200);
@@ -163,7 +117,7 @@ describe('what is no review', () => {
 
   test('headers over 8 KB, no HTTP and silence end the connection, counted', async () => {
     const { port, rejected, call } = await start({ silenceMs: 2000 });
-    const [large, other, silent] = [await raw(port), await raw(port), await raw(port)];
+    const [large, other, silent] = [await connection(port), await connection(port), await connection(port)];
     large.socket.write(`POST /mutate HTTP/1.1\r\nx: ${'y'.repeat(10_000)}\r\n\r\n`);
     other.socket.write('\x16\x03\x01 nonsense\r\n\r\n');
     const plain = connectTcp(port, '127.0.0.1');
