@@ -102,7 +102,6 @@ const nested = (path: string, value: unknown): object =>
   path.split('/').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
 
 describe('the schema', () => {
-  // Bound to helm's start time: 50 processes of 60 ms.
   test.each(WRONG.map(([path, value, names]) => ({ path, value, names })))(
     'refuses $path: $value',
     async ({ path, value, names }) => {

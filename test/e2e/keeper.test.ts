@@ -66,18 +66,21 @@ test('one of two leads; killed, the other keeps the policies within seconds', as
   const binding = ['validatingadmissionpolicybinding', 'network-policies.enclave-licensing.dev'];
   const bound = JSON.parse(await kubectl(['get', ...binding, '-o', 'json'])) as { metadata: object };
   await kubectl(['delete', ...binding]);
-  process.kill(leader?.pid ?? 0, 'SIGKILL');
-  await until(
-    'the policy is deleted',
-    async () => (await tryKubectl(['delete', 'networkpolicy', POLICY, '-n', ENCLAVE_NAMESPACE])).code === 0,
-  );
-  // A lease of 5 s and a look at it each second; the machine may be busy.
-  await until('the policy is back', policyStands, 40_000);
-  const pids = (await leaders()).map(({ pid }) => pid);
-  expect(pids).toHaveLength(1);
-  expect(pids).not.toContain(leader?.pid);
-  const metadata = { ...bound.metadata, uid: undefined, resourceVersion: undefined };
-  await kubectl(['apply', '-f', '-'], JSON.stringify({ ...bound, metadata }));
+  try {
+    process.kill(leader?.pid ?? Number.NaN, 'SIGKILL');
+    await until(
+      'the policy is deleted',
+      async () => (await tryKubectl(['delete', 'networkpolicy', POLICY, '-n', ENCLAVE_NAMESPACE])).code === 0,
+    );
+    // A lease of 5 s and a look at it each second; the machine may be busy.
+    await until('the policy is back', policyStands, 40_000);
+    const pids = (await leaders()).map(({ pid }) => pid);
+    expect(pids).toHaveLength(1);
+    expect(pids).not.toContain(leader?.pid);
+  } finally {
+    const metadata = { ...bound.metadata, uid: undefined, resourceVersion: undefined };
+    await kubectl(['apply', '-f', '-'], JSON.stringify({ ...bound, metadata }));
+  }
   await world.componentsReady();
 });
 

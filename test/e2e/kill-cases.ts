@@ -99,10 +99,8 @@ export function killAt(phases: readonly (typeof KILL_PHASES)[number][]): void {
           await until(
             'what was killed runs again',
             async () => {
-              const now = [...(await world.restarts())].filter(([pod]) =>
-                pod.startsWith(`enclave-${component}`),
-              );
-              return now.length > 0 && now.every(([pod, count]) => count > (before.get(pod) ?? -1));
+              const restarted = await world.restarted(component, before);
+              return restarted.length > 0 && restarted.every(Boolean);
             },
             KUBELET_MS,
           );

@@ -71,11 +71,7 @@ export const FAULTS: readonly Fault[] = [
   { what: 'containerd restarted', inject: restart(({ node }) => node, 'containerd') },
   {
     what: 'the other node drained',
-    inject: async ({ environment, other }) => {
-      const drain = ['--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=90s'];
-      await environment.kubectl(['drain', other, ...drain]);
-      await environment.kubectl(['uncordon', other]);
-    },
+    inject: ({ environment, other }) => drain(environment, other),
   },
   {
     what: 'API server stopped for 60 s',
@@ -108,15 +104,26 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     what: 'the connection’s node drained',
-    inject: async ({ environment, node }) => {
-      const drain = ['--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=90s'];
-      await environment.kubectl(['drain', node, ...drain]);
-      await environment.kubectl(['uncordon', node]);
-    },
+    inject: ({ environment, node }) => drain(environment, node),
     endsConnection: 'its pod ended',
   },
   { what: '`helm upgrade` to new images', inject: upgrade },
 ];
+
+async function drain({ kubectl }: Site['environment'], node: string): Promise<void> {
+  try {
+    await kubectl([
+      'drain',
+      node,
+      '--ignore-daemonsets',
+      '--delete-emptydir-data',
+      '--force',
+      '--timeout=90s',
+    ]);
+  } finally {
+    await kubectl(['uncordon', node]);
+  }
+}
 
 /** As docs/operating.md says: users are told the new sidecar's digest first. */
 async function upgrade({ environment, at, policyFile, sidecars }: Site): Promise<void> {

@@ -5,14 +5,15 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { ENCLAVE_LABEL } from '../../names/labels.ts';
+import { freePorts } from '../../tools/cluster/free-ports.ts';
 import { until } from '../support/until.ts';
 import { launch, startWorld, type World } from '../support/world.ts';
 import { metaLabel, podDiscovery } from './pod-discovery.ts';
 
 /** Debian's Prometheus, told of no pod: components are found by their annotations, enclaves by their label. */
-const LISTEN = '127.0.0.1:9390';
 let world: World;
 let prometheus: ChildProcess;
+let listen: string;
 let discovery: { url: string; close(): void };
 
 beforeAll(async () => {
@@ -20,6 +21,8 @@ beforeAll(async () => {
   const { environment } = world;
   const outcome = await launch(await world.user('alice'));
   expect(outcome.code, outcome.output).toBe(0);
+  const [free] = await freePorts(1);
+  listen = `127.0.0.1:${free}`;
   const folder = join(environment.directory, 'prometheus');
   mkdirSync(folder);
   discovery = await podDiscovery(environment);
@@ -69,7 +72,7 @@ beforeAll(async () => {
     'prometheus',
     [
       ...[`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`],
-      ...[`--web.listen-address=${LISTEN}`, '--log.level=warn'],
+      ...[`--web.listen-address=${listen}`, '--log.level=warn'],
     ],
     { stdio: 'inherit' },
   );
@@ -84,7 +87,7 @@ afterAll(async () => {
 });
 
 async function api<T>(path: string): Promise<T | undefined> {
-  const answer = await fetch(`http://${LISTEN}/api/v1/${path}`).catch(() => undefined);
+  const answer = await fetch(`http://${listen}/api/v1/${path}`).catch(() => undefined);
   return answer?.ok ? ((await answer.json()) as { data: T }).data : undefined;
 }
 

@@ -1,10 +1,11 @@
 /** What a cluster could leave on the machine, each as sorted lines. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mustRun } from '../../tools/cluster/command.ts';
+import { CGROUP } from '../../tools/kubernetes/cluster/layout.ts';
 
-/** Settings that change by themselves. */
+/** Settings that change by themselves, and those of connection tracking, which are there from the first firewall on that a machine has had. */
 const RESTLESS =
-  /^(fs\.(dentry-state|file-nr|inode-nr|inode-state)|kernel\.(ns_last_pid|random\.uuid)|kernel\.pty\.nr|fs\.quota\..*)\b/;
+  /^(fs\.(dentry-state|file-nr|inode-nr|inode-state)|kernel\.(ns_last_pid|random\.uuid)|kernel\.pty\.nr|fs\.quota\..*|net\.netfilter\..*|net\.nf_conntrack_max)\b/;
 const FOLDERS = ['/run', '/run/netns', '/var/lib', '/var/log', '/etc', '/opt'];
 
 export type MachineState = Readonly<Record<string, readonly string[]>>;
@@ -18,11 +19,14 @@ export async function machineState(traces: readonly string[]): Promise<MachineSt
       .map((line) => line.split(':').slice(1, 2).join('').trim())
       .sort(),
     addresses: (await lines('ip', '-br', 'address')).sort(),
-    routes: (await lines('ip', 'route', 'show', 'table', 'all')).sort(),
+    routes: (await lines('ip', 'route', 'show', 'table', 'all'))
+      .map((line) => line.replace(/ expires \d+sec/, ''))
+      .sort(),
     'network namespaces': (await lines('ip', 'netns', 'list')).sort(),
     firewall: await lines('nft', 'list', 'ruleset'),
     sysctls: (await lines('sysctl', '-a')).filter((line) => !RESTLESS.test(line)).sort(),
-    cgroups: (await lines('find', '/sys/fs/cgroup', '-type', 'd')).sort(),
+    // systemd's own come and go.
+    cgroups: (await lines('find', '/sys/fs/cgroup', '-type', 'd', '-path', `*${CGROUP}*`)).sort(),
     mounts: readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
       .map((line) => line.split(' ').slice(3).join(' '))

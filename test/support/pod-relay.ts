@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Environment } from '../../tools/cluster/environment.ts';
 import { readIfThere, runningProcesses } from '../../tools/cluster/running-processes.ts';
@@ -23,7 +23,7 @@ createServer((near) => {
   const far = connect({ host, port: Number(port) });
   near.pipe(far).pipe(near);
   for (const [one, other] of [[near, far], [far, near]]) one.on('error', () => other.destroy()).on('close', () => other.destroy());
-}).listen(path);
+}).listen(path, () => console.log('listening'));
 `;
 
 /** The process that holds a pod's namespaces: its containers come and go, and those of a pod that is refused are mostly gone. */
@@ -49,10 +49,14 @@ export function podRelays(
     const inside = await until('the sandbox of the pod runs', () => sandboxesOf(uid).at(0));
     const socketPath = join(directory, `relay-${uid.slice(0, 8)}`);
     const argv = ['-e', RELAY, socketPath, target.host, String(target.port)];
-    children.push(
-      spawn('nsenter', [`--net=/proc/${inside}/ns/net`, process.execPath, ...argv], { stdio: 'ignore' }),
-    );
-    await until('the relay listens', () => existsSync(socketPath));
+    const child = spawn('nsenter', [`--net=/proc/${inside}/ns/net`, process.execPath, ...argv], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    children.push(child);
+    await Promise.race([
+      once(child.stdout, 'data'),
+      once(child, 'exit').then(() => Promise.reject(new Error(`no relay in the pod at ${address}`))),
+    ]);
     return { socketPath };
   };
   return {

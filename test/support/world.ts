@@ -29,6 +29,8 @@ export interface World {
    * those that are about to go, such as the last of an upgrade.
    */
   restarts(): Promise<ReadonlyMap<string, number>>;
+  /** Of each of the component's pods, whether it was started again since then, or is another. */
+  restarted(component: string, since: ReadonlyMap<string, number>): Promise<readonly boolean[]>;
   stop(): Promise<void>;
 }
 
@@ -61,6 +63,13 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
   await environment.kubectl(['apply', '-f', '-'], JSON.stringify(profileObject(environment)));
   const list = async <T>(args: readonly string[]): Promise<T[]> =>
     (JSON.parse(await environment.kubectl(['get', ...args, '-o', 'json'])) as { items: T[] }).items;
+  const restarts = async (): Promise<Map<string, number>> => {
+    const pods = await list<PodView>(['pods', '-n', environment.releaseNamespace]);
+    const staying = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+    const count = ({ status }: PodView): number =>
+      (status.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0);
+    return new Map(staying.map((pod) => [pod.metadata.name, count(pod)]));
+  };
   return {
     environment,
     settings,
@@ -76,13 +85,11 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
     pods: () => list<PodView>(['pods', '-n', ENCLAVE_NAMESPACE]),
     requests: async () => (await list<PodView>(['csr'])).map(({ metadata }) => metadata.name),
     componentsReady: () => componentsReady(environment.kubectl, environment.releaseNamespace),
-    restarts: async () => {
-      const pods = await list<PodView>(['pods', '-n', environment.releaseNamespace]);
-      const staying = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-      const count = ({ status }: PodView): number =>
-        (status.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0);
-      return new Map(staying.map((pod) => [pod.metadata.name, count(pod)]));
-    },
+    restarts,
+    restarted: async (component, since) =>
+      [...(await restarts())]
+        .filter(([pod]) => pod.startsWith(`enclave-${component}`))
+        .map(([pod, count]) => count > (since.get(pod) ?? -1)),
     stop: async () => {
       await environment.stop();
       rmSync(directory, { recursive: true, force: true });

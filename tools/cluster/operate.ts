@@ -19,6 +19,8 @@ export async function kubectlOf(
   const program = await kubectlPath();
   const options = (input?: string) => ({
     env: { KUBECONFIG: kubeconfig, HOME: home },
+    // Longer than any --timeout that is asked of it: what it says then is the reason.
+    timeoutMs: 120_000,
     ...(input === undefined ? {} : { input }),
     ...(signal === undefined ? {} : { signal }),
   });

@@ -4,8 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 tools/debian.sh e2e prometheus:prometheus
 tools/postgres/install.sh e2e
-if ! node tools/kubernetes/cluster/main.ts is-up; then
-  [ -n "${KEEP:-}" ] || trap 'node tools/kubernetes/cluster/main.ts down' EXIT
-  tools/kubernetes/cluster.sh
+if [ -z "${KEEP:-}" ] && ! node tools/kubernetes/cluster/main.ts is-up; then
+  trap 'node tools/kubernetes/cluster/main.ts down' EXIT
 fi
+# One that is up is given these images.
+tools/kubernetes/cluster.sh
 node tools/kubernetes/e2e.ts "$@"
