@@ -3,6 +3,8 @@
 set -euo pipefail
 who=$1
 shift
+# Where Debian keeps programs of operators, which not everybody's PATH has.
+PATH=$PATH:/usr/sbin:/sbin
 missing=()
 for pair in "$@"; do
   probe=${pair%%:*}
@@ -18,8 +20,15 @@ fi
 command -v apt-get >/dev/null || { echo "$who: install these by hand: ${missing[*]}" >&2; exit 1; }
 echo "$who: apt-get install ${missing[*]}" >&2
 log=$(mktemp)
-# sudo takes the environment away, so it is given behind it. RUNLEVEL: servers among the packages are not to start.
-if ! { "${sudo[@]}" apt-get update && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+# Servers among the packages are not to start (deb-systemd-invoke(1), invoke-rc.d(8): 101 is 'not allowed'); a rule that the machine has itself stays.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
+  "${sudo[@]}" chmod 755 "$policy"
+  trap '"${sudo[@]}" rm -f "$policy"' EXIT
+fi
+# sudo takes the environment away, so it is given behind it.
+if ! { "${sudo[@]}" apt-get update && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
   tail -n 20 "$log" >&2
   rm -f "$log"
   echo "$who: apt-get failed; run: apt-get update && apt-get install ${missing[*]}" >&2

@@ -119,7 +119,13 @@ test('docs/enclavectl.md: every command with its flags, and none that is not the
 const FOREIGN = [
   ...['--admission-control-config-file', '--audit-log-path', '--audit-policy-file', '--client-ca'],
   ...['--disable-network-policy', '--dry-run', '--enable-aggregator-routing', '--enable-secure-boot'],
-  ...['--enable-vtpm', '--encryption-provider-config', '--reset-then-reuse-values', '--reuse-values'],
+  ...[
+    '--enable-vtpm',
+    '--encryption-provider-config',
+    '--max-semi-space-size',
+    '--reset-then-reuse-values',
+    '--reuse-values',
+  ],
   ...['--secrets-encryption', '--unsafe-no-fsync', '--dir', '--roots-sha256', '--trust'],
 ];
 
