@@ -151,11 +151,12 @@ else
           .map((each) => each.toJS() as KubeObject)
           .find(({ kind }) => kind === resource.kind);
         await cluster.admin.create(resource, object ?? {});
-        const patch = (path: string, value: unknown) =>
-          kube.patch(resource, { name }, [{ op: 'add', path: `/webhooks/0/${path}`, value }], 'json').then(
+        const write = (path: string, value: unknown) =>
+          kube.patch(resource, { name }, [{ op: 'add', path, value }], 'json').then(
             () => 'taken',
             (error: Error) => error.message,
           );
+        const patch = (path: string, value: unknown) => write(`/webhooks/0/${path}`, value);
         await until('the policy is in force', async () => says.test(await patch('timeoutSeconds', 9)));
         const rule = {
           apiGroups: [''],
@@ -172,8 +173,23 @@ else
           ['objectSelector', { matchLabels: { a: 'b' } }],
           ['failurePolicy', 'Ignore'],
           ['matchConditions', [{ name: 'never', expression: 'false' }]],
+          ['matchPolicy', 'Exact'],
+          ['sideEffects', 'NoneOnDryRun'],
+          ['admissionReviewVersions', ['v1', 'v1beta1']],
+          ['name', 'other.enclave-licensing.dev'],
         ] as const)
           expect(await patch(path, value), path).toMatch(says);
+        if (resource === MUTATING_WEBHOOK_CONFIGURATIONS)
+          expect(await patch('reinvocationPolicy', 'Never'), 'reinvocationPolicy').toMatch(says);
+        // The garbage collector deletes what only an owner has that is not there.
+        const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: 'a'.repeat(36) };
+        for (const [path, value] of [
+          ['ownerReferences', [owner]],
+          ['finalizers', ['example.org/x']],
+          ['labels', { a: 'b' }],
+          ['annotations', { a: 'b' }],
+        ] as const)
+          expect(await write(`/metadata/${path}`, value), path).toMatch(says);
         expect(await patch('clientConfig/caBundle', ROOT)).toBe('taken');
       }
     });

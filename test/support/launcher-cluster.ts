@@ -171,6 +171,7 @@ async function applyFile(admin: Kube, file: string): Promise<void> {
 
 function resourceOf(kind: string) {
   const rbac = 'rbac.authorization.k8s.io/v1';
+  const admission = 'admissionregistration.k8s.io/v1';
   const rows: Record<string, readonly [string, string, boolean]> = {
     ServiceAccount: ['v1', 'serviceaccounts', true],
     Service: ['v1', 'services', true],
@@ -178,6 +179,8 @@ function resourceOf(kind: string) {
     ClusterRoleBinding: [rbac, 'clusterrolebindings', false],
     RoleBinding: [rbac, 'rolebindings', true],
     CustomResourceDefinition: ['apiextensions.k8s.io/v1', 'customresourcedefinitions', false],
+    ValidatingAdmissionPolicy: [admission, 'validatingadmissionpolicies', false],
+    ValidatingAdmissionPolicyBinding: [admission, 'validatingadmissionpolicybindings', false],
   };
   const row = rows[kind];
   if (row === undefined) throw new Error(`${kind} is not applied here`);
