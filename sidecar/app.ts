@@ -85,6 +85,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
       const judged = judge(presentedBy(socket));
       return judged.ok || config.auth !== 'jwt' ? judged : judgeBearer(token);
     },
+    connections: places.evidence,
     log,
     metrics,
   });
@@ -99,6 +100,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     audience: serverName,
     judgeToken: judgeBearer,
     standing,
+    onLetIn: (socket) => data.letIn(socket),
     onRefused: (code, reason) => {
       tokenRefusals.inc({ code });
       log.info({ code, reason }, 'request refused');
@@ -113,6 +115,7 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     forward: (socket, line, allowed) =>
       http?.serve(socket, allowed) ?? proxyTcp(socket, line, upstream, limits),
     perUser: places.perUser,
+    unheld: places.unheld,
     reserve: (who) => (http === undefined ? () => {} : http.reserve(who)),
     standing,
     log,

@@ -73,6 +73,7 @@ export async function lightSidecar({ env, signal, write }: LightProcess): Promis
       return { ...bundle, endpoint: `${config.bind}:${listener.port()}`, serverName };
     },
     accessDecision: (socket) => judge(presentedBy(socket)),
+    connections: limits.evidence,
     log,
     metrics,
   });
@@ -81,6 +82,7 @@ export async function lightSidecar({ env, signal, write }: LightProcess): Promis
     tokens: false,
     forward: (socket, line) => proxyTcp(socket, line, upstream, config),
     perUser: limits.perUser,
+    unheld: limits.unheld,
     reserve: () => () => {},
     standing,
     log,

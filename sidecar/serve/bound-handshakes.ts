@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Server, TLSSocket } from 'node:tls';
+import { sourceOf } from './source-of.ts';
 
 export interface Handshakes {
   /** The handshake is done. Returns the TCP connection below; undefined when it is closed already. */
@@ -11,15 +12,17 @@ export interface Handshakes {
  * certificate gets in whoever else hangs on, and a flood from one address pushes out itself only.
  */
 export function boundHandshakes(server: Server, most: number): Handshakes {
-  const byAddress = new Map<string, Map<number, Socket>>();
+  // A source may be many addresses: a port is one connection only together with the address.
+  const bySource = new Map<string, Map<string, Socket>>();
   let underWay = 0;
 
   const take = (address: string, port: number): Socket | undefined => {
-    const ofAddress = byAddress.get(address);
-    const line = ofAddress?.get(port);
-    if (ofAddress === undefined || line === undefined) return undefined;
-    ofAddress.delete(port);
-    if (ofAddress.size === 0) byAddress.delete(address);
+    const source = sourceOf(address);
+    const ofSource = bySource.get(source);
+    const line = ofSource?.get(`${address} ${port}`);
+    if (ofSource === undefined || line === undefined) return undefined;
+    ofSource.delete(`${address} ${port}`);
+    if (ofSource.size === 0) bySource.delete(source);
     underWay -= 1;
     return line;
   };
@@ -28,13 +31,14 @@ export function boundHandshakes(server: Server, most: number): Handshakes {
     const { remoteAddress: address, remotePort: port } = line;
     // Gone before it was looked at.
     if (address === undefined || port === undefined) return void line.destroy();
-    const ofAddress = byAddress.get(address) ?? new Map<number, Socket>();
-    byAddress.set(address, ofAddress.set(port, line));
+    const source = sourceOf(address);
+    const ofSource = bySource.get(source) ?? new Map<string, Socket>();
+    bySource.set(source, ofSource.set(`${address} ${port}`, line));
     underWay += 1;
     line.once('close', () => {
-      if (byAddress.get(address)?.get(port) === line) take(address, port);
+      if (bySource.get(source)?.get(`${address} ${port}`) === line) take(address, port);
     });
-    if (underWay > most) oldestOfMost(byAddress)?.destroy();
+    if (underWay > most) oldestOfMost(bySource)?.destroy();
     return undefined;
   });
 
@@ -45,9 +49,9 @@ export function boundHandshakes(server: Server, most: number): Handshakes {
 }
 
 /** One that has not said a word yet, if there is one. */
-function oldestOfMost(byAddress: ReadonlyMap<string, ReadonlyMap<number, Socket>>): Socket | undefined {
-  let most: ReadonlyMap<number, Socket> | undefined;
-  for (const each of byAddress.values()) if (each.size > (most?.size ?? 0)) most = each;
+function oldestOfMost(bySource: ReadonlyMap<string, ReadonlyMap<string, Socket>>): Socket | undefined {
+  let most: ReadonlyMap<string, Socket> | undefined;
+  for (const each of bySource.values()) if (each.size > (most?.size ?? 0)) most = each;
   const oldestFirst = [...(most?.values() ?? [])];
   return oldestFirst.find(({ bytesRead }) => bytesRead === 0) ?? oldestFirst[0];
 }

@@ -12,6 +12,10 @@ export interface ConnectionLimits {
   readonly perUser: number;
   /** Handshakes under way. */
   readonly handshakes: number;
+  /** Evidence connections. */
+  readonly evidence: number;
+  /** Data connections that no user holds: refused and not closed yet, or without a good token so far. */
+  readonly unheld: number;
   /** http mode: bytes for connections, and for the requests on them. */
   readonly memory: number;
 }
@@ -24,10 +28,13 @@ const MEBIBYTE = 1024 * 1024;
 const RESERVED = { tcp: 88 * MEBIBYTE, http: 96 * MEBIBYTE } as const;
 const LEAST = 64;
 const MOST = 4096;
+/** More than quotes can be made at one time. */
+const MOST_EVIDENCE = 256;
 
 /**
  * As many connections as fit into the container's memory, unless the operator names a number. In http mode they take three quarters of it when all are idle; the rest, or what fewer leave, is for
- * requests. One user may have three quarters, so that there is always a place for another; handshakes that hang may have one quarter of the connections.
+ * requests. One user may have three quarters, so that there is always a place for another; handshakes that hang may have one quarter of the connections, those
+ * that ask for evidence another, data connections that no user holds a third: what strangers can take in all leaves the last to users.
  * @param memory bytes that the process may use, as `process.constrainedMemory()` says; 0 when nothing limits it
  */
 export function connectionLimits(
@@ -43,11 +50,17 @@ export function connectionLimits(
   return {
     total,
     perUser: threeQuarters(total),
-    handshakes: Math.max(1, Math.floor(total / 4)),
+    handshakes: part(total, 1 / 4),
+    evidence: Math.min(MOST_EVIDENCE, part(total, 1 / 4)),
+    unheld: part(total, 1 / 4),
     memory: total * (plenty ? CONNECTION_BYTES + REQUEST_BYTES[1] : each),
   };
 }
 
 export function threeQuarters(whole: number): number {
-  return Math.max(1, Math.floor((whole * 3) / 4));
+  return part(whole, 3 / 4);
+}
+
+function part(whole: number, share: number): number {
+  return Math.max(1, Math.floor(whole * share));
 }

@@ -9,6 +9,7 @@ import { peerCertificate } from '../../platform/tls/peer.ts';
 import type { Allowed, Presented } from '../access/access.ts';
 import type { AccessCode } from '../access/code.ts';
 import type { StandingAccess } from '../access/standing-access.ts';
+import { sourceOf } from './source-of.ts';
 
 export interface DataOptions {
   judge(presented: Presented): Result<Allowed, AccessCode>;
@@ -18,6 +19,8 @@ export interface DataOptions {
   forward(socket: TLSSocket, line: Socket, allowed: Allowed | undefined): Promise<void>;
   /** Open connections of one user, or of one address where a token decides. */
   readonly perUser: number;
+  /** Connections that no user holds: told the end, and not closed by their client yet; or, with `tokens`, none of whose requests was let in so far. */
+  readonly unheld: number;
   /** Takes the place of a connection of this user or address, and returns how to give it back; undefined when there is none for them. */
   reserve(who: string): (() => void) | undefined;
   /** Ends a connection when its certificate does, and when access is taken back. */
@@ -28,6 +31,8 @@ export interface DataOptions {
 
 export interface DataConnections {
   take(socket: TLSSocket, line: Socket): void;
+  /** A request on it was let in by its token. */
+  letIn(socket: TLSSocket): void;
   /** Resolves when no connection is open, or at once after `deadline` ended them. */
   drain(deadline: AbortSignal): Promise<void>;
 }
@@ -52,14 +57,28 @@ export function createDataConnections(options: DataOptions): DataConnections {
   const active = metrics.gauge('connections_active', 'Open data connections.');
   const open = new Set<TLSSocket>();
   const byUser = new Map<string, number>();
+  /** And how each is cut. */
+  const unheld = new Map<TLSSocket, () => void>();
   let draining = false;
   let drained: (() => void) | undefined;
+
+  // Strangers who come again and again, and neither ask nor close, would hold all places in turns: the oldest has had its time.
+  const boundUnheld = (socket: TLSSocket, cut: () => void): void => {
+    unheld.set(socket, cut);
+    socket.once('close', () => unheld.delete(socket));
+    const [oldest] = unheld;
+    if (unheld.size <= options.unheld || oldest === undefined) return;
+    const [whose, cutOldest] = oldest;
+    unheld.delete(whose);
+    cutOldest();
+  };
 
   // close_notify, not a reset: the client can tell an answer from a broken line.
   const endCleanly = (socket: TLSSocket): void => {
     socket.end();
     socket.resume();
     setTimeout(() => socket.destroy(), CLOSING_MS).unref();
+    boundUnheld(socket, () => socket.destroy());
   };
 
   const refuse = (socket: TLSSocket, code: AccessCode, message: string, peer: string | undefined): void => {
@@ -78,7 +97,7 @@ export function createDataConnections(options: DataOptions): DataConnections {
       const allowed = judged.ok ? judged.value : undefined;
       // The handshake began before the port was closed.
       if (draining) return endCleanly(socket);
-      const user = allowed === undefined ? `address ${peer}` : `user ${allowed.user}`;
+      const user = allowed === undefined ? `address ${sourceOf(peer ?? '')}` : `user ${allowed.user}`;
       const ofUser = byUser.get(user) ?? 0;
       if (ofUser >= options.perUser)
         return refuse(socket, 'too-many-connections', `${user} has ${ofUser} connections open`, peer);
@@ -89,6 +108,12 @@ export function createDataConnections(options: DataOptions): DataConnections {
       connections.inc({ via: allowed?.via ?? 'token' });
       open.add(socket);
       active.set(open.size);
+      if (allowed === undefined)
+        boundUnheld(socket, () => {
+          refusals.inc({ code: 'too-many-connections' });
+          log.info({ code: 'too-many-connections', peer }, 'connection without a good token made room');
+          socket.destroy();
+        });
       const letGo =
         allowed &&
         options.standing.hold(allowed, {
@@ -115,6 +140,7 @@ export function createDataConnections(options: DataOptions): DataConnections {
         endCleanly(socket);
       });
     },
+    letIn: (socket) => void unheld.delete(socket),
     drain: async (deadline) => {
       draining = true;
       if (open.size === 0) return;

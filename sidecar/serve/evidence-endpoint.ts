@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { fromBase64url } from '../../formats/bytes/base64.ts';
-import type { Result } from '../../formats/bytes/result.ts';
+import type { Refusal, Result } from '../../formats/bytes/result.ts';
 import { type Bundle, bundleToJson, encodeBundle } from '../../formats/evidence/bundle.ts';
 import { EVIDENCE_PATHS, MEDIA_TYPES } from '../../names/wire.ts';
 import { HeadwiseSocket } from '../../platform/http/headwise-socket.ts';
@@ -15,7 +15,18 @@ import type { Allowed } from '../access/access.ts';
 import { bearerToken } from '../access/bearer-token.ts';
 import type { AccessCode } from '../access/code.ts';
 import { AgentError } from '../agent/agent-error.ts';
+import { createEvidencePlaces, type EvidencePlace } from './evidence-places.ts';
 import { sendJson, sendProblem } from './problem.ts';
+
+/** How a request, or a connection without one, ended: label `outcome` of `evidence_requests_total`. */
+export type EvidenceOutcome =
+  | 'served'
+  | 'decision'
+  | 'malformed'
+  | 'limited'
+  | 'failed'
+  | 'evicted'
+  | 'silent';
 
 export interface EvidenceOptions {
   /** Fresh evidence over the certificate that this very connection was opened with. */
@@ -25,6 +36,8 @@ export interface EvidenceOptions {
     socket: TLSSocket,
     token: string | undefined,
   ): Result<Allowed, AccessCode> | Promise<Result<Allowed, AccessCode>>;
+  /** Connections at one time. */
+  readonly connections: number;
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -36,11 +49,8 @@ export interface EvidenceEndpoint {
   drain(deadline: AbortSignal): Promise<void>;
 }
 
-const CONNECTIONS = 256;
-const CONNECTIONS_PER_PEER = 16;
 const QUOTES_IN_FLIGHT = 128;
-/** The whole life of a connection: enough for many questions, too short to be held on to. */
-const CONNECTION_MS = 60_000;
+/** Quotes for one address, and the bytes of the answers. */
 const COUNT_RATE = { burst: 64, perMinute: 32 * 60 };
 const BYTE_RATE = { burst: 8_388_608, perMinute: 1_048_576 * 60 };
 /** Peers that are remembered. */
@@ -58,49 +68,67 @@ function wantsJson(request: IncomingMessage): boolean {
   return accept.includes(MEDIA_TYPES.json) && !accept.includes(MEDIA_TYPES.protobuf);
 }
 
-/** HTTP/1.1 on ALPN enclave-evidence/1: open to everybody, so limited by peer in connections, requests and bytes. */
+/** HTTP/1.1 on ALPN enclave-evidence/1: open to everybody, so limited by connection and by address. Only quotes count against an address: they alone cost more than the connection did. */
 export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoint {
   const { log, metrics } = options;
   const requests = metrics.counter('evidence_requests_total', 'Requests to the evidence endpoint.', [
     'outcome',
   ]);
+  const count = (outcome: EvidenceOutcome): void => requests.inc({ outcome });
   const seconds = metrics.histogram('evidence_seconds', 'Time to fresh evidence.');
-  const counts = new RateLimiter(COUNT_RATE, PEERS);
-  const bytes = new RateLimiter(BYTE_RATE, PEERS);
-  const open = new Map<TLSSocket, string>();
+  const quotesOfSource = new RateLimiter(COUNT_RATE, PEERS);
+  const bytesOfSource = new RateLimiter(BYTE_RATE, PEERS);
+  const places = createEvidencePlaces({
+    most: options.connections,
+    onEvicted: () => count('evicted'),
+    onSilent: () => count('silent'),
+  });
   const answering = new Set<ServerResponse>();
   let inFlight = 0;
 
+  const malformed = (response: ServerResponse, status: number, refusal: Omit<Refusal, 'ok'>): void => {
+    count('malformed');
+    sendProblem(response, status, refusal);
+  };
+
+  const limited = (response: ServerResponse, who: string): void => {
+    count('limited');
+    const message = `this ${who} asks for too much evidence`;
+    sendProblem(response, 429, { code: 'too-many-requests', message, remedy: 'Ask less often.' });
+  };
+
   const evidence = async (
     socket: TLSSocket,
+    { source, bytes }: EvidencePlace,
     url: URL,
     request: IncomingMessage,
     response: ServerResponse,
   ) => {
     const nonce = nonceOf(url);
     if (nonce === undefined) {
-      requests.inc({ outcome: 'malformed' });
       const remedy = 'Send one nonce of 16 to 64 bytes as base64url without padding.';
-      return sendProblem(response, 400, {
-        code: 'nonce-invalid',
-        message: 'the query has no good nonce',
-        remedy,
-      });
+      const message = 'the query has no good nonce';
+      return malformed(response, 400, { code: 'nonce-invalid', message, remedy });
     }
+    const now = performance.now();
+    if (bytes.wait('', now) > 0) return limited(response, 'connection');
     if (inFlight >= QUOTES_IN_FLIGHT) {
-      requests.inc({ outcome: 'limited' });
+      count('limited');
       const message = 'too many quotes are being made';
       return sendProblem(response, 503, { code: 'busy', message, remedy: 'Try again in a second.' });
     }
+    if (bytesOfSource.wait(source, now) > 0 || quotesOfSource.take(source, now) > 0)
+      return limited(response, 'address');
     inFlight += 1;
     const start = performance.now();
     try {
       const bundle = await options.evidence(socket, nonce);
       const json = wantsJson(request);
       const body = json ? bundleToJson(bundle) : encodeBundle(bundle);
-      bytes.spend(open.get(socket) ?? '', body.length, performance.now());
+      bytes.spend('', body.length, performance.now());
+      bytesOfSource.spend(source, body.length, performance.now());
       seconds.observe((performance.now() - start) / 1000);
-      requests.inc({ outcome: 'served' });
+      count('served');
       response
         .writeHead(200, {
           'content-type': json ? MEDIA_TYPES.json : MEDIA_TYPES.protobuf,
@@ -109,7 +137,7 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
         })
         .end(body);
     } catch (error) {
-      requests.inc({ outcome: 'failed' });
+      count('failed');
       log.warn({ reason: explain(error) }, 'no evidence');
       // A stranger reads this: the agent's code and nothing else, for the reason may hold an address or a file's path.
       const code = error instanceof AgentError ? ` (${error.code})` : '';
@@ -127,69 +155,66 @@ export function createEvidenceEndpoint(options: EvidenceOptions): EvidenceEndpoi
     response: ServerResponse,
   ): Promise<void> => {
     const result = await options.accessDecision(socket, bearerToken(request.headers.authorization));
-    requests.inc({ outcome: 'decision' });
+    count('decision');
     const { ok, ...refusal } = result;
     sendJson(response, 200, result.ok ? { allowed: true, ...result.value } : { allowed: ok, ...refusal });
+  };
+
+  const answer = async (
+    socket: TLSSocket,
+    place: EvidencePlace,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> => {
+    if (place.requests.take('', performance.now()) > 0) return limited(response, 'connection');
+    const url = URL.parse(request.url ?? '/', 'http://enclave');
+    if (request.method !== 'GET')
+      return malformed(response, 405, { code: 'method', message: 'GET only', remedy: 'Send GET.' });
+    if (url?.pathname === EVIDENCE_PATHS.evidence) return evidence(socket, place, url, request, response);
+    if (url?.pathname === EVIDENCE_PATHS.accessDecision) return decision(socket, request, response);
+    const remedy = `Paths are ${Object.values(EVIDENCE_PATHS).join(' and ')}.`;
+    return malformed(response, 404, { code: 'not-found', message: 'nothing is here', remedy });
   };
 
   const server = createServer({ maxHeaderSize: 8192 }, (request, response) => {
     const through: Duplex = request.socket;
     if (!(through instanceof HeadwiseSocket)) return void response.destroy();
     const socket: TLSSocket = through.line;
-    const peer = open.get(socket);
-    if (peer === undefined) return void response.destroy();
+    const place = places.of(socket);
+    if (place === undefined) return void response.destroy();
     // One question at a time.
     through.hold();
     answering.add(response);
     response.once('close', () => {
       answering.delete(response);
+      places.idle(socket);
       through.release();
     });
     request.resume();
-    const now = performance.now();
-    if (counts.take(peer, now) > 0 || bytes.wait(peer, now) > 0) {
-      requests.inc({ outcome: 'limited' });
-      const message = 'this address asks for too much evidence';
-      return sendProblem(response, 429, { code: 'too-many-requests', message, remedy: 'Ask less often.' });
-    }
-    const url = URL.parse(request.url ?? '/', 'http://enclave');
-    if (request.method !== 'GET')
-      return sendProblem(response, 405, { code: 'method', message: 'GET only', remedy: 'Send GET.' });
-    if (url?.pathname === EVIDENCE_PATHS.evidence) return void evidence(socket, url, request, response);
-    if (url?.pathname === EVIDENCE_PATHS.accessDecision)
-      return void decision(socket, request, response).catch((error: unknown) => {
-        log.error({ error }, 'access could not be decided');
+    places.asked(socket);
+    return void answer(socket, place, request, response)
+      .catch((error: unknown) => {
+        log.error({ error }, 'no answer');
         response.destroy();
-      });
-    const remedy = `Paths are ${Object.values(EVIDENCE_PATHS).join(' and ')}.`;
-    return sendProblem(response, 404, { code: 'not-found', message: 'nothing is here', remedy });
+      })
+      .finally(() => places.answered(socket));
   });
+  // Who waits, and for how long, is the places' affair.
+  server.keepAliveTimeout = 0;
   server.maxRequestsPerSocket = 1000;
   server.on('clientError', (_, socket) => socket.destroy());
 
   return {
     serve: (socket) => {
-      const peer = socket.remoteAddress ?? '';
-      const ofPeer = [...open.values()].filter((each) => each === peer).length;
-      if (open.size >= CONNECTIONS || ofPeer >= CONNECTIONS_PER_PEER) {
-        requests.inc({ outcome: 'limited' });
-        socket.destroy();
-        return;
-      }
-      open.set(socket, peer);
-      const timer = setTimeout(() => socket.destroy(), CONNECTION_MS);
-      socket.once('close', () => {
-        clearTimeout(timer);
-        open.delete(socket);
-      });
+      places.take(socket);
       server.emit('connection', new HeadwiseSocket(socket));
     },
     drain: async (deadline) => {
       for (const response of answering) if (!response.headersSent) response.setHeader('connection', 'close');
       server.closeIdleConnections();
-      const closed = [...open.keys()].map((socket) => new Promise((done) => socket.once('close', done)));
+      const closed = places.sockets().map((socket) => new Promise((done) => socket.once('close', done)));
       await Promise.race([Promise.all(closed), aborted(deadline)]);
-      for (const socket of open.keys()) socket.destroy();
+      for (const socket of places.sockets()) socket.destroy();
     },
   };
 }

@@ -12,6 +12,15 @@ function unionOf(file: string, name: string): string[] {
   return [...body.matchAll(/^ {2}\| '([a-z-]+)'/gm)].map(([, code = '']) => code);
 }
 
+test('docs/sidecar.md: the outcomes of evidence are those that are counted', () => {
+  const [, table = ''] = readFileSync('docs/sidecar.md', 'utf8').split('| outcome | what |\n|---|---|\n');
+  const [rows = ''] = table.split('\n\n');
+  const said = [...rows.matchAll(/^\| `(\w+)` \|/gm)].map(([, outcome]) => outcome);
+  const counted = unionOf('sidecar/serve/evidence-endpoint.ts', 'EvidenceOutcome');
+  expect(counted.length).toBeGreaterThan(5);
+  expect(said.toSorted()).toEqual(counted.toSorted());
+});
+
 test.each([
   ['docs/agent.md', Object.keys(STATUS_OF_CODE)],
   ['docs/certs.md', unionOf('certs/code.ts', 'CertsCode')],

@@ -42,6 +42,8 @@ export interface FakeAgent {
   readonly cutting: Set<string>;
   /** Milliseconds before each quote is answered. */
   slow: number;
+  /** Bytes of the event log in each quote. */
+  logBytes: number;
   /** Answers polls for the trust document in the agent's place. */
   trustAnswer: ((response: ServerResponse) => void) | undefined;
   /** SHA-256 of the certificates issued, in order, and of their keys. */
@@ -84,6 +86,7 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
     failing: new Set<string>(),
     cutting: new Set<string>(),
     slow: 0,
+    logBytes: 0,
     trustAnswer: undefined as FakeAgent['trustAnswer'],
     issued: [] as string[],
     keys: [] as string[],
@@ -132,7 +135,8 @@ export async function startFakeAgent(host: string, certificateName = agentDnsNam
         nonce: Buffer.from(value.nonce).toString('base64url'),
         certificate: sha256(chain[0]),
       };
-      const answer = quoteResponse.encode({ evidence: evidence(statement, chain) });
+      const eventLog = Buffer.alloc(agent.logBytes);
+      const answer = quoteResponse.encode({ evidence: { ...evidence(statement, chain), eventLog } });
       setTimeout(() => respond(response, 200, answer), agent.slow);
       return undefined;
     },

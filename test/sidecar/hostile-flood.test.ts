@@ -20,6 +20,8 @@ const BURST = 'GET /v1/evidence HTTP/1.1\r\nhost:e\r\n\r\n'.repeat(1000);
 const NO_HOST = 'GET / HTTP/1.1\r\n\r\n'.repeat(1500);
 const BURSTS = 5;
 const STRANGERS = 208;
+/** A quarter is for evidence, another for connections without a token. */
+const PLACES = '1024';
 const NONCE = Buffer.alloc(32, 7).toString('base64url');
 const elsewhere = loopbackAddress();
 const theirs = Array.from({ length: 16 }, loopbackAddress);
@@ -43,7 +45,7 @@ test.each([
       agent: await agentFixture(),
       tokenFile: tokenFile(),
       upstream: String(app.port),
-      changes: { ENCLAVE_SIDECAR_LOG_LEVEL: 'error', ENCLAVE_SIDECAR_MAX_CONNECTIONS: '512', ...changes },
+      changes: { ENCLAVE_SIDECAR_LOG_LEVEL: 'error', ENCLAVE_SIDECAR_MAX_CONNECTIONS: PLACES, ...changes },
       command: [process.execPath, ...SMALL_HEAP],
     });
     undo.push(async () => {

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
+import type { TLSSocket } from 'node:tls';
 import type { JWTPayload } from 'jose';
 import { afterEach, expect, test } from 'vitest';
 import { generateKey } from '../../platform/identity/key-pair.ts';
 import { createTokenJudge } from '../../sidecar/access/token.ts';
+import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
 import { answerOf, dialHttp2, httpEnclave, tokenIssuer } from './http-fixture.ts';
 import { dial, drainOf, httpOver, undoAll } from './sidecar-fixture.ts';
@@ -37,6 +40,24 @@ test('who shows no good token keeps no connection', async () => {
   });
   await ended;
   expect(app.requests).toEqual([]);
+});
+
+test('strangers who say nothing hold a quarter of the places, and none of who was let in', async () => {
+  const { bind, metrics, token } = await jwtEnclave({ maxConnections: 32 });
+  const user = await dial(bind);
+  const said = once(user, 'data');
+  user.write(`GET / HTTP/1.1\r\nhost: e\r\nauthorization: Bearer ${await token()}\r\n\r\n`);
+  expect(String((await said)[0])).toContain(' 201 ');
+  const strangers: TLSSocket[] = [];
+  for (let i = 0; i < 40; i += 1)
+    strangers.push(await dial(bind, undefined, { localAddress: loopbackAddress() }));
+  for (const socket of strangers) socket.resume();
+  const gone = () => strangers.filter((socket) => socket.destroyed || socket.readableEnded);
+  await until('places', () => gone().length === 32);
+  expect(strangers.slice(-8).filter((socket) => socket.closed)).toEqual([]);
+  expect(metrics.values.get('connections_dropped_total{}')).toBeUndefined();
+  expect(metrics.values.get('refusals_total{code="too-many-connections"}')).toBe(32);
+  expect([user.closed, user.readableEnded]).toEqual([false, false]);
 });
 
 test('each request is judged by its token, of front’s key, for this enclave', async () => {

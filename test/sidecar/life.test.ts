@@ -6,7 +6,16 @@ import { agentDnsName } from '../../names/components.ts';
 import { EVIDENCE_ALPN } from '../../names/wire.ts';
 import { loopbackAddress } from '../support/loopback-block.ts';
 import { until } from '../support/until.ts';
-import { agentFixture, dial, drainOf, echoApp, httpOver, startSidecar, undoAll } from './sidecar-fixture.ts';
+import {
+  agentFixture,
+  dial,
+  drainOf,
+  echoApp,
+  httpOver,
+  startSidecar,
+  undo,
+  undoAll,
+} from './sidecar-fixture.ts';
 import { owner, userCredential } from './trust-fixture.ts';
 
 afterEach(undoAll);
@@ -128,6 +137,12 @@ describe('life', () => {
     // Held from before the first rotation: by then more certificates have been replaced than the listener remembers.
     const elsewhere = connect({ host: bind, port: 8443, localAddress: loopbackAddress() });
     const oldest = await dial(bind, undefined, { ...EVIDENCE, socket: elsewhere });
+    // Evidence connections that ask nothing are not kept.
+    const asking = setInterval(
+      () => oldest.resume().write('GET /v1/access-decision HTTP/1.1\r\nhost: e\r\n\r\n'),
+      1000,
+    );
+    undo.push(() => clearInterval(asking));
     const hammer = async () => {
       while (seen.size < 7) {
         const socket = await dial(bind, undefined, EVIDENCE).catch((error: Error) => {
@@ -140,6 +155,7 @@ describe('life', () => {
     };
     await Promise.all([hammer(), hammer(), hammer()]);
     const before = checked;
+    clearInterval(asking);
     await ask(oldest);
     expect(checked).toBe(before + 1);
     expect(checked).toBeGreaterThan(60);

@@ -216,7 +216,8 @@ describe('evidence', () => {
   });
 
   test('many peers cannot have more quotes made at one time than there are places for', async () => {
-    const { agent, bind, metrics } = await enclave();
+    // A quarter of them for evidence.
+    const { agent, bind, metrics } = await enclave({ maxConnections: 640 });
     agent.slow = 50;
     // One question at a time of a connection, and 16 connections of an address.
     const sockets: TLSSocket[] = [];

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { Allowed } from '../../access/access.ts';
+import { sourceOf } from '../../serve/source-of.ts';
 import { type ConnectionFacts, connectionFacts, identityHeaders } from './client-identity.ts';
 
 /** A client's connection in http mode. */
@@ -21,6 +22,6 @@ export function httpClient(
   by: string | undefined,
 ): HttpClient {
   const facts = connectionFacts(enclave, socket, allowed !== undefined, by);
-  const who = allowed === undefined ? `address ${facts.address}` : `user ${allowed.user}`;
+  const who = allowed === undefined ? `address ${sourceOf(facts.address)}` : `user ${allowed.user}`;
   return { socket, facts, who, allowed, identity: allowed && identityHeaders(facts, allowed) };
 }

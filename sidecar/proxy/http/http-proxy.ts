@@ -36,6 +36,8 @@ export interface HttpProxyOptions {
   readonly audience: string;
   /** Judges one request by its token: asked where the connection's certificate did not decide. */
   judgeToken(token: string | undefined): Promise<Result<Allowed, AccessCode>>;
+  /** A request on this connection was let in by its token. */
+  onLetIn(socket: TLSSocket): void;
   onRefused(code: AccessCode, message: string): void;
   /** Ends what a token let in when the token does, and when access is taken back. */
   readonly standing: StandingAccess;
@@ -88,6 +90,7 @@ export function createHttpProxy(options: HttpProxyOptions): HttpProxy {
     const judged = await options.judgeToken(token);
     if (out.destroyed) return;
     if (judged.ok) {
+      options.onLetIn(client.socket);
       run.user = judged.value.user;
       keepAppCredential(run);
       run.release = options.standing.hold(judged.value, {
