@@ -13,7 +13,7 @@ for group in $list; do kill -s KILL -- "-$group"; done
 
 /**
  * Leaves no child behind: a shell that holds one end of a pipe and sees it close however this process ends, `kill -9`
- * included (Node has no PR_SET_PDEATHSIG).
+ * included (Node has no PR_SET_PDEATHSIG). One that began in the very instant of that end, between its start and `record`, stays.
  */
 export class Warden {
   readonly #shell: ChildProcess;

@@ -120,7 +120,12 @@ describe('a devcluster', () => {
       ).toContain('swtpm');
       const theirs = await kubectlFor(victim.kubeconfig, own);
       await theirs.apply(pod('left', { containers: [shell('app', `: ${own}/left; sleep 1000 & wait`)] }));
-      await until('started', async () => processesOf(`${own}/left`).length > 0);
+      // By its status: what began in the very instant of the kill is on nobody's list yet.
+      await until(
+        'started',
+        async () => (await theirs('get', 'pod', 'left', '-o', 'jsonpath={.status.phase}')) === 'Running',
+      );
+      expect(processesOf(`${own}/left`)).not.toEqual([]);
       await victim.kill();
       await until(
         'all gone',
