@@ -3,9 +3,13 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mustRun } from '../../tools/cluster/command.ts';
 import { CGROUP } from '../../tools/kubernetes/cluster/layout.ts';
 
-/** Settings that change by themselves, and those of connection tracking, which are there from the first firewall on that a machine has had. */
+/** Settings that change by themselves. */
 const RESTLESS =
-  /^(fs\.(dentry-state|file-nr|inode-nr|inode-state)|kernel\.(ns_last_pid|random\.uuid)|kernel\.pty\.nr|fs\.quota\..*|net\.netfilter\..*|net\.nf_conntrack_max)\b/;
+  /^(fs\.(dentry-state|file-nr|inode-nr|inode-state)|kernel\.(ns_last_pid|random\.uuid)|kernel\.pty\.nr|fs\.quota\..*|net\.netfilter\.nf_conntrack_count)\b/;
+/** Of connection tracking: they are there from the first firewall on that a machine has had, and then for good. */
+const TRACKING = /^net\.(netfilter\.|nf_conntrack_max)/;
+/** systemd's own control groups come and go. */
+const SYSTEMD = /\.(scope|service|slice)(\/|$)/;
 const FOLDERS = ['/run', '/run/netns', '/var/lib', '/var/log', '/etc', '/opt'];
 
 export type MachineState = Readonly<Record<string, readonly string[]>>;
@@ -25,8 +29,9 @@ export async function machineState(traces: readonly string[]): Promise<MachineSt
     'network namespaces': (await lines('ip', 'netns', 'list')).sort(),
     firewall: await lines('nft', 'list', 'ruleset'),
     sysctls: (await lines('sysctl', '-a')).filter((line) => !RESTLESS.test(line)).sort(),
-    // systemd's own come and go.
-    cgroups: (await lines('find', '/sys/fs/cgroup', '-type', 'd', '-path', `*${CGROUP}*`)).sort(),
+    cgroups: (await lines('find', '/sys/fs/cgroup', '-type', 'd'))
+      .filter((path) => path.includes(CGROUP) || !SYSTEMD.test(path))
+      .sort(),
     mounts: readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
       .map((line) => line.split(' ').slice(3).join(' '))
@@ -39,7 +44,9 @@ export async function machineState(traces: readonly string[]): Promise<MachineSt
 /** Members that are not the same, each with the lines that came (+) and went (-). */
 export function differences(before: MachineState, after: MachineState): string[] {
   return Object.entries(before).flatMap(([name, lines]) => {
-    const now = after[name] ?? [];
+    const now = (after[name] ?? []).filter(
+      (line) => name !== 'sysctls' || !TRACKING.test(line) || lines.some((each) => TRACKING.test(each)),
+    );
     return [
       ...now.filter((line) => !lines.includes(line)).map((line) => `${name}: + ${line}`),
       ...lines.filter((line) => !now.includes(line)).map((line) => `${name}: - ${line}`),
