@@ -72,10 +72,13 @@ function volumePatch(spec: PodSpec, wanted: Volume): Patch {
   ]);
 }
 
+const NOTE_PATH = `/metadata/annotations/${escapePointer(INJECTED_ANNOTATION)}`;
+
 /** An enclave has annotations: without an upstream it was refused. */
 function notePatch(annotations: Readonly<Record<string, string>>, note: string): Patch {
-  const path = `/metadata/annotations/${escapePointer(INJECTED_ANNOTATION)}`;
-  return success(annotations[INJECTED_ANNOTATION] === note ? [] : [{ op: 'add', path, value: note }]);
+  return success(
+    annotations[INJECTED_ANNOTATION] === note ? [] : [{ op: 'add', path: NOTE_PATH, value: note }],
+  );
 }
 
 /**

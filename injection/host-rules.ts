@@ -1,5 +1,6 @@
 import { type Refused, refusePod } from './code.ts';
 import type { Container, PodSpec } from './pod.ts';
+import { shown } from './shown.ts';
 
 const WINDOWS = 'windows';
 
@@ -64,39 +65,44 @@ const CAPABILITIES: readonly string[] = [
   'SYS_CHROOT',
 ];
 
+/** Of a refusal's message; most pods have none. */
+export function whereOf({ name }: Container): string {
+  return `container ${shown(name)}`;
+}
+
 /** What a container takes of its node. */
-export function breachOfContainerHostRules(container: Container, where: string): Refused | undefined {
+export function breachOfContainerHostRules(container: Container): Refused | undefined {
   const { privileged, procMount, capabilities, windowsOptions } = container.securityContext ?? {};
   if (privileged === true)
     return refusePod(
       'host-namespace',
-      `${where} is privileged: it reaches the node, and the sidecar's memory with it`,
+      `${whereOf(container)} is privileged: it reaches the node, and the sidecar's memory with it`,
       'Remove securityContext.privileged.',
     );
   const capability = capabilities?.add?.find((each) => !CAPABILITIES.includes(each));
   if (capability !== undefined)
     return refusePod(
       'host-namespace',
-      `${where} adds capability ${capability.slice(0, 100)}: it may reach the node, and the sidecar's memory with it`,
+      `${whereOf(container)} adds capability ${capability.slice(0, 100)}: it may reach the node, and the sidecar's memory with it`,
       `Remove it from securityContext.capabilities.add; allowed are ${CAPABILITIES.join(', ')}.`,
     );
   if (procMount && procMount !== 'Default')
     return refusePod(
       'host-namespace',
-      `${where} has procMount ${procMount.slice(0, 100)}: it sees what the container runtime hides of the node`,
+      `${whereOf(container)} has procMount ${procMount.slice(0, 100)}: it sees what the container runtime hides of the node`,
       'Remove securityContext.procMount.',
     );
   if (windowsOptions)
     return refusePod(
       'windows',
-      `${where} has windowsOptions: the sidecar runs on Linux`,
+      `${whereOf(container)} has windowsOptions: the sidecar runs on Linux`,
       'Remove securityContext.windowsOptions, or run it outside an enclave.',
     );
   for (const port of container.ports ?? [])
     if (port.hostPort)
       return refusePod(
         'host-namespace',
-        `${where}: port ${port.containerPort} is opened on the node as ${port.hostPort}, a way past the sidecar`,
+        `${whereOf(container)}: port ${port.containerPort} is opened on the node as ${port.hostPort}, a way past the sidecar`,
         'Remove hostPort; clients reach the app through the sidecar.',
       );
   return undefined;

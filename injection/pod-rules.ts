@@ -7,7 +7,7 @@ import {
 } from '../names/sidecar.ts';
 import { AGENT_AUDIENCE, PORTS } from '../names/wire.ts';
 import { type Refused, refusePod } from './code.ts';
-import { breachOfContainerHostRules, breachOfHostRules } from './host-rules.ts';
+import { breachOfContainerHostRules, breachOfHostRules, whereOf } from './host-rules.ts';
 import { isPinned } from './pinned-image.ts';
 import type { Container, PodSpec, Volume } from './pod.ts';
 import { shown } from './shown.ts';
@@ -18,19 +18,19 @@ const PORT_NUMBERS: readonly number[] = [PORTS.sidecar, PORTS.health];
 const PIN =
   'Write it as name@sha256:<manifest digest>, in lower case; no tag is needed, the digest alone counts.';
 
-function breachOfNames(container: Container, where: string): Refused | undefined {
+function breachOfNames(container: Container): Refused | undefined {
   for (const port of container.ports ?? [])
     if (PORT_NAMES.includes(port.name) || PORT_NUMBERS.includes(port.containerPort))
       return refusePod(
         'name-reserved',
-        `${where}: port ${port.name ? `${shown(port.name)} ` : ''}${port.containerPort} belongs to the sidecar`,
+        `${whereOf(container)}: port ${port.name ? `${shown(port.name)} ` : ''}${port.containerPort} belongs to the sidecar`,
         `Use another port name than ${PORT_NAMES.join(', ')} and another number than ${PORT_NUMBERS.join(', ')}.`,
       );
   for (const variable of container.env ?? [])
     if (variable.name.startsWith(ENV_PREFIX))
       return refusePod(
         'name-reserved',
-        `${where}: environment variable ${shown(variable.name)} belongs to the sidecar`,
+        `${whereOf(container)}: environment variable ${shown(variable.name)} belongs to the sidecar`,
         `Use names that do not begin with ${ENV_PREFIX}.`,
       );
   for (const uses of [container.volumeMounts, container.volumeDevices])
@@ -38,21 +38,20 @@ function breachOfNames(container: Container, where: string): Refused | undefined
       if (use.name === TOKEN_VOLUME)
         return refusePod(
           'name-reserved',
-          `${where} mounts volume ${TOKEN_VOLUME}, which holds the sidecar's token`,
+          `${whereOf(container)} mounts volume ${TOKEN_VOLUME}, which holds the sidecar's token`,
           'Remove the mount.',
         );
   return undefined;
 }
 
 function breachOfContainer(container: Container): Refused | undefined {
-  const where = `container ${shown(container.name)}`;
   if (!isPinned(container.image))
     return refusePod(
       'image-unpinned',
-      `${where}: image ${shown(container.image ?? '')} is not pinned by digest`,
+      `${whereOf(container)}: image ${shown(container.image ?? '')} is not pinned by digest`,
       PIN,
     );
-  return breachOfContainerHostRules(container, where) ?? breachOfNames(container, where);
+  return breachOfContainerHostRules(container) ?? breachOfNames(container);
 }
 
 /** What a statement has room for beside the sidecar's own image, and the rest of it (`formats/evidence/statement.ts`). */

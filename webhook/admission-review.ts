@@ -53,9 +53,17 @@ export function readReview(body: unknown): AdmissionRequest | undefined {
   };
 }
 
-/** The text of an AdmissionReview that answers one. Put together by hand: to search the patch, as long as the pod, for what must be escaped is wasted. */
+/** JSON in ASCII: nobody has to look through an answer, as long as its pod, for how many bytes it has. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** The text of an AdmissionReview that answers one, ASCII. Put together by hand: to search the patch for what must be escaped is wasted. */
 function review(uid: string, rest: string): string {
-  return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":${JSON.stringify(uid)},${rest}}}`;
+  return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":${asciiJson(uid)},${rest}}}`;
 }
 
 /** Replicas get the same patch (`injection` gives the same array), and to write it down is most of an answer. */
@@ -77,7 +85,7 @@ export function allow(
   warnings: readonly string[] = [],
 ): string {
   // The API server cuts a warning at 256 characters when they are many.
-  const allowed = `"allowed":true${warnings.length === 0 ? '' : `,"warnings":${JSON.stringify(warnings)}`}`;
+  const allowed = `"allowed":true${warnings.length === 0 ? '' : `,"warnings":${asciiJson(warnings)}`}`;
   const patched = patch.length === 0 ? '' : `,"patchType":"JSONPatch","patch":"${base64Of(patch)}"`;
   return review(uid, `${allowed}${patched}`);
 }
@@ -85,8 +93,5 @@ export function allow(
 /** What `kubectl` prints is the message alone, so it holds what was wrong and what to do. */
 export function deny(uid: string, refusal: Refusal): string {
   const message = `${refusal.message}. ${refusal.remedy} (${refusal.code})`;
-  return review(
-    uid,
-    `"allowed":false,"status":${JSON.stringify({ code: 403, reason: 'Forbidden', message })}`,
-  );
+  return review(uid, `"allowed":false,"status":${asciiJson({ code: 403, reason: 'Forbidden', message })}`);
 }

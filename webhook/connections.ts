@@ -48,7 +48,13 @@ function idlestOfLargest(open: ReadonlyMap<string, Socket>): string {
   return largest[0] ?? '';
 }
 
-/** A TLS connection and the TCP connection below it are two objects with one peer. */
-function keyOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+const keys = new WeakMap<Socket, string>();
+
+/** A TLS connection and the TCP connection below it are two objects with one peer. Remembered: it is asked for with every review. */
+function keyOf(socket: Socket): string {
+  const known = keys.get(socket);
+  if (known !== undefined) return known;
+  const key = `${socket.remoteAddress} ${socket.remotePort}`;
+  keys.set(socket, key);
+  return key;
 }

@@ -28,19 +28,17 @@ export function deadlineOf(url: string): number {
  * strangers who stall do not keep it out. `done` is called once.
  */
 export function createBodyReader(totalLimit = TOTAL_LIMIT) {
-  let held = 0;
-  /** Bodies that are being received, oldest first, and until when each must be there (performance.now). */
-  const receiving = new Map<Receiving, number>();
+  const held: Held = { bytes: 0, receiving: new Set() };
   let looking = false;
   /** One timer for all: nearly every body is there before it would go off. */
   const look = (): void => {
     const now = performance.now();
-    for (const [each, until] of receiving) if (now >= until) each.late();
+    for (const each of held.receiving) if (now >= each.until) each.late();
     looking = false;
     lookSoon();
   };
   const lookSoon = (): void => {
-    if (looking || receiving.size === 0) return;
+    if (looking || held.receiving.size === 0) return;
     looking = true;
     setTimeout(look, LOOK_MS).unref();
   };
@@ -50,57 +48,85 @@ export function createBodyReader(totalLimit = TOTAL_LIMIT) {
       done(tooLarge());
       return;
     }
-    let bytes: Buffer = NOTHING;
-    let size = 0;
-    let over = false;
-    const deadline = deadlineOf(request.url ?? '');
-    const finish = (body: Body): void => {
-      if (over) return;
-      over = true;
-      receiving.delete(own);
-      held -= size;
-      bytes = NOTHING;
-      done(body);
-    };
-    const own: Receiving = {
-      busy: () => finish(rejection('busy', 'too many bodies are being received', 'Try again in a second.')),
-      late: () =>
-        finish(
-          rejection(
-            'body-too-slow',
-            `the body was not there within the ${deadline / 1000} s that the caller waits`,
-            'Look at the network between API server and webhook.',
-          ),
-        ),
-    };
-    const onClose = (): void =>
-      finish(rejection('body-cut-off', 'the connection ended within the body', 'Send the whole body.'));
-    receiving.set(own, performance.now() + deadline);
+    const own = new Receiving(held, deadlineOf(request.url ?? ''), done);
     lookSoon();
     request.on('data', (chunk: Buffer) => {
-      if (over) return;
-      size += chunk.length;
-      held += chunk.length;
-      if (size > BODY_LIMIT) {
-        finish(tooLarge());
-        return;
-      }
-      bytes = append(bytes, size - chunk.length, chunk);
-      while (held > totalLimit) {
-        const [oldest = own] = receiving.keys();
+      own.take(chunk);
+      while (held.bytes > totalLimit) {
+        const [oldest = own] = held.receiving;
         oldest.busy();
       }
     });
-    request.on('end', () => finish(success(bytes.subarray(0, size))));
-    request.on('close', onClose);
-    request.on('error', onClose);
+    request.on('end', () => own.whole());
+    const cut = (): void => own.cut();
+    request.on('close', cut);
+    request.on('error', cut);
   };
 }
 
-/** A body that is being received: ways to end it. */
-interface Receiving {
-  busy(): void;
-  late(): void;
+/** All bodies that are being received, oldest first, and their size. */
+interface Held {
+  bytes: number;
+  readonly receiving: Set<Receiving>;
+}
+
+/** One of them. Whatever ends it first counts. */
+class Receiving {
+  /** When it must be there (performance.now). */
+  readonly until: number;
+  readonly #held: Held;
+  readonly #deadlineMs: number;
+  readonly #done: (body: Body) => void;
+  #bytes: Buffer = NOTHING;
+  #size = 0;
+
+  constructor(held: Held, deadlineMs: number, done: (body: Body) => void) {
+    this.until = performance.now() + deadlineMs;
+    this.#held = held;
+    this.#deadlineMs = deadlineMs;
+    this.#done = done;
+    held.receiving.add(this);
+  }
+
+  take(chunk: Buffer): void {
+    if (!this.#held.receiving.has(this)) return;
+    const before = this.#size;
+    this.#size += chunk.length;
+    this.#held.bytes += chunk.length;
+    if (this.#size > BODY_LIMIT) this.#finish(tooLarge());
+    else this.#bytes = append(this.#bytes, before, chunk);
+  }
+
+  whole(): void {
+    this.#finish(success(this.#bytes.subarray(0, this.#size)));
+  }
+
+  /** Said of every request in the end. */
+  cut(): void {
+    if (!this.#held.receiving.has(this)) return;
+    this.#finish(rejection('body-cut-off', 'the connection ended within the body', 'Send the whole body.'));
+  }
+
+  busy(): void {
+    this.#finish(rejection('busy', 'too many bodies are being received', 'Try again in a second.'));
+  }
+
+  late(): void {
+    this.#finish(
+      rejection(
+        'body-too-slow',
+        `the body was not there within the ${this.#deadlineMs / 1000} s that the caller waits`,
+        'Look at the network between API server and webhook.',
+      ),
+    );
+  }
+
+  #finish(body: Body): void {
+    if (!this.#held.receiving.delete(this)) return;
+    this.#held.bytes -= this.#size;
+    this.#bytes = NOTHING;
+    this.#done(body);
+  }
 }
 
 /**

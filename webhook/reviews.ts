@@ -23,6 +23,7 @@ export interface ReviewSettings {
 }
 
 interface Reviewed {
+  /** ASCII. */
   readonly review: string;
   readonly outcome: 'patched' | 'unchanged' | 'allowed' | 'refused';
   readonly code?: string;
@@ -35,7 +36,7 @@ const MAX_NAME = 253;
 const NO_CENSUS: Census = { current: () => false, running: () => [] };
 
 /**
- * Answers reviews: bytes of a request's body in, the review to send back or why there is none. No call to the API server, no file, no diff.
+ * Answers reviews: bytes of a request's body in, the review to send back, in ASCII, or why there is none. No call to the API server, no file, no diff.
  */
 export function createReviews(
   settings: ReviewSettings,

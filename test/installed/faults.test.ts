@@ -127,7 +127,7 @@ test.each(FAULTS)(
     await until(
       'everything is Ready again',
       () =>
-        componentsReady(world.environment.kubectl, world.environment.releaseNamespace).then(
+        componentsReady(world.environment, world.environment.releaseNamespace).then(
           () => true,
           () => false,
         ),

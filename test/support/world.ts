@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CERTIFICATE_SIGNING_REQUESTS, PODS } from '../../platform/kube/resources.ts';
 import {
   ENCLAVE_NAMESPACE,
   type Environment,
@@ -61,10 +62,10 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
   }
   const settings = writeSettings(environment);
   await environment.kubectl(['apply', '-f', '-'], JSON.stringify(profileObject(environment)));
-  const list = async <T>(args: readonly string[]): Promise<T[]> =>
-    (JSON.parse(await environment.kubectl(['get', ...args, '-o', 'json'])) as { items: T[] }).items;
+  const podsOf = async (namespace: string): Promise<PodView[]> =>
+    [...(await environment.kube.list(PODS, { namespace })).items] as PodView[];
   const restarts = async (): Promise<Map<string, number>> => {
-    const pods = await list<PodView>(['pods', '-n', environment.releaseNamespace]);
+    const pods = await podsOf(environment.releaseNamespace);
     const staying = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
     const count = ({ status }: PodView): number =>
       (status.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0);
@@ -82,9 +83,12 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
       await succeed(who, ['login', name, '--password-file', who.passwordFile]);
       return who;
     },
-    pods: () => list<PodView>(['pods', '-n', ENCLAVE_NAMESPACE]),
-    requests: async () => (await list<PodView>(['csr'])).map(({ metadata }) => metadata.name),
-    componentsReady: () => componentsReady(environment.kubectl, environment.releaseNamespace),
+    pods: () => podsOf(ENCLAVE_NAMESPACE),
+    requests: async () =>
+      (await environment.kube.list(CERTIFICATE_SIGNING_REQUESTS)).items.map(
+        ({ metadata }) => metadata?.name ?? '',
+      ),
+    componentsReady: () => componentsReady(environment, environment.releaseNamespace),
     restarts,
     restarted: async (component, since) =>
       [...(await restarts())]

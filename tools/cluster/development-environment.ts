@@ -49,7 +49,8 @@ export async function developmentEnvironment(
   };
   try {
     say(`cluster up: ${cluster.api}, nodes ${cluster.nodes.map(({ name }) => name).join(', ')}`);
-    const { kubectl, tryKubectl } = await kubectlOf(cluster.kubeconfig, directory, options.signal);
+    const operator = await kubectlOf(cluster.kubeconfig, directory, options.signal);
+    const { kubectl } = operator;
     const rest = readdirSync(OBJECTS).filter(
       (file) => file.endsWith('.yaml') && ![...FIRST, ...NO_OBJECTS].includes(file),
     );
@@ -90,7 +91,7 @@ export async function developmentEnvironment(
     ];
     await applyObjects(kubectl, items);
     say('components created');
-    await componentsReady(kubectl, release.namespace, say);
+    await componentsReady(operator, release.namespace, say);
     const running: Environment['processes'] = (component, enclave) =>
       runningProcesses(({ command, environment }) => {
         if (!command.includes(`dist/${component}/main.js`)) return false;
@@ -106,8 +107,7 @@ export async function developmentEnvironment(
       seats: release.seats,
       rootsFile: await writeRoots(kubectl, release.namespace, directory),
       frontAddress: services['enclave-front'] ?? '',
-      kubectl,
-      tryKubectl,
+      ...operator,
       replicas: async (component, count) => {
         const pods = componentPods(release) as BarePod[];
         const first = pods.find(({ metadata }) => metadata.name === component);
@@ -125,7 +125,7 @@ export async function developmentEnvironment(
           `${count} of ${component} run`,
           async () => running(component.slice('enclave-'.length)).length === count,
         );
-        await componentsReady(kubectl, release.namespace);
+        await componentsReady(operator, release.namespace);
       },
       processes: running,
       logs: async () =>

@@ -1,4 +1,5 @@
 /** A cluster with the product installed, as an operator would: what the demo and the end-to-end tests stand on. */
+import type { Kube } from '../../platform/kube/kube.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { CommandResult } from './command.ts';
 
@@ -36,6 +37,8 @@ export interface Environment {
   readonly rootsFile: string;
   /** host:port of front. */
   readonly frontAddress: string;
+  /** The API server as the cluster's administrator sees it. */
+  readonly kube: Kube;
   /** kubectl as the cluster's administrator. */
   kubectl(args: readonly string[], input?: string): Promise<string>;
   tryKubectl(args: readonly string[], input?: string): Promise<CommandResult>;

@@ -38,7 +38,7 @@ export async function installedEnvironment(
   const cluster = await installedCluster(folder);
   const operator = await kubectlOf(cluster.kubeconfig, directory, options.signal);
   const { kubectl } = operator;
-  await componentsReady(kubectl, NAMESPACE, options.progress);
+  await componentsReady(operator, NAMESPACE, options.progress);
   const front = await kubectl(['get', 'deployment', 'enclave-front', '-n', NAMESPACE, '-o', 'yaml']);
   const processes: Environment['processes'] = (component, enclave) =>
     runningProcesses(({ pid, command, environment }) => {
@@ -57,7 +57,7 @@ export async function installedEnvironment(
     const selector = ['-l', `app.kubernetes.io/name=${component}`];
     if (count === 0)
       await kubectl(['wait', '--for=delete', 'pod', '-n', NAMESPACE, '--timeout=60s', ...selector]);
-    else await componentsReady(kubectl, NAMESPACE);
+    else await componentsReady(operator, NAMESPACE);
   };
   // A suite before this one may have taken it away.
   const labelled = ['label', '--overwrite', 'namespace', ENCLAVE_NAMESPACE, `${INJECTION_LABEL}=${ENABLED}`];

@@ -3,19 +3,20 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ROOTS_CONFIG_MAP, ROOTS_KEY } from '../../names/components.ts';
+import { createKube } from '../../platform/kube/create-kube.ts';
+import { apiServerFromKubeconfig } from '../../platform/kube/kubeconfig.ts';
+import { PODS } from '../../platform/kube/resources.ts';
 import { helmPath } from '../../test/support/helm.ts';
 import { kubectlPath } from '../../test/support/kubectl-path.ts';
 import { type CommandResult, command, mustRun } from './command.ts';
 import type { Environment } from './environment.ts';
 
 type Kubectl = Environment['kubectl'];
+/** The cluster's administrator. */
+export type Operator = Pick<Environment, 'kube' | 'kubectl' | 'tryKubectl'>;
 
-/** kubectl with this kubeconfig, and `home` instead of the person's own folder. */
-export async function kubectlOf(
-  kubeconfig: string,
-  home: string,
-  signal?: AbortSignal,
-): Promise<Pick<Environment, 'kubectl' | 'tryKubectl'>> {
+/** kubectl with this kubeconfig, and `home` instead of the person's own folder; and a client for what is looked at again and again, which a process each time would make dear. */
+export async function kubectlOf(kubeconfig: string, home: string, signal?: AbortSignal): Promise<Operator> {
   const program = await kubectlPath();
   const options = (input?: string) => ({
     env: { KUBECONFIG: kubeconfig, HOME: home },
@@ -25,6 +26,7 @@ export async function kubectlOf(
     ...(signal === undefined ? {} : { signal }),
   });
   return {
+    kube: createKube(apiServerFromKubeconfig(kubeconfig)),
     kubectl: (args, input): Promise<string> => mustRun(program, args, options(input)),
     tryKubectl: (args, input): Promise<CommandResult> => command(program, args, options(input)),
   };
@@ -55,38 +57,29 @@ export function frontNodePort(kubectl: Kubectl, namespace: string): Promise<stri
   ]);
 }
 
-interface PodList {
-  readonly items: readonly {
-    readonly metadata: { readonly name: string; readonly annotations?: Readonly<Record<string, string>> };
-    readonly status?: {
-      readonly phase?: string;
-      readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-    };
-  }[];
-}
-
 /** Every component pod Ready, or an error that names those that are not and shows their last lines. */
 export async function componentsReady(
-  kubectl: Kubectl,
+  { kube, kubectl }: Pick<Operator, 'kube' | 'kubectl'>,
   namespace: string,
   say: (line: string) => void = () => undefined,
 ): Promise<void> {
   const deadline = performance.now() + 60_000;
   const seen = new Set<string>();
   for (;;) {
-    const list = JSON.parse(await kubectl(['get', 'pods', '-n', namespace, '-o', 'json'])) as PodList;
+    const { items } = await kube.list(PODS, { namespace });
     const waiting: string[] = [];
-    for (const { metadata, status } of list.items) {
+    for (const { metadata, status } of items) {
       // What helm test ran, and what came of it, is no component.
-      if (metadata.annotations?.['helm.sh/hook'] !== undefined) continue;
+      if (metadata?.annotations?.['helm.sh/hook'] !== undefined) continue;
+      const name = metadata?.name ?? '';
       if (!status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'))
-        waiting.push(metadata.name);
-      else if (!seen.has(metadata.name)) {
-        seen.add(metadata.name);
-        say(`ready: ${metadata.name}`);
+        waiting.push(name);
+      else if (!seen.has(name)) {
+        seen.add(name);
+        say(`ready: ${name}`);
       }
     }
-    if (waiting.length === 0 && list.items.length > 0) return;
+    if (waiting.length === 0 && items.length > 0) return;
     if (performance.now() > deadline) {
       const logs = await Promise.all(waiting.map((name) => lastWords(kubectl, namespace, name)));
       throw new Error(`not ready after 60 s: ${waiting.map((name, i) => `${name}:\n${logs[i]}`).join('\n')}`);
