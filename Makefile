@@ -30,7 +30,7 @@ test-cluster: images ## what make cluster leaves behind when it ends or is inter
 cluster-down: setup ## end it; nothing of it stays
 	@node tools/kubernetes/cluster/main.ts down
 
-e2e: images ## the end-to-end suites on a real cluster with the chart installed (needs Go and root; KEEP=1 leaves it up)
+e2e: images ## the end-to-end suites on a real cluster with the chart installed (needs Go and root; KEEP=1 leaves it up, ALL=1 kills in every case)
 	@tools/kubernetes/e2e.sh
 
 test-postgres: setup build ## the store and two fronts on PostgreSQL (installs Debian's)
