@@ -15,11 +15,11 @@ setup: ## install what is missing: npm packages, Debian packages (as root or wit
 demo: setup build ## one launch on this machine, from sign-up to a verified answer (KEEP=1 stays up)
 	@node tools/demo/main.ts $(if $(KEEP),--keep)
 
-test: setup build ## every suite that needs no Kubernetes
-	@node tools/run-tests.ts
+test: setup build ## every suite that needs no Kubernetes (SUITES='webhook verify': those whose names have a part; test-kube and e2e too)
+	@node tools/run-tests.ts $(SUITES)
 
 test-kube: setup build ## the API-server suites on a real kube-apiserver (needs Go)
-	@tools/kubernetes/test.sh
+	@tools/kubernetes/test.sh $(SUITES)
 
 cluster: images ## a real cluster on this machine with the product on it: nodes, TPMs, chart (needs Go, root; NODES=2, VALUES=file)
 	@tools/kubernetes/cluster.sh
@@ -31,7 +31,7 @@ cluster-down: setup ## end it; nothing of it stays
 	@node tools/kubernetes/cluster/main.ts down
 
 e2e: images ## the end-to-end suites on a real cluster with the chart installed (needs Go and root; KEEP=1 leaves it up, ALL=1 kills in every case)
-	@tools/kubernetes/e2e.sh
+	@tools/kubernetes/e2e.sh $(SUITES)
 
 test-postgres: setup build ## the store and two fronts on PostgreSQL (installs Debian's)
 	@tools/postgres/test.sh
