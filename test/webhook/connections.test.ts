@@ -39,7 +39,12 @@ async function start() {
       const there = accepted.get(at);
       if (there) proven(there);
     };
-    return { socket, prove };
+    /** Ends it, until the server has seen that. */
+    const leave = async (): Promise<void> => {
+      socket.destroy();
+      await until('its end is seen', async () => accepted.get(at)?.closed === true);
+    };
+    return { socket, prove, leave };
   };
   return { dial, ended: () => ended };
 }
@@ -64,4 +69,21 @@ test('nor who have had reviews of their own: of the peer that has most, the one 
   await until('one is closed', async () => [works, idle, busy, next].some(({ socket }) => socket.closed));
   expect([works, idle, busy, next].map(({ socket }) => socket.closed)).toEqual([false, true, false, false]);
   expect(ended()).toBe(1);
+});
+
+test('who has gone takes no place, and is not taken for the oldest', async () => {
+  const { dial, ended } = await start();
+  const works = await dial(OPERATOR);
+  works.prove();
+  const proven = await dial(OPERATOR);
+  proven.prove();
+  await proven.leave();
+  for (let at = 0; at < 4; at += 1) await (await dial(STRANGER)).leave();
+  const strangers = [await dial(STRANGER), await dial(STRANGER), await dial(STRANGER)];
+  expect(ended()).toBe(0);
+  expect([works, ...strangers].map(({ socket }) => socket.closed)).toEqual([false, false, false, false]);
+  await dial(STRANGER);
+  await until('the oldest is closed', async () => strangers[0]?.socket.closed === true);
+  expect(ended()).toBe(1);
+  expect([works, ...strangers].map(({ socket }) => socket.closed)).toEqual([false, true, false, false]);
 });

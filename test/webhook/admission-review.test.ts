@@ -1,0 +1,39 @@
+import { afterEach, expect, test } from 'vitest';
+import { ANNOTATIONS } from '../../names/labels.ts';
+import { allow, deny } from '../../webhook/admission-review.ts';
+import { enclavePod } from '../injection/support.ts';
+import { reviewOf, serve } from './serving-fixture.ts';
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const each of undo.splice(0).reverse()) await each();
+});
+
+/** Two bytes of UTF-8, three, four, half of a pair, the last of the plane, and what ASCII itself may not show. */
+const ODD = 'é–☃🔑｡\ud800\uffff\u007f\u0080\n"\\';
+const REFUSAL = { ok: false, code: ODD, message: ODD, remedy: ODD } as const;
+const ASCII = /^[\x20-\x7e]*$/;
+
+test('an answer is ASCII, whatever is in it, and says the same: its length is that of its text', () => {
+  for (const text of [allow(ODD), allow('u-1', [], [ODD, 'plain']), deny('u-1', REFUSAL)])
+    expect(text).toMatch(ASCII);
+  expect(JSON.parse(allow(ODD)).response).toEqual({ uid: ODD, allowed: true });
+  expect(JSON.parse(allow('u-1', [], [ODD, 'plain'])).response.warnings).toEqual([ODD, 'plain']);
+  expect(JSON.parse(deny('u-1', REFUSAL)).response).toEqual({
+    uid: 'u-1',
+    allowed: false,
+    status: { code: 403, reason: 'Forbidden', message: `${ODD}. ${ODD} (${ODD})` },
+  });
+});
+
+test('warnings and refusals arrive whole, whatever letters a pod has', async () => {
+  const served = await serve();
+  undo.push(() => served.app.close());
+  const pod = (annotations: Record<string, string>) => reviewOf(enclavePod(annotations));
+  expect(await served.call({ body: pod({ 'enclave-licensing.dev/schlüssel☃🔑': 'x' }) })).toMatchObject({
+    body: { response: { allowed: true, warnings: [expect.stringContaining('schlüssel☃🔑')] } },
+  });
+  expect(await served.call({ body: pod({ [ANNOTATIONS.mode]: 'ü☃🔑' }) })).toMatchObject({
+    body: { response: { allowed: false, status: { message: expect.stringContaining('"ü☃🔑"') } } },
+  });
+});
