@@ -264,10 +264,13 @@ describe('an answer', () => {
   test.each([
     ['a uid', REVIEW.replace('u-1', LONG), 400],
     ['a port', reviewOf(withPort([LONG])), 200],
-  ])('says %s of megabytes not again: to write them down as ASCII takes a second', async (_, body, status) => {
-    const { call } = await start();
-    const answer = await call({ body });
-    expect(answer.status).toBe(status);
-    expect(JSON.stringify(answer.body).length).toBeLessThan(10_000);
-  });
+  ])(
+    'says %s of megabytes not again: to write them down as ASCII takes a second',
+    async (_, body, status) => {
+      const { call } = await start();
+      const answer = await call({ body });
+      expect(answer.status).toBe(status);
+      expect(JSON.stringify(answer.body).length).toBeLessThan(10_000);
+    },
+  );
 });
