@@ -162,6 +162,8 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
     random: Math.random,
     signal,
   });
+  // To the end of the drain: who is revoked meanwhile is cut off meanwhile.
+  const drained = new AbortController();
   const tasks = [
     keeping,
     followTrust({
@@ -172,19 +174,23 @@ export async function app(context: Context<typeof SIDECAR_OPTIONS>): Promise<voi
       check: trusted,
       log,
       metrics,
-      signal,
+      signal: drained.signal,
     }),
     watchUpstream(upstream, config.connectTimeout, health.check('upstream'), signal),
   ];
-  await Promise.race([Promise.all(tasks), aborted(signal)]);
-  // A renewal that is under way ends with the signal; only then is it certain that nothing opens the port again.
-  await keeping;
-  clearTimeout(settling);
-  // Draining: nothing new, what runs may end.
-  listener.pause();
-  http?.drain();
-  const deadline = AbortSignal.timeout(Math.max(0, config.shutdownTimeout - 2000));
-  await Promise.all([evidence.drain(deadline), data.drain(deadline)]);
+  try {
+    await Promise.race([Promise.all(tasks), aborted(signal)]);
+    // A renewal that is under way ends with the signal; only then is it certain that nothing opens the port again.
+    await keeping;
+    clearTimeout(settling);
+    // Draining: nothing new, what runs may end.
+    listener.pause();
+    http?.drain();
+    const deadline = AbortSignal.timeout(Math.max(0, config.shutdownTimeout - 2000));
+    await Promise.all([evidence.drain(deadline), data.drain(deadline)]);
+  } finally {
+    drained.abort();
+  }
   http?.close();
   standing.close();
   link.close();

@@ -14,6 +14,11 @@ look() {
     else command -v "$probe" >/dev/null || missing+=("${pair##*:}"); fi
   done
 }
+# Targets that run beside each other want the same: one installs it, the others wait until all of it is there.
+locks=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/enclave-licensing
+mkdir -p "$locks"
+exec 9>>"$locks/debian.lock"
+flock 9
 look "$@"
 [ ${#missing[@]} -gt 0 ] || exit 0
 sudo=()
@@ -22,13 +27,6 @@ if [ "$(id -u)" != 0 ]; then
   else echo "$who: missing Debian packages; run: sudo apt-get install ${missing[*]}" >&2; exit 1; fi
 fi
 command -v apt-get >/dev/null || { echo "$who: install these by hand: ${missing[*]}" >&2; exit 1; }
-# Targets that run beside each other want the same: one installs it, the other finds it there.
-locks=${XDG_CACHE_HOME:-$HOME/.cache}/enclave-licensing
-mkdir -p "$locks"
-exec 9>"$locks/debian.lock"
-flock 9
-look "$@"
-[ ${#missing[@]} -gt 0 ] || exit 0
 echo "$who: apt-get install ${missing[*]}" >&2
 log=$(mktemp)
 # Servers among the packages are not to start (deb-systemd-invoke(1), invoke-rc.d(8): 101 is 'not allowed'); a rule that the machine has itself stays.

@@ -11,6 +11,11 @@ export interface AdmissionRequest {
   readonly pod: Pod;
 }
 
+/** Characters of a request's uid: a UUID has 36. It is said again in the answer, and to write megabytes down as ASCII would hold everybody up. */
+const MAX_UID = 253;
+/** Characters of a refusal. What a pod's author wrote is cut where it is shown, but a stranger's pod follows no schema: a port may be a megabyte. */
+const MAX_MESSAGE = 4096;
+
 export function member(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? Reflect.get(value, name)
@@ -33,7 +38,7 @@ export function readRequest(
   const resource = member(request, 'resource');
   if (text(body, 'apiVersion') !== 'admission.k8s.io/v1' || text(body, 'kind') !== 'AdmissionReview')
     return undefined;
-  if (uid === undefined || operation === undefined) return undefined;
+  if (uid === undefined || uid.length > MAX_UID || operation === undefined) return undefined;
   if (text(resource, 'resource') !== plural || text(resource, 'group') !== '') return undefined;
   return { uid, operation, request };
 }
@@ -92,6 +97,6 @@ export function allow(
 
 /** What `kubectl` prints is the message alone, so it holds what was wrong and what to do. */
 export function deny(uid: string, refusal: Refusal): string {
-  const message = `${refusal.message}. ${refusal.remedy} (${refusal.code})`;
+  const message = `${refusal.message.slice(0, MAX_MESSAGE)}. ${refusal.remedy} (${refusal.code})`;
   return review(uid, `"allowed":false,"status":${asciiJson({ code: 403, reason: 'Forbidden', message })}`);
 }

@@ -17,9 +17,13 @@ export function limitConnections(server: Server, most: number, onTooMany: () => 
   const unproven = new Set<string>();
   server.on('connection', (socket) => {
     const key = keyOf(socket);
+    // One that was reset: its end is told later than its successor from the same port comes.
+    open.delete(key);
+    unproven.delete(key);
     open.set(key, socket);
     unproven.add(key);
     socket.once('close', () => {
+      if (open.get(key) !== socket) return;
       open.delete(key);
       unproven.delete(key);
     });

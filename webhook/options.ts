@@ -28,7 +28,7 @@ export const WEBHOOK_OPTIONS = {
     default: PORTS.webhook,
     min: 0,
     max: 65_535,
-    help: 'port of /mutate and /validate',
+    help: 'port of /mutate, /validate and /validate-namespace',
   },
   clientCaFile: {
     kind: 'path',

@@ -52,8 +52,8 @@ export function createBodyReader(totalLimit = TOTAL_LIMIT) {
     lookSoon();
     request.on('data', (chunk: Buffer) => {
       own.take(chunk);
-      while (held.bytes > totalLimit) {
-        const [oldest = own] = held.receiving;
+      for (const oldest of held.receiving) {
+        if (held.bytes <= totalLimit) break;
         oldest.busy();
       }
     });

@@ -51,7 +51,7 @@ export function createReviews(
     'review_seconds',
     'Time of a review, from the last byte of its body to the answer.',
     ['endpoint'],
-    [0.0001, 0.001, 0.01, 0.1, 1],
+    [0.0001, 0.001, 0.01, 0.1, 1, 10],
   );
   const judges = judgesOf(settings);
   return (endpoint, body) => {

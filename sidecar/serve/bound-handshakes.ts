@@ -31,6 +31,8 @@ export function boundHandshakes(server: Server, most: number): Handshakes {
     const { remoteAddress: address, remotePort: port } = line;
     // Gone before it was looked at.
     if (address === undefined || port === undefined) return void line.destroy();
+    // The end of one that was reset is told later than its successor from the same port comes.
+    take(address, port);
     const source = sourceOf(address);
     const ofSource = bySource.get(source) ?? new Map<string, Socket>();
     bySource.set(source, ofSource.set(`${address} ${port}`, line));

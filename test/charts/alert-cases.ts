@@ -39,10 +39,10 @@ export const SOUND: Scraped = {
   'enclave_webhook_keeper_leads{instance="w1"}': always(1),
   'enclave_webhook_findings{instance="w1",reason="sidecar-missing"}': always(0),
   'enclave_webhook_keeper_failures_total{instance="w1",what="policy"}': always(1),
-  'enclave_webhook_refusals_total{instance="w1",endpoint="mutate",code="image-not-pinned"}': always(7),
+  'enclave_webhook_refusals_total{instance="w1",endpoint="mutate",code="image-unpinned"}': always(7),
   'enclave_webhook_rejected_total{instance="w1",code="handshake-failed"}': growing(60),
   'enclave_webhook_review_seconds_bucket{instance="w1",endpoint="mutate",le="0.01"}': growing(30),
-  'enclave_webhook_review_seconds_bucket{instance="w1",endpoint="mutate",le="5"}': growing(30),
+  'enclave_webhook_review_seconds_bucket{instance="w1",endpoint="mutate",le="10"}': growing(30),
   'enclave_webhook_review_seconds_bucket{instance="w1",endpoint="mutate",le="+Inf"}': growing(30),
   'enclave_front_trust_document_version{instance="f1"}': growing(1),
   'enclave_launcher_trust_document_version{instance="l1"}': growing(1),
@@ -62,6 +62,9 @@ export const SOUND: Scraped = {
   'enclave_launcher_user_certificates_total{instance="l1",outcome="issued"}': growing(6),
   'enclave_sidecar_certificate_failures{instance="p1"}': always(1),
   'enclave_sidecar_certificate_not_after_seconds{instance="p1"}': always(DAYS),
+  // Certificates of ten minutes are renewed with less than five to go.
+  'enclave_sidecar_certificate_failures{instance="p2"}': always(0),
+  'enclave_sidecar_certificate_not_after_seconds{instance="p2"}': always(8600),
   'enclave_sidecar_trust_document_version{instance="p1"}': growing(1),
   'enclave_sidecar_forward_failures_total{instance="p1"}': always(2),
 };
@@ -123,7 +126,7 @@ export const CASES: Readonly<Record<string, Scraped>> = {
   EnclaveKeeperBlind: { 'enclave_webhook_keeper_copy_current{instance="w1"}': always(0) },
   EnclaveKeeperFailing: { 'enclave_webhook_keeper_failures_total{instance="w1",what="policy"}': growing(3) },
   EnclaveWebhookRefusing: {
-    'enclave_webhook_refusals_total{instance="w1",endpoint="mutate",code="image-not-pinned"}': growing(10),
+    'enclave_webhook_refusals_total{instance="w1",endpoint="mutate",code="image-unpinned"}': growing(10),
   },
   EnclaveWebhookRejecting: { 'enclave_webhook_rejected_total{instance="w1",code="busy"}': growing(10) },
   EnclaveWebhookSlow: {

@@ -36,6 +36,15 @@ test('pods carry scrape annotations until a PodMonitor selects them', async () =
   const monitor = named(objects, 'PodMonitor enclave-licensing/enclave-licensing');
   expect(monitor.metadata.labels).toMatchObject({ release: 'prometheus' });
   expect(monitor).toMatchObject({ spec: { podMetricsEndpoints: [{ port: 'health', interval: '15s' }] } });
+  // Sidecars, wherever their pods are.
+  expect(named(objects, 'PodMonitor enclave-licensing/enclave-licensing-sidecars')).toMatchObject({
+    metadata: { labels: { release: 'prometheus' } },
+    spec: {
+      namespaceSelector: { any: true },
+      selector: {},
+      podMetricsEndpoints: [{ port: 'enclave-health', interval: '15s' }],
+    },
+  });
   const { selector } = monitor['spec'] as { selector: { matchLabels: object } };
   expect(selector.matchLabels).toHaveProperty(['app.kubernetes.io/instance'], 'licensing');
   for (const component of ['webhook', 'front'])

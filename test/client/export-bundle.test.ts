@@ -44,3 +44,16 @@ test('nothing beside the verifier of an export is left for python to load', () =
   write(folder);
   expect(readdirSync(join(folder, 'verifier'))).toEqual(verifier);
 });
+
+test('nor in a folder verifier that no export made: it is not written into', () => {
+  const folder = join(home, 'evidence');
+  mkdirSync(join(folder, 'verifier'), { recursive: true });
+  writeFileSync(join(folder, 'verifier', 'hashlib.py'), 'raise SystemExit(0)');
+  let refused = false;
+  try {
+    write(folder);
+  } catch {
+    refused = true;
+  }
+  expect(refused || !readdirSync(join(folder, 'verifier')).includes('hashlib.py')).toBe(true);
+});

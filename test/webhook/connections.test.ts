@@ -87,3 +87,25 @@ test('who has gone takes no place, and is not taken for the oldest', async () =>
   expect(ended()).toBe(1);
   expect([works, ...strangers].map(({ socket }) => socket.closed)).toEqual([false, true, false, false]);
 });
+
+test('who resets a connection and comes from the same port at once is counted like everybody', async () => {
+  const { dial, ended } = await start();
+  const [first, ...ports] = [await dial(STRANGER), await dial(STRANGER), await dial(STRANGER)].map(
+    ({ socket }) => socket,
+  );
+  const again = async (old: Socket | undefined): Promise<Socket> => {
+    const [localAddress, localPort] = [old?.localAddress ?? '', old?.localPort ?? 0];
+    const { remotePort: port = 0 } = old ?? {};
+    // The server sees the new connection and only then the old one's end.
+    old?.resetAndDestroy();
+    const socket = connect({ host: '127.0.0.1', port, localAddress, localPort }).on('error', () => undefined);
+    undo.push(() => socket.destroy());
+    await once(socket, 'connect');
+    return socket;
+  };
+  const held = await Promise.all([first, ...ports].map(again));
+  await new Promise((done) => setTimeout(done, 50));
+  const more = [await dial(STRANGER), await dial(STRANGER), await dial(STRANGER)].map(({ socket }) => socket);
+  await until('two are closed', async () => [...held, ...more].filter(({ closed }) => closed).length === 2);
+  expect(ended()).toBe(2);
+});

@@ -295,3 +295,25 @@ function bodies(limit?: number) {
     };
   };
 }
+
+describe('an answer', () => {
+  const LONG = '\u{1f600}'.repeat(700_000);
+  const port = (value: unknown) => ({ containerPort: value, hostPort: 1 });
+  const withPort = (value: unknown) => {
+    const pod = enclavePod();
+    const [app, ...others] = pod.spec?.containers ?? [];
+    return { ...pod, spec: { ...pod.spec, containers: [{ ...app, ports: [port(value)] }, ...others] } };
+  };
+  test.each([
+    ['a uid', REVIEW.replace('u-1', LONG), 400],
+    ['a port', reviewOf(withPort([LONG])), 200],
+  ])(
+    'says %s of megabytes not again: to write them down as ASCII takes a second',
+    async (_, body, status) => {
+      const { call } = await start();
+      const answer = await call({ body });
+      expect(answer.status).toBe(status);
+      expect(JSON.stringify(answer.body).length).toBeLessThan(10_000);
+    },
+  );
+});

@@ -14,7 +14,7 @@ import { catalogue } from './catalogue.ts';
 import { componentPods, type Release } from './component-pods.ts';
 import { ENCLAVE_NAMESPACE, type Environment, type EnvironmentOptions, FRONT_NAME } from './environment.ts';
 import { launcherBinding } from './launcher-binding.ts';
-import { applyObjects, componentsReady, kubectlOf, writeRoots } from './operate.ts';
+import { applyObjects, componentsReady, operatorOf, writeRoots } from './operate.ts';
 import { readIfThere, runningProcesses } from './running-processes.ts';
 
 const OBJECTS = resolve('charts/licensing/files');
@@ -49,7 +49,7 @@ export async function developmentEnvironment(
   };
   try {
     say(`cluster up: ${cluster.api}, nodes ${cluster.nodes.map(({ name }) => name).join(', ')}`);
-    const operator = await kubectlOf(cluster.kubeconfig, directory, options.signal);
+    const operator = await operatorOf(cluster.kubeconfig, directory, options.signal);
     const { kubectl } = operator;
     const rest = readdirSync(OBJECTS).filter(
       (file) => file.endsWith('.yaml') && ![...FIRST, ...NO_OBJECTS].includes(file),
@@ -134,7 +134,10 @@ export async function developmentEnvironment(
             .filter((file) => file.endsWith('.log'))
             .map((file) => [file, readIfThere(join(clusterDirectory, file))]),
         ),
-      stop,
+      stop: async () => {
+        operator.kube.close();
+        await stop();
+      },
     };
   } catch (error) {
     await stop();

@@ -13,7 +13,7 @@ import {
   type EnvironmentOptions,
   type Replicated,
 } from './environment.ts';
-import { componentsReady, frontNodePort, kubectlOf, writeRoots } from './operate.ts';
+import { componentsReady, frontNodePort, operatorOf, writeRoots } from './operate.ts';
 import { readIfThere, runningProcesses } from './running-processes.ts';
 
 const NAMESPACE = DEFAULT_RELEASE_NAMESPACE;
@@ -36,7 +36,7 @@ export async function installedEnvironment(
 ): Promise<Environment> {
   const { directory } = options;
   const cluster = await installedCluster(folder);
-  const operator = await kubectlOf(cluster.kubeconfig, directory, options.signal);
+  const operator = await operatorOf(cluster.kubeconfig, directory, options.signal);
   const { kubectl } = operator;
   await componentsReady(operator, NAMESPACE, options.progress);
   const front = await kubectl(['get', 'deployment', 'enclave-front', '-n', NAMESPACE, '-o', 'yaml']);
@@ -93,6 +93,7 @@ export async function installedEnvironment(
     stop: async () => {
       for (const [component, count] of installed) await scale(component, count);
       await kubectl(['delete', 'pods', '-n', ENCLAVE_NAMESPACE, '-l', ENCLAVE_LABEL, '--wait=true']);
+      operator.kube.close();
     },
   };
 }

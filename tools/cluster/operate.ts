@@ -15,8 +15,12 @@ type Kubectl = Environment['kubectl'];
 /** The cluster's administrator. */
 export type Operator = Pick<Environment, 'kube' | 'kubectl' | 'tryKubectl'>;
 
-/** kubectl with this kubeconfig, and `home` instead of the person's own folder; and a client for what is looked at again and again, which a process each time would make dear. */
-export async function kubectlOf(kubeconfig: string, home: string, signal?: AbortSignal): Promise<Operator> {
+/** kubectl with this kubeconfig, and `home` instead of the person's own folder. */
+export async function kubectlOf(
+  kubeconfig: string,
+  home: string,
+  signal?: AbortSignal,
+): Promise<Omit<Operator, 'kube'>> {
   const program = await kubectlPath();
   const options = (input?: string) => ({
     env: { KUBECONFIG: kubeconfig, HOME: home },
@@ -26,9 +30,19 @@ export async function kubectlOf(kubeconfig: string, home: string, signal?: Abort
     ...(signal === undefined ? {} : { signal }),
   });
   return {
-    kube: createKube(apiServerFromKubeconfig(kubeconfig)),
     kubectl: (args, input): Promise<string> => mustRun(program, args, options(input)),
     tryKubectl: (args, input): Promise<CommandResult> => command(program, args, options(input)),
+  };
+}
+
+/**
+ * The same, and a client for what is looked at again and again, which a process each time would make dear. It takes fewer kubeconfigs than kubectl: none with `exec`,
+ * for example.
+ */
+export async function operatorOf(kubeconfig: string, home: string, signal?: AbortSignal): Promise<Operator> {
+  return {
+    kube: createKube(apiServerFromKubeconfig(kubeconfig)),
+    ...(await kubectlOf(kubeconfig, home, signal)),
   };
 }
 

@@ -5,7 +5,8 @@ cd "$(dirname "$0")/../.."
 tools/debian.sh e2e prometheus:prometheus
 tools/postgres/install.sh e2e
 if [ -z "${KEEP:-}" ] && ! node tools/kubernetes/cluster/main.ts is-up; then
-  trap 'node tools/kubernetes/cluster/main.ts down' EXIT
+  # make says TERM a second time.
+  trap 'trap "" TERM; node tools/kubernetes/cluster/main.ts down' EXIT
 fi
 # One that is up is given these images.
 tools/kubernetes/cluster.sh

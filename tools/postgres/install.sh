@@ -2,7 +2,8 @@
 # install.sh WHO: Debian's PostgreSQL, when its programs are missing; the suites start servers of their own, and no other is started.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-if compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then exit 0; fi
+# What is there may be being installed just now: debian.sh waits for that.
+if there=$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | head -n 1); then exec tools/debian.sh "$1" "$there:postgresql"; fi
 tools/debian.sh "$1" pg_createcluster:postgresql-common
 sudo=()
 [ "$(id -u)" = 0 ] || sudo=(sudo -n)

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Bundle } from '../../../formats/evidence/bundle.ts';
+import { usage } from '../../failure.ts';
 import { writePrivate } from '../../state/private-file.ts';
 import { bundleFiles, type ExportFiles } from './export-files.ts';
 import { exportReadme } from './export-readme.ts';
@@ -48,8 +49,10 @@ export function exportBundle(directory: string, bundle: Bundle, reference: Expor
 /** Python prefers what lies beside a program to its own library: of an earlier export, or of a link to elsewhere, nothing may stay. */
 function removeVerifier(folder: string): void {
   const there = lstatSync(folder, { throwIfNoEntry: false });
-  if (there?.isSymbolicLink() || existsSync(join(folder, '__main__.py')))
-    rmSync(folder, { recursive: true, force: true });
+  if (there === undefined) return;
+  if (there.isDirectory() && readdirSync(folder).length > 0 && !existsSync(join(folder, '__main__.py')))
+    throw usage('folder-in-use', `${folder} is no verifier of an export`, 'export into an empty folder');
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** The user's key and certificate as curl and openssl take them; the folder is for its owner only. */
