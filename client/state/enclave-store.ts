@@ -7,6 +7,7 @@ import { privateKeyPem, readPrivateKey } from '../../platform/identity/credentia
 import { type KeyPair, keyPairOf } from '../../platform/identity/key-pair.ts';
 import { usage } from '../failure.ts';
 import { removeFile, writePrivate } from './private-file.ts';
+import { objectWithTexts, readState } from './read-state.ts';
 
 /** What is known of an enclave besides its key: who, what was launched, where. No secret. */
 export interface EnclaveRecord {
@@ -23,7 +24,10 @@ export interface EnclaveRecord {
 
 const ID = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
-/** A folder an enclave: `enclave.json`, `key.pem`, `certificate.pem`, `bundle.json`, `grants.json`. */
+/**
+ * A folder an enclave: `enclave.json`, `key.pem`, `certificate.pem`, `bundle.json`, `grants.json`. Reading one that is not what was written is a Failure
+ * `state-damaged`; a certificate is asked for anew.
+ */
 export class EnclaveStore {
   readonly #folder: string;
 
@@ -47,8 +51,9 @@ export class EnclaveStore {
   }
 
   record(id: string): EnclaveRecord | undefined {
-    const text = readIfThere(join(this.folder(id), 'enclave.json'));
-    return text === undefined ? undefined : (JSON.parse(text.toString('utf8')) as EnclaveRecord);
+    return readState(join(this.folder(id), 'enclave.json'), (text) =>
+      objectWithTexts<EnclaveRecord>(text, 'id', 'profile', 'server', 'endpoint', 'serverName'),
+    );
   }
 
   saveRecord(record: EnclaveRecord): void {
@@ -56,8 +61,7 @@ export class EnclaveStore {
   }
 
   key(id: string): KeyPair | undefined {
-    const pem = readIfThere(join(this.folder(id), 'key.pem'));
-    return pem === undefined ? undefined : keyPairOf(readPrivateKey(pem.toString('utf8')));
+    return readState(join(this.folder(id), 'key.pem'), (pem) => keyPairOf(readPrivateKey(pem)));
   }
 
   saveKey(id: string, key: KeyPair): void {
@@ -81,9 +85,14 @@ export class EnclaveStore {
   }
 
   bundle(id: string): Bundle | undefined {
-    const text = readIfThere(join(this.folder(id), 'bundle.json'));
-    const bundle = text && bundleFromJson(text.toString('utf8'));
-    return bundle?.ok ? bundle.value : undefined;
+    return readState(
+      join(this.folder(id), 'bundle.json'),
+      (text) => {
+        const bundle = bundleFromJson(text);
+        return bundle.ok ? bundle.value : undefined;
+      },
+      `enclavectl status ${id} --verify writes it anew`,
+    );
   }
 
   saveBundle(id: string, bundle: Bundle): void {

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { readIfThere } from '../../platform/files/read-if-there.ts';
-import { usage } from '../failure.ts';
 import { writePrivate } from './private-file.ts';
+import { readState } from './read-state.ts';
 import { withLock } from './with-lock.ts';
 
 /** What was granted here to a key, or taken back from it. Times are unix seconds. */
@@ -26,11 +25,11 @@ export class GrantStore {
 
   /** @throws Failure `state-damaged` */
   list(): GivenGrant[] {
-    const text = readIfThere(this.#path)?.toString('utf8');
-    if (text === undefined) return [];
-    const grants = parsed(text);
-    if (Array.isArray(grants) && grants.every(isGrant)) return grants;
-    throw usage('state-damaged', `${this.#path} is damaged`, 'restore it, or move it away');
+    const grants = readState(this.#path, (text) => {
+      const parsed: unknown = JSON.parse(text);
+      return Array.isArray(parsed) && parsed.every(isGrant) ? parsed : undefined;
+    });
+    return grants ?? [];
   }
 
   /** Keeps a grant; those that ended are forgotten. */
@@ -51,14 +50,6 @@ export class GrantStore {
     await withLock(this.#folder, () =>
       writePrivate(this.#path, `${JSON.stringify(edit(this.list()), null, 2)}\n`),
     );
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

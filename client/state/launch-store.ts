@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { readIfThere } from '../../platform/files/read-if-there.ts';
 import { privateKeyPem, readPrivateKey } from '../../platform/identity/credential.ts';
 import { type KeyPair, keyPairOf } from '../../platform/identity/key-pair.ts';
 import { removeFile, writePrivate } from './private-file.ts';
+import { objectWithTexts, readState } from './read-state.ts';
 
 /** A launch that was begun: kept until its key has an enclave, so that an interrupted one can be joined again. */
 export interface PendingLaunch {
@@ -12,6 +12,8 @@ export interface PendingLaunch {
   readonly server: string;
   readonly key: KeyPair;
 }
+
+type Stored = Omit<PendingLaunch, 'key'> & { readonly key: string };
 
 export class LaunchStore {
   readonly #folder: string;
@@ -25,12 +27,13 @@ export class LaunchStore {
     writePrivate(this.#path(launchId), `${JSON.stringify(stored)}\n`);
   }
 
+  /** @throws Failure `state-damaged` */
   load(launchId: string): PendingLaunch | undefined {
     if (!/^[0-9a-f]{32}$/.test(launchId)) return undefined;
-    const text = readIfThere(this.#path(launchId));
-    if (text === undefined) return undefined;
-    const stored = JSON.parse(text.toString('utf8')) as Omit<PendingLaunch, 'key'> & { key: string };
-    return { ...stored, key: keyPairOf(readPrivateKey(stored.key)) };
+    return readState(this.#path(launchId), (text) => {
+      const stored = objectWithTexts<Stored>(text, 'launchId', 'profile', 'server', 'key');
+      return stored && { ...stored, key: keyPairOf(readPrivateKey(stored.key)) };
+    });
   }
 
   remove(launchId: string): void {

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readIfThere } from '../../platform/files/read-if-there.ts';
 import { removeFile, writePrivate } from './private-file.ts';
+import { objectWithTexts, readState } from './read-state.ts';
 
 export interface StoredSession {
   readonly server: string;
@@ -20,9 +21,16 @@ export class SessionStore {
     this.#path = join(stateFolder, 'session.json');
   }
 
+  /** @throws Failure `state-damaged` */
   load(): StoredSession | undefined {
-    const text = readIfThere(this.#path);
-    return text === undefined ? undefined : (JSON.parse(text.toString('utf8')) as StoredSession);
+    return readState(
+      this.#path,
+      (text) => {
+        const session = objectWithTexts<StoredSession>(text, 'server', 'rootsSha256', 'user', 'token');
+        return Number.isSafeInteger(session?.expiresAt) ? session : undefined;
+      },
+      'enclavectl logout, and log in again',
+    );
   }
 
   save(session: StoredSession): void {
@@ -31,7 +39,7 @@ export class SessionStore {
 
   /** False when there was none. */
   clear(): boolean {
-    const was = readIfThere(this.#path) !== undefined;
+    const was = existsSync(this.#path);
     removeFile(this.#path);
     return was;
   }

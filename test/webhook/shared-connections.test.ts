@@ -48,7 +48,7 @@ test('strangers who hold all connections that there may be do not end one on whi
   const ask = (): void => void socket.write(`${head(Buffer.byteLength(REVIEW))}${REVIEW}`);
   ask();
   await until('the first answer', () => answers() === 1);
-  const strangers = Array.from({ length: 1030 }, () =>
+  const strangers = Array.from({ length: 1100 }, () =>
     connectTcp({ host: '127.0.0.1', port, localAddress: '127.0.0.77' }).on('error', () => undefined),
   );
   undo.push(() => strangers.map((each) => each.destroy()));
