@@ -1,6 +1,7 @@
 /** The whole product as processes, with people in front of it: what the end-to-end suites stand on. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CERTIFICATE_SIGNING_REQUESTS, PODS } from '../../platform/kube/resources.ts';
@@ -14,6 +15,7 @@ import { startEnvironment } from '../../tools/cluster/start-environment.ts';
 import { narrator } from '../../tools/demo/narrator.ts';
 import { PROFILE, profileObject, writeSettings } from '../../tools/demo/operator.ts';
 import { type Person, person, type Settings } from '../../tools/demo/people.ts';
+import { until } from './until.ts';
 
 export interface World {
   readonly environment: Environment;
@@ -23,7 +25,7 @@ export interface World {
   /** Objects of the enclaves' namespace, or the cluster's requests. */
   pods(): Promise<PodView[]>;
   requests(): Promise<string[]>;
-  /** Resolves when every component's pod is Ready. */
+  /** Resolves when every component's pod is Ready, and front is reached. */
   componentsReady(): Promise<void>;
   /**
    * How often the containers of each of the release's pods were started again, by its name: a component that has just been killed is Ready until its kubelet says so. Without
@@ -88,7 +90,11 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
       (await environment.kube.list(CERTIFICATE_SIGNING_REQUESTS)).items.map(
         ({ metadata }) => metadata?.name ?? '',
       ),
-    componentsReady: () => componentsReady(environment, environment.releaseNamespace),
+    componentsReady: async () => {
+      await componentsReady(environment, environment.releaseNamespace);
+      // A Service's rules follow its pods' readiness, some moments later.
+      await until('front takes connections', () => takesConnections(environment.frontAddress));
+    },
     restarts,
     restarted: async (component, since) =>
       [...(await restarts())]
@@ -99,6 +105,18 @@ export async function startWorld(options: Omit<EnvironmentOptions, 'directory'> 
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function takesConnections(address: string): Promise<boolean> {
+  const at = address.lastIndexOf(':');
+  return new Promise((resolve) => {
+    const socket = connect({ host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+    const done = (taken: boolean): void => {
+      socket.destroy();
+      resolve(taken);
+    };
+    socket.once('connect', () => done(true)).once('error', () => done(false));
+  });
 }
 
 /** Runs enclavectl; @throws Error with what it said unless it ends with 0 */
