@@ -1,8 +1,8 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { ANNOTATIONS } from '../../names/labels.ts';
 import { allow, deny } from '../../webhook/admission-review.ts';
 import { enclavePod } from '../injection/support.ts';
-import { reviewOf, serve } from './serving-fixture.ts';
+import { REVIEW, reviewOf, serve } from './serving-fixture.ts';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -36,4 +36,27 @@ test('warnings and refusals arrive whole, whatever letters a pod has', async () 
   expect(await served.call({ body: pod({ [ANNOTATIONS.mode]: 'ü☃🔑' }) })).toMatchObject({
     body: { response: { allowed: false, status: { message: expect.stringContaining('"ü☃🔑"') } } },
   });
+});
+
+describe('an answer', () => {
+  const LONG = '\u{1f600}'.repeat(700_000);
+  const port = (value: unknown) => ({ containerPort: value, hostPort: 1 });
+  const withPort = (value: unknown) => {
+    const pod = enclavePod();
+    const [app, ...others] = pod.spec?.containers ?? [];
+    return { ...pod, spec: { ...pod.spec, containers: [{ ...app, ports: [port(value)] }, ...others] } };
+  };
+  test.each([
+    ['a uid', REVIEW.replace('u-1', LONG), 400],
+    ['a port', reviewOf(withPort([LONG])), 200],
+  ])(
+    'says %s of megabytes not again: to write them down as ASCII takes a second',
+    async (_, body, status) => {
+      const served = await serve();
+      undo.push(() => served.app.close());
+      const answer = await served.call({ body });
+      expect(answer.status).toBe(status);
+      expect(JSON.stringify(answer.body).length).toBeLessThan(10_000);
+    },
+  );
 });
