@@ -191,8 +191,12 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     onEnd: ({ metadata: { uid: podUid = '', namespace = '', name: pod = '' } = {} }, how, reason) => {
       log.info({ podUid, how, reason }, 'an enclave ends');
       connections.end(podUid, how);
-      const certificate = issued.take(podUid) ?? new Uint8Array(0);
-      revoker.revoke({ podUid, certificate, namespace, pod });
+      // Not yet while it is being deleted: its sidecar would cut off what is to be served to its end.
+      if (how === 'terminating') return;
+      const certificate = issued.take(podUid);
+      // Of a pod that is gone nobody can say what it had; its certificates went when it ended, if there were any.
+      if (how === 'gone' && certificate === undefined) return;
+      revoker.revoke({ podUid, certificate: certificate ?? new Uint8Array(0), namespace, pod });
     },
     onListed: (podUids) => {
       connections.keepOnly(podUids);

@@ -8,4 +8,6 @@ export type Claims = Pick<Statement, 'sub' | 'pod' | 'access'>;
 export interface Caller {
   readonly claims: Claims;
   readonly sidecar: InjectedSidecar;
+  /** Being deleted: what it still serves ends by itself, and nothing new is said of it. */
+  readonly terminating: boolean;
 }

@@ -39,12 +39,8 @@ export function judgePod(pod: Pod, rules: PodRules): AgentResult<Caller> {
       `${name} mirrors a static pod: the kubelet started it, no admission saw it`,
       AGAIN,
     );
-  if (metadata.deletionTimestamp !== undefined || ['Succeeded', 'Failed'].includes(status?.phase ?? ''))
-    return refuseCall(
-      'caller-pod-ended',
-      `${name} has ended or is being deleted`,
-      'its successor calls by itself',
-    );
+  if (['Succeeded', 'Failed'].includes(status?.phase ?? ''))
+    return refuseCall('caller-pod-ended', `${name} has ended`, 'its successor calls by itself');
   if ([rules.releaseNamespace, 'kube-system'].includes(metadata.namespace ?? ''))
     return refuseCall('caller-namespace', `namespace ${metadata.namespace} never holds enclaves`, AGAIN);
   if (!spec.serviceAccountName)
@@ -63,5 +59,6 @@ export function judgePod(pod: Pod, rules: PodRules): AgentResult<Caller> {
   if (!sidecar.ok)
     return refuseCall('caller-sidecar', `${sidecar.message} (${sidecar.code})`, sidecar.remedy);
   const claims = claimsOf(rules.crypto, pod, sidecar.value, rules.trustDomain);
-  return { ok: true, value: { claims, sidecar: sidecar.value } };
+  const terminating = metadata.deletionTimestamp !== undefined;
+  return { ok: true, value: { claims, sidecar: sidecar.value, terminating } };
 }

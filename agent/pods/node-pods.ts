@@ -3,9 +3,10 @@ import type { Kube, WatchHandle } from '../../platform/kube/kube.ts';
 import { PODS, type Pod } from '../../platform/kube/resources.ts';
 import type { Logger } from '../../platform/log/logger.ts';
 import { explain } from '../../platform/run/explain.ts';
-import type { Claims } from '../caller/caller.ts';
+import type { Caller } from '../caller/caller.ts';
 import { judgePod, type PodRules } from '../caller/judge-pod.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { End } from '../serve/connections.ts';
 import { keptPod } from './kept-pod.ts';
 
 export interface NodePodsOptions {
@@ -14,12 +15,12 @@ export interface NodePodsOptions {
   readonly signal: AbortSignal;
   readonly rules: PodRules;
   readonly metrics: Pick<AgentMetrics, 'podWatchFailures'>;
-  /** What was said of the pods that are connected; the others are judged by what was seen before. */
+  /** What the pods that are connected were believed to be; the others are judged by what was seen before. */
   readonly connections: {
-    claims(podUid: string): Claims | undefined;
+    caller(podUid: string): Caller | undefined;
   };
-  /** An enclave's pod is gone, ends, or is no longer what a statement said of it. */
-  onEnd(pod: Pod, how: 'ended' | 'changed', reason: string): void;
+  /** An enclave's pod is being deleted, has ended, or is no longer what a statement said of it. */
+  onEnd(pod: Pod, how: End, reason: string): void;
   /** The copy was made anew: these are the pods that there are. */
   onListed(podUids: ReadonlySet<string>): void;
 }
@@ -37,9 +38,8 @@ export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
   const { kube, rules, log, metrics, signal, connections, onEnd } = options;
   const look = (pod: Pod, old?: Pod): void => {
     const before = old === undefined ? undefined : judgePod(old, rules);
-    const said = [connections.claims(uidOf(pod)), before?.ok ? before.value.claims : undefined];
-    for (const claims of said) {
-      const over = claims === undefined ? undefined : reasonToEnd(claims, pod, rules);
+    for (const caller of [connections.caller(uidOf(pod)), before?.ok ? before.value : undefined]) {
+      const over = caller === undefined ? undefined : reasonToEnd(caller, pod, rules);
       if (over === undefined) continue;
       onEnd(pod, over.how, over.reason);
       return;
@@ -53,8 +53,8 @@ export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
     onAdd: (pod) => look(pod),
     onUpdate: look,
     onDelete: (pod) => {
-      if (isEnclave(pod) || connections.claims(uidOf(pod)) !== undefined)
-        onEnd(pod, 'ended', 'the pod is gone');
+      if (isEnclave(pod) || connections.caller(uidOf(pod)) !== undefined)
+        onEnd(pod, 'gone', 'the pod is gone');
     },
     // One that came and went while the API server was away was never in the copy.
     onListed: (pods) => options.onListed(new Set(pods.map(uidOf))),
@@ -70,15 +70,18 @@ function isEnclave(pod: Pod): boolean {
   return !enclave.ok || enclave.value !== undefined;
 }
 
-/** Why what was said of a pod is no longer true, and whether that is its ordinary end; undefined when it is true. Pure. */
+/** Why a pod is no longer what it was believed to be; undefined when it is. Pure. */
 export function reasonToEnd(
-  said: Claims,
+  said: Pick<Caller, 'claims' | 'terminating'>,
   pod: Pod,
   rules: PodRules,
-): { readonly how: 'ended' | 'changed'; readonly reason: string } | undefined {
+): { readonly how: End; readonly reason: string } | undefined {
   const now = judgePod(pod, rules);
   if (!now.ok) return { how: now.code === 'caller-pod-ended' ? 'ended' : 'changed', reason: now.message };
-  return JSON.stringify(said) === JSON.stringify(now.value.claims)
-    ? undefined
-    : { how: 'changed', reason: 'what the statement says of the pod changed' };
+  const { claims, terminating } = now.value;
+  if (JSON.stringify(said.claims) !== JSON.stringify(claims))
+    return { how: 'changed', reason: 'what the statement says of the pod changed' };
+  return terminating && !said.terminating
+    ? { how: 'terminating', reason: 'the pod is being deleted' }
+    : undefined;
 }

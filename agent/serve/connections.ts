@@ -1,5 +1,5 @@
 import { POD_CHANGED } from '../../names/wire.ts';
-import type { Caller, Claims } from '../caller/caller.ts';
+import type { Caller } from '../caller/caller.ts';
 import { type AgentRefusal, type AgentResult, refuseCall } from '../code.ts';
 import type { CallerConnection, Connection } from './connection.ts';
 
@@ -8,10 +8,14 @@ const PER_POD = 16;
 /** Pods that ended lately: a call that was authenticated from an older view of the pod must not get in behind. */
 const REMEMBERED = 4096;
 
+/** How far a pod is from what it was: being deleted, its containers ended, its object gone, no longer what was said of it. Each outlives those before it. */
+const ENDS = ['terminating', 'ended', 'gone', 'changed'] as const;
+export type End = (typeof ENDS)[number];
+
 /** Which connections are whose. */
 export class Connections {
   readonly #byPod = new Map<string, Set<Connection>>();
-  readonly #ended = new Map<string, 'ended' | 'changed'>();
+  readonly #ended = new Map<string, End>();
 
   /** Notes who is at the other end. */
   join(connection: Connection, caller: Caller): AgentResult<CallerConnection> {
@@ -40,10 +44,22 @@ export class Connections {
     if (all?.delete(connection) && all.size === 0) this.#byPod.delete(uid);
   }
 
-  /** What is said of a pod that has connections. */
-  claims(podUid: string): Claims | undefined {
+  /** What a pod that has connections was believed to be. */
+  caller(podUid: string): Caller | undefined {
     const [any] = this.#byPod.get(podUid) ?? [];
-    return any?.caller?.claims;
+    return any?.caller;
+  }
+
+  /** Why nothing new is said of a caller whose pod is being deleted, by its own view or a newer one; undefined when it is not. */
+  terminating({ caller: { claims, terminating } }: CallerConnection): AgentRefusal | undefined {
+    const { name, uid } = claims.pod;
+    return terminating || this.#ended.get(uid) === 'terminating'
+      ? refuseCall(
+          'caller-pod-ended',
+          `pod ${name} is being deleted: it gets trust documents, and nothing else`,
+          'its successor calls by itself',
+        )
+      : undefined;
   }
 
   /** Closes what is open of all pods but these. They may come again: it is seen then whether they are there. */
@@ -56,8 +72,10 @@ export class Connections {
   refusalOf(podUid: string): AgentRefusal | undefined {
     switch (this.#ended.get(podUid)) {
       case undefined:
+      case 'terminating':
         return undefined;
       case 'ended':
+      case 'gone':
         return refuseCall('caller-pod-ended', `pod ${podUid} has ended`, 'its successor calls by itself');
       case 'changed':
         return refuseCall(
@@ -68,13 +86,19 @@ export class Connections {
     }
   }
 
-  /** Closes what a pod has open, and lets it in no more. One that changed is told so, also when it ends afterwards: nobody may go on using it meanwhile. */
-  end(podUid: string, how: 'ended' | 'changed'): void {
-    if (this.#ended.get(podUid) !== 'changed') this.#ended.set(podUid, how);
+  /**
+   * Closes what a pod has open. One that is being deleted may come back, for trust documents alone; no other is let in any more. One that changed is told so,
+   * also when it ends afterwards: nobody may go on using it meanwhile.
+   */
+  end(podUid: string, how: End): void {
+    const before = this.#ended.get(podUid);
+    if (before === undefined || ENDS.indexOf(how) > ENDS.indexOf(before)) this.#ended.set(podUid, how);
     for (const oldest of this.#ended.keys()) {
       if (this.#ended.size <= REMEMBERED) break;
       this.#ended.delete(oldest);
     }
     for (const { socket } of this.#byPod.get(podUid) ?? []) socket.destroy();
+    // What comes back is judged by its own view, and not by theirs.
+    this.#byPod.delete(podUid);
   }
 }

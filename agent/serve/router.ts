@@ -38,6 +38,8 @@ type Handler = (request: IncomingMessage, connection: CallerConnection) => Promi
 
 export interface Route {
   readonly method: 'GET' | 'POST';
+  /** Whether a pod that is being deleted is answered too. */
+  readonly whileTerminating: boolean;
   readonly handle: Handler;
 }
 
@@ -49,6 +51,7 @@ export function routes(calls: Calls, trust: TrustHolder, drain: AbortSignal): Re
     call: (request: Q, connection: CallerConnection) => Promise<AgentResult<A>>,
   ): Route => ({
     method: 'POST',
+    whileTerminating: false,
     handle: async (request, connection) => {
       const message = await readBody(request, asks);
       if (!message.ok) return message;
@@ -60,7 +63,8 @@ export function routes(calls: Calls, trust: TrustHolder, drain: AbortSignal): Re
     [AGENT_PATHS.prove, post(proveRequest, proveResponse, calls.prove)],
     [AGENT_PATHS.certify, post(certifyRequest, certifyResponse, calls.certify)],
     [AGENT_PATHS.quote, post(quoteRequest, quoteResponse, calls.quote)],
-    [AGENT_PATHS.trust, { method: 'GET', handle: pollTrust(trust, drain) }],
+    // A sidecar forwards until its app has ended: who is revoked meanwhile is cut off meanwhile.
+    [AGENT_PATHS.trust, { method: 'GET', whileTerminating: true, handle: pollTrust(trust, drain) }],
   ]);
 }
 

@@ -176,7 +176,8 @@ async function handle(
     );
   if (request.method !== route.method)
     return refuseCall('request-method', `${request.method} is not allowed here`, `use ${route.method}`);
-  return route.handle(request, known.value);
+  const refusal = route.whileTerminating ? undefined : options.connections.terminating(known.value);
+  return refusal ?? route.handle(request, known.value);
 }
 
 /**

@@ -2,10 +2,14 @@ import { ENABLED, ENCLAVE_LABEL, INJECT_LABEL } from '../../names/labels.ts';
 import type { ListOptions } from '../../platform/kube/kube.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 
-/** A pod that neither ended nor is about to. */
+/** A pod whose containers have ended for good. One that is being deleted may go on for as long as its grace period. */
+export function hasEnded(pod: Pod): boolean {
+  return ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
+}
+
+/** A pod that neither ended nor is about to: what it is certified for, and who may have a certificate for it. */
 export function isLiving(pod: Pod): boolean {
-  const phase = pod.status?.phase;
-  return pod.metadata?.deletionTimestamp === undefined && phase !== 'Succeeded' && phase !== 'Failed';
+  return pod.metadata?.deletionTimestamp === undefined && !hasEnded(pod);
 }
 
 /**

@@ -1,16 +1,15 @@
 import { enclaveOf } from '../../injection/enclave-of.ts';
 import { readSidecar } from '../../injection/read-sidecar.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
-import { isLiving } from './living-pod.ts';
 
 /**
- * The owner keys (lower-case hex SHA-256 of the SPKI) in the sidecars' environment of an enclave's living pods.
- * @param pods what the API server shows under `podsOfEnclave`
+ * The owner keys (lower-case hex SHA-256 of the SPKI) in the sidecars' environment of an enclave's pods.
+ * @param pods of those that the API server shows under `podsOfEnclave`: who counts as alive is the caller's to say
  */
 export function ownerKeys(enclave: string, pods: readonly Pod[]): string[] {
   return pods.flatMap((pod) => {
     const identity = enclaveOf(pod, pod.metadata?.namespace ?? '');
-    if (!isLiving(pod) || !identity.ok || identity.value?.id !== enclave) return [];
+    if (!identity.ok || identity.value?.id !== enclave) return [];
     const sidecar = readSidecar(pod);
     return sidecar.ok && sidecar.value.enclave === enclave && sidecar.value.ownerKeySha256 !== undefined
       ? [sidecar.value.ownerKeySha256]

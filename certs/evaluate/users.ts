@@ -10,6 +10,7 @@ import type { Pod } from '../../platform/kube/resources.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
 import type { CertificateProfile } from '../issue/profile.ts';
 import { userProfile } from '../issue/profiles.ts';
+import { isLiving } from './living-pod.ts';
 import { ownerKeys } from './owner-keys.ts';
 import type { ReadRequest } from './request.ts';
 import type { Revocations } from './revocations.ts';
@@ -98,7 +99,7 @@ export function evaluateUser(
   const { enclave, user, keySha256, grant } = asked;
   if (revocations.isUserRevoked(user))
     return refuseCerts('revoked', `user ${user} is revoked`, 'ask the operator');
-  const owners = ownerKeys(enclave, pods);
+  const owners = ownerKeys(enclave, pods.filter(isLiving));
   if (owners.length === 0)
     return refuseCerts(
       'enclave-unknown',

@@ -11,7 +11,7 @@ import type { ComponentPeer } from '../../platform/tls/component-peer.ts';
 import type { RevokedCertificate, RevokeRequest } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import { verifyChain } from '../../verify/certificate-chain.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
-import { isLiving } from '../evaluate/living-pod.ts';
+import { hasEnded } from '../evaluate/living-pod.ts';
 import { clampNotAfter, LIFETIMES } from '../issue/lifetimes.ts';
 
 /** One entry of the document's revocations, with its kind. */
@@ -87,7 +87,7 @@ function revocationOfPod(
       ? endOfCertificate(node, podUid, certificate, context)
       : endOfLivingPod(node, podUid, context);
   const { pod, now } = context;
-  const lives = pod?.metadata?.uid === podUid && isLiving(pod);
+  const lives = pod?.metadata?.uid === podUid && !hasEnded(pod);
   return end === undefined
     ? refuseCerts(
         'revocation-foreign',

@@ -24,9 +24,9 @@ export interface TrustServiceOptions {
   readonly roots: Roots;
   /** What the API server shows under these names. */
   pod(namespace: string, name: string): Promise<Pod | undefined>;
-  /** Owner keys of an enclave's living pods. */
+  /** Owner keys of an enclave's pods that have not ended. */
   ownerKeys(enclave: string): Promise<readonly string[]>;
-  /** Ids of launched enclaves that have a living pod. */
+  /** Ids of launched enclaves that have such a pod. */
   launchedEnclaves(): Promise<ReadonlySet<string>>;
   /** Unix seconds. */
   now(): number;
@@ -64,7 +64,7 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
         throw refuseCall(
           refuseCerts(
             'revocation-foreign',
-            `no living pod of enclave ${JSON.stringify(entry.enclave)} has this owner key`,
+            `no pod that runs of enclave ${JSON.stringify(entry.enclave)} has this owner key`,
             'there is nothing to revoke while the enclave does not run: send it again when it does',
           ),
         );

@@ -103,7 +103,10 @@ class DevNode {
   /** A place for a new pod; undefined for one that needs none. */
   #open(pod: Pod, uid: string, block: AddressBlock): PodSlot | undefined {
     const { kube, directory, name, api, catalogue, warden, runtime, onTrouble } = this.#options;
-    if (isFinished(pod) && pod.metadata.deletionTimestamp === undefined) return undefined;
+    const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
+    if (isFinished(pod) && deletionTimestamp === undefined) return undefined;
+    // Nothing of it runs, and what is left of the object waits for a finalizer.
+    if (deletionGracePeriodSeconds === 0) return undefined;
     const own = join(directory, 'p', uid.slice(0, 8));
     const podIP = pod.spec.hostNetwork === true ? block.nodeIP : block.take();
     const slot = new PodSlot(pod, {

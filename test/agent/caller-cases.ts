@@ -125,12 +125,14 @@ export const CALLER_CASES: readonly CallerCase[] = [
     },
   },
   {
-    name: 'a pod that is being deleted',
+    name: 'a pod that has ended, and is not gone',
     code: 'caller-pod-ended',
-    says: /being deleted/,
-    call: async ({ call, enclave, remove }) => {
-      const { pod, address, token } = await enclave('going', meta({ finalizers: ['example.org/held'] }));
+    says: /has ended/,
+    call: async ({ call, enclave, remove, world }) => {
+      const { pod, address, token } = await enclave('ended', meta({ finalizers: ['example.org/held'] }));
       await remove(pod, 0);
+      const ref = { name: 'ended', namespace: ENCLAVES };
+      await world.kube.patch(PODS, ref, { status: { phase: 'Failed' } }, 'merge', 'status');
       return call(address, token);
     },
   },

@@ -90,7 +90,6 @@ describe('a pod loses its connections within a second of the API server’s even
   const image = `registry.internal/app@sha256:${'3'.repeat(64)}`;
 
   test.each<[string, AgentCode, (pod: Pod) => Promise<unknown>]>([
-    ['deleted-gently', 'caller-pod-ended', (pod) => callers.remove(pod, 5)],
     ['deleted-at-once', 'caller-pod-missing', (pod) => callers.remove(pod, 0)],
     ['image', 'caller-pod-changed', (pod) => patch(pod, { spec: { containers: [{ name: 'app', image }] } })],
     [
@@ -100,11 +99,7 @@ describe('a pod loses its connections within a second of the API server’s even
     ],
   ])('%s, then %s', async (name, code, change) => {
     const { world, enclave, from, call, other } = callers;
-    // Held, so that a deletion is seen as it begins: the one at once is the exception.
-    const hold = (own: Pod): void => {
-      if (name === 'deleted-gently') Object.assign(own.metadata ?? {}, { finalizers: ['example.org/held'] });
-    };
-    const { pod, uid, address, token } = await enclave(name, hold);
+    const { pod, uid, address, token } = await enclave(name);
     const connections = [from(address, token), from(address, token)] as const;
     await connections[0].credential();
     const version = (await connections[1].trust(0))?.version ?? 0;
@@ -144,6 +139,46 @@ describe('a pod loses its connections within a second of the API server’s even
   });
 });
 
+test('a pod that is being deleted gets trust documents, and nothing else; its certificates are revoked when it is gone', async () => {
+  const { world, enclave, from, remove, other } = callers;
+  const { pod, uid, address, token } = await enclave('terminating', ({ metadata }) => {
+    Object.assign(metadata ?? {}, { finalizers: ['example.org/held'] });
+  });
+  const before = from(address, token);
+  const credential = await before.credential();
+  const version = (await before.trust(0))?.version ?? 0;
+  const cut = before.trust(version + 1000).then(
+    () => Promise.reject(new Error('the connection was not cut')),
+    () => undefined,
+  );
+  await remove(pod, 600);
+  await cut;
+  const after = from(address, token);
+  expect((await after.trust(0))?.version).toBeGreaterThanOrEqual(version);
+  const refused = { status: 403, code: 'caller-pod-ended', detail: expect.stringMatching('being deleted') };
+  for (const path of [AGENT_PATHS.prove, AGENT_PATHS.certify, AGENT_PATHS.quote])
+    expect(await after.call('POST', path)).toMatchObject(refused);
+  expect(await from(address, token).quoteAnswer(nonce(), credential)).toMatchObject(refused);
+
+  // What another pod's revocation changes reaches it, and it is not among those revoked.
+  const third = await enclave('third');
+  await from(third.address, third.token).credential();
+  await remove(third.pod, 0);
+  const waiting = from(address, token);
+  const revoked = await until('it hears of the other pod', async () => {
+    const uids = (await waiting.trust(0))?.revoked.certificates.map(({ podUid }) => podUid);
+    return uids?.includes(third.uid) && uids;
+  });
+  expect(revoked).not.toContain(uid);
+
+  const ref = { name: 'terminating', namespace: ENCLAVES };
+  await world.kube.patch(PODS, ref, { metadata: { finalizers: null } }, 'merge');
+  const witness = from(other.address, other.token);
+  await until('its certificates are revoked', async () =>
+    (await witness.trust(0))?.revoked.certificates.some(({ podUid }) => podUid === uid),
+  );
+});
+
 test('a pod that is deleted as soon as the API server is back loses its connection soon after', async () => {
   const { world, enclave, from, remove, counted } = callers;
   const { pod, address, token } = await enclave('away');
@@ -174,4 +209,19 @@ test('a namespace that loses its label holds no enclaves', async () => {
   expect((await call(victim.address, victim.token)).code).toBe('caller-namespace');
   await label(ENABLED);
   expect((await call(victim.address, victim.token)).status).toBe(200);
+});
+
+test('pods that never had a certificate are gone, and nobody was asked to revoke any', async () => {
+  const { enclave, former, other, counted, from } = callers;
+  const known = await enclave('known');
+  await from(known.address, known.token).credential();
+  await former('unknown');
+  const before = await counted('revocations_total', 'result="ok"');
+  await callers.remove(known.pod, 0);
+  await until(
+    'what was asked before is answered',
+    async () => (await counted('revocations_total', 'result="ok"')) > before,
+  );
+  expect(await counted('revocations_total', 'result="refused"')).toBe(0);
+  expect((await callers.call(other.address, other.token)).status).toBe(200);
 });

@@ -53,10 +53,10 @@ describe('who calls', () => {
       {},
     ],
     [
-      'a pod that is being deleted',
-      'caller-pod-ended',
+      'a pod that is being deleted, from another address',
+      'caller-address',
       with_({ deletionTimestamp: '2026-01-01T00:00:00Z' }),
-      {},
+      { address: '127.70.0.8' },
     ],
     [
       'a pod that ended',
@@ -172,18 +172,27 @@ describe('a pod that changes', () => {
   test('ends when it ends or when what is said of it changes, and not before', () => {
     const judged = judgePod(pod, rules);
     if (!judged.ok) throw new Error(judged.message);
-    const { claims } = judged.value;
+    const said = judged.value;
     const ready = storedPod((p) => Object.assign(p.status ?? {}, { phase: 'Running' }));
-    expect(reasonToEnd(claims, ready, rules)).toBeUndefined();
+    expect(reasonToEnd(said, ready, rules)).toBeUndefined();
     const image = `registry.internal/app@sha256:${'3'.repeat(64)}`;
     const changed = storedPod((p) => Object.assign(p.spec?.containers[0] ?? {}, { image }));
-    expect(reasonToEnd(claims, changed, rules)).toMatchObject({ how: 'changed' });
-    const deleted = storedPod((p) =>
-      Object.assign(p.metadata ?? {}, { deletionTimestamp: '2026-01-01T00:00:00Z' }),
-    );
-    expect(reasonToEnd(claims, deleted, rules)).toMatchObject({
-      how: 'ended',
+    expect(reasonToEnd(said, changed, rules)).toMatchObject({ how: 'changed' });
+    const ended = storedPod((p) => Object.assign(p.status ?? {}, { phase: 'Failed' }));
+    expect(reasonToEnd(said, ended, rules)).toMatchObject({ how: 'ended' });
+    const deletion = { deletionTimestamp: '2026-01-01T00:00:00Z' };
+    const terminating = storedPod((p) => Object.assign(p.metadata ?? {}, deletion));
+    expect(reasonToEnd(said, terminating, rules)).toMatchObject({
+      how: 'terminating',
       reason: expect.stringContaining('being deleted'),
     });
+    // It is so once, whatever else happens to the pod until it ends; and it may change all the same.
+    const going = { ...said, terminating: true };
+    expect(reasonToEnd(going, terminating, rules)).toBeUndefined();
+    const both = storedPod((p) => {
+      Object.assign(p.metadata ?? {}, deletion);
+      Object.assign(p.spec?.containers[0] ?? {}, { image });
+    });
+    expect(reasonToEnd(going, both, rules)).toMatchObject({ how: 'changed' });
   });
 });

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { judgePod } from '../../agent/caller/judge-pod.ts';
 import { agentMetrics } from '../../agent/metrics.ts';
 import { watchNodePods } from '../../agent/pods/node-pods.ts';
+import type { CallerConnection } from '../../agent/serve/connection.ts';
 import { Connections } from '../../agent/serve/connections.ts';
 import { POD_CHANGED } from '../../names/wire.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
@@ -56,13 +57,24 @@ async function agentWith(...first: Pod[]) {
   });
   (await scripted.next()).answer(200, list('5', ...first));
   await watch.synced;
-  const caller = judgePod(storedPod(), rules);
-  if (!caller.ok) throw new Error(caller.message);
-  const socket = new Socket();
-  const connection = { socket, remoteAddress: '127.70.0.7', signal: ending.signal, inFlight: 0 };
-  expect(connections.join(connection, caller.value).ok).toBe(true);
+  /** A connection of the pod as the API server shows it at that moment. */
+  const dial = (pod: Pod): CallerConnection => {
+    const caller = judgePod(pod, rules);
+    if (!caller.ok) throw new Error(caller.message);
+    const connection = {
+      socket: new Socket(),
+      remoteAddress: '127.70.0.7',
+      signal: ending.signal,
+      inFlight: 0,
+    };
+    const joined = connections.join(connection, caller.value);
+    if (!joined.ok) throw new Error(joined.message);
+    return joined.value;
+  };
+  const own = dial(storedPod());
+  const { socket } = own;
   const { response } = await scripted.next();
-  return { socket, ended, watch: response, copy: watch };
+  return { own, socket, ended, watch: response, copy: watch, dial, connections };
 }
 
 const cut = (socket: Socket): Promise<true> => until('the connection is cut', async () => socket.destroyed);
@@ -103,12 +115,51 @@ test('a caller whose pod is as it was stays, whatever else the watch brings', as
 
 test('a pod that changed is told so for good, also when it has ended since; one that ended is told that', () => {
   const connections = new Connections();
+  connections.end('one', 'terminating');
   connections.end('one', 'changed');
   connections.end('one', 'ended');
+  connections.end('one', 'gone');
   connections.end('other', 'ended');
+  connections.end('other', 'terminating');
+  connections.end('going', 'terminating');
   expect(connections.refusalOf('one')?.code).toBe(POD_CHANGED);
   expect(connections.refusalOf('other')?.code).toBe('caller-pod-ended');
-  expect(connections.refusalOf('nobody')).toBeUndefined();
+  for (const who of ['going', 'nobody']) expect(connections.refusalOf(who)).toBeUndefined();
+});
+
+test('a pod that is being deleted is cut off once; what it dials anew stays until it has ended, and is answered less', async () => {
+  const { own: old, socket, ended, watch, dial, connections } = await agentWith(at('4'));
+  expect(connections.terminating(old)).toBeUndefined();
+  watch.write(event('MODIFIED', at('6', going)));
+  await cut(socket);
+  // As the API server was asked just before, and just after.
+  const again = [dial(at('5')), dial(at('6', going))];
+  for (const each of [old, ...again])
+    expect(connections.terminating(each)).toMatchObject({ code: 'caller-pod-ended' });
+  const status = (pod: Pod): void => {
+    going(pod);
+    Object.assign(pod.status ?? {}, { message: 'on its way' });
+  };
+  connections.leave(again[0] as CallerConnection);
+  watch.write(event('MODIFIED', at('7', status)));
+  const over = (pod: Pod): void => {
+    going(pod);
+    Object.assign(pod.status ?? {}, { phase: 'Succeeded' });
+  };
+  const stranger = (pod: Pod): void => {
+    Object.assign(pod.metadata ?? {}, { name: 'e2', uid: 'other' });
+  };
+  watch.write(event('ADDED', at('8', stranger)) + event('DELETED', at('8', stranger)));
+  await until('all is seen', async () => ended.length === 2);
+  expect(again[1]?.socket.destroyed).toBe(false);
+  watch.write(event('MODIFIED', at('9', over)));
+  await cut(again[1]?.socket as Socket);
+  expect(ended).toEqual([
+    `${UID}: the pod is being deleted`,
+    'other: the pod is gone',
+    `${UID}: pod enclaves/e1 has ended`,
+  ]);
+  expect(connections.refusalOf(UID)).toMatchObject({ code: 'caller-pod-ended' });
 });
 
 test('of pods that are no enclaves little is kept, however large they are; of an enclave all that is judged', async () => {

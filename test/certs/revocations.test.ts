@@ -163,7 +163,11 @@ describe('revocations', () => {
     const day = 24 * 3600;
     const shown = certificateOf('pod-1', 'node-1', authority, day);
     const there: Pod = { metadata: { uid: 'pod-1' }, spec: { nodeName: 'node-1', containers: [] } };
-    const ending = { ...there, metadata: { ...there.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+    const terminating = {
+      ...there,
+      metadata: { ...there.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' },
+    };
+    const ended = { ...terminating, status: { phase: 'Succeeded' } };
     const untilOf = (pod_: Pod | undefined, request = pod('pod-1', shown)) => {
       const decided = decide(agent, request, pod_);
       return decided.ok && 'until' in decided.value.entry ? decided.value.entry.until - NOW : undefined;
@@ -171,9 +175,11 @@ describe('revocations', () => {
     expect(untilOf(there)).toBe(day);
     expect(untilOf(undefined)).toBe(ENDED_SECONDS);
     expect(untilOf({ ...there, metadata: { uid: 'its-successor' } })).toBe(ENDED_SECONDS);
-    expect(untilOf(ending)).toBe(ENDED_SECONDS);
-    expect(untilOf({ ...there, status: { phase: 'Succeeded' } })).toBe(ENDED_SECONDS);
-    expect(untilOf(ending, pod('pod-1'))).toBe(ENDED_SECONDS);
+    expect(untilOf({ ...there, status: { phase: 'Failed' } })).toBe(ENDED_SECONDS);
+    expect(untilOf(ended)).toBe(ENDED_SECONDS);
+    expect(untilOf(ended, pod('pod-1'))).toBe(ENDED_SECONDS);
+    // Its sidecar gets trust documents to the end, however long its grace period is.
+    expect(untilOf(terminating)).toBe(day);
   });
 
   test('an agent that was restarted: its own node’s pods that are there, until what they have ends at the latest', () => {

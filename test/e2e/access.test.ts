@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { connectFront } from '../../client/library/front/front-client.ts';
@@ -12,9 +11,7 @@ import type { Person } from '../../tools/demo/people.ts';
 import { type Forwarded, forwarded } from '../support/forwarded.ts';
 import { until } from '../support/until.ts';
 import { startWorld, succeed, type World } from '../support/world.ts';
-
-/** What revocation is allowed; the words of the design. */
-const WITHIN_MS = 30_000;
+import { ask, atEnd, dial, endOf, hangUp, hold, lastWordsOf, WITHIN_MS } from './held-connections.ts';
 
 let world: World;
 let alice: Person;
@@ -29,106 +26,33 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
-const undo: (() => unknown)[] = [];
-afterEach(() => {
-  for (const each of undo.splice(0)) each();
-});
+afterEach(hangUp);
 
 async function launchOf(who: Person, profile: string, ...flags: string[]): Promise<string> {
   const said = await succeed(who, ['launch', profile, '--json', '--timeout', '90s', ...flags]);
   return (JSON.parse(said) as { enclave: string }).enclave;
 }
 
-interface Record {
-  readonly endpoint: string;
-  readonly serverName: string;
-}
-const folder = (who: Person, id = enclave): string => join(who.home, '.local/state/enclavectl/enclaves', id);
-const recordOf = (who: Person, id = enclave): Record =>
-  JSON.parse(readFileSync(join(folder(who, id), 'enclave.json'), 'utf8')) as Record;
-
-/** A connection that any program makes, with what enclavectl keeps. */
-async function dial(who: Person, id = enclave, withCertificate = true): Promise<TLSSocket> {
-  const { endpoint, serverName } = recordOf(who, id);
-  const [host = '', port] = endpoint.split(':');
-  const read = (name: string): string => readFileSync(join(folder(who, id), name), 'utf8');
-  const socket = connect({
-    ...{ host, port: Number(port), servername: serverName, rejectUnauthorized: false },
-    ALPNProtocols: ['http/1.1'],
-    ...(withCertificate && { cert: read('certificate.pem'), key: read('key.pem') }),
-  });
-  socket.on('error', () => undefined);
-  undo.push(() => socket.destroy());
-  await new Promise((resolve) => socket.once('secureConnect', resolve));
-  return socket;
-}
-
-/** One request on a connection that stays open; empty when it is closed instead. */
-function ask(socket: TLSSocket, headers = ''): Promise<string> {
-  const answer = new Promise<string>((resolve) => {
-    socket.once('data', (chunk) => resolve(chunk.toString()));
-    socket.once('close', () => resolve(''));
-  });
-  socket.write(`GET /mine HTTP/1.1\r\nhost: app\r\n${headers}\r\n`);
-  return answer;
-}
-
-/** A request that is under way until somebody ends it: the app waits for the rest of its body. */
-async function hold(socket: TLSSocket, headers = ''): Promise<TLSSocket> {
-  expect(await ask(socket, headers)).toContain('"path":"/mine"');
-  socket.write(
-    `POST /held HTTP/1.1\r\nhost: app\r\n${headers}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n`,
-  );
-  return socket;
-}
-
-/** Milliseconds from now to its end. @throws when that takes longer than revocation may */
-async function endOf(socket: TLSSocket): Promise<number> {
-  const start = performance.now();
-  if (!socket.closed)
-    await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the connection is still open')), WITHIN_MS);
-      socket.resume().once('close', () => {
-        clearTimeout(timer);
-        resolve(undefined);
-      });
-    });
-  return performance.now() - start;
-}
-
-/** What is said on a connection before it is over: an answer to what was under way, or nothing. @throws as `endOf` */
-async function lastWordsOf(socket: TLSSocket): Promise<string> {
-  let said = '';
-  const answered = new Promise<number>((resolve) =>
-    socket.on('data', (chunk) => {
-      said += chunk.toString();
-      resolve(0);
-    }),
-  );
-  await Promise.race([answered, endOf(socket)]);
-  return said;
-}
-
 /** Somebody whom alice lets in: account, key, grant, certificate. */
-async function guest(name: string): Promise<{ who: Person; key: string; file: string }> {
+async function guest(name: string, id = enclave): Promise<{ who: Person; key: string; file: string }> {
   const who = await world.user(name);
-  const { keySha256: key } = JSON.parse(await succeed(who, ['key', enclave, '--new', '--json'])) as {
+  const { keySha256: key } = JSON.parse(await succeed(who, ['key', id, '--new', '--json'])) as {
     keySha256: string;
   };
   const file = join(alice.home, `${name}.grant`);
   await succeed(alice, [
-    ...['grant', enclave, '--key-sha256', key, '--user', who.name, '--for', '8h', '--out', file],
+    ...['grant', id, '--key-sha256', key, '--user', who.name, '--for', '8h', '--out', file],
   ]);
-  await succeed(who, ['certificate', enclave, '--grant', file]);
+  await succeed(who, ['certificate', id, '--grant', file]);
   return { who, key, file };
 }
 
 /** `connect` with a connection through it. */
 async function connectOf(who: Person): Promise<Forwarded> {
   const connection = await forwarded(who, world.settings, [enclave]);
-  undo.push(() => connection.stop('SIGKILL'));
+  atEnd(() => connection.stop('SIGKILL'));
   const local = await connection.open();
-  undo.push(() => local.destroy());
+  atEnd(() => local.destroy());
   const answer = new Promise((resolve) => local.once('data', (chunk) => resolve(chunk.toString())));
   local.write('GET /piped HTTP/1.1\r\nhost: app\r\n\r\n');
   expect(await answer).toContain('"path":"/piped"');
@@ -137,8 +61,8 @@ async function connectOf(who: Person): Promise<Forwarded> {
 
 test('a grant lets in, with evidence and all; taken back, its open connections end, and connect says why', async () => {
   const { who: bob, key, file } = await guest('bob');
-  const socket = await hold(await dial(bob));
-  const own = await hold(await dial(alice));
+  const socket = await hold(await dial(bob, enclave));
+  const own = await hold(await dial(alice, enclave));
   const connected = await connectOf(bob);
 
   // Neither somebody else's key nor another owner's word counts.
@@ -156,7 +80,7 @@ test('a grant lets in, with evidence and all; taken back, its open connections e
   expect(own.closed).toBe(false);
 
   // A new connection is refused, and why is told with what to do: by connect, which ends with it.
-  expect(await ask(await dial(bob))).toBe('');
+  expect(await ask(await dial(bob, enclave))).toBe('');
   const refused = await bob.enclavectl(['connect', enclave, '--json']);
   expect(refused.code).toBe(4);
   expect(JSON.parse(refused.stdout)).toMatchObject({
@@ -177,12 +101,12 @@ test('a grant lets in, with evidence and all; taken back, its open connections e
     ...['grant', enclave, '--key-sha256', again.keySha256, '--user', bob.name, '--for', '1h', '--out', next],
   ]);
   await succeed(bob, ['certificate', enclave, '--grant', next]);
-  expect(await ask(await dial(bob))).toContain('"path":"/mine"');
+  expect(await ask(await dial(bob, enclave))).toContain('"path":"/mine"');
 });
 
 test('a user whom the operator revokes is out with every connection, session and certificate, until restored', async () => {
   const { who: carol } = await guest('carol');
-  const socket = await hold(await dial(carol));
+  const socket = await hold(await dial(carol, enclave));
   await succeed(alice, ['admin', 'users', 'revoke', carol.name, ...operator]);
   expect(await endOf(socket)).toBeLessThan(WITHIN_MS);
   const refused = async (...args: string[]) => {
@@ -199,7 +123,7 @@ test('a user whom the operator revokes is out with every connection, session and
     async () => (await carol.enclavectl(['connect', enclave], { input: '' })).code === 0,
     30_000,
   );
-  expect(await ask(await dial(carol))).toContain('"path":"/mine"');
+  expect(await ask(await dial(carol, enclave))).toContain('"path":"/mine"');
 });
 
 /** A token of that user for an enclave of theirs, as enclavectl gets it. */
@@ -209,7 +133,7 @@ async function tokenFor(who: Person, id: string): Promise<string> {
   const { roots } = readPinnedRoots(readFileSync(rootsFile, 'utf8'), rootsFile);
   const [host = '', port] = frontAddress.split(':');
   const front = connectFront({ host, port: Number(port) }, roots.system);
-  undo.push(() => front.close());
+  atEnd(() => front.close());
   return (await front.issueEnclaveToken({ enclave: id }, { token: session?.token ?? '', timeoutMs: 10_000 }))
     .token;
 }
@@ -240,8 +164,28 @@ test('with auth: jwt a request that is under way ends too when its user is revok
   expect(refused).toMatch(/^HTTP\/1.1 403 [\s\S]*"code":"user-revoked"/);
 });
 
+test('a pod that is being deleted forwards what is under way, and not for whom is revoked meanwhile', async () => {
+  const id = await launchOf(alice, 'hello');
+  const [bill, cora] = [await guest('bill', id), await guest('cora', id)];
+  const own = await hold(await dial(alice, id));
+  const [granted, known] = [await hold(await dial(bill.who, id)), await hold(await dial(cora.who, id))];
+  await world.environment.kubectl([
+    ...['delete', 'pod', id, '-n', ENCLAVE_NAMESPACE, '--wait=false', '--grace-period=120'],
+  ]);
+  // The app has been told to end, and waits for what it was asked.
+  await Promise.all([
+    succeed(alice, ['revoke-grant', id, '--key-sha256', bill.key]),
+    succeed(alice, ['admin', 'users', 'revoke', cora.who.name, ...operator]),
+  ]);
+  for (const ms of await Promise.all([endOf(granted), endOf(known)])) expect(ms).toBeLessThan(WITHIN_MS);
+  expect(own.closed).toBe(false);
+  const answer = lastWordsOf(own);
+  own.write('0\r\n\r\n');
+  expect(await answer).toContain('"received":5');
+});
+
 test('a pod that is no longer what it was certified as: its agent revokes it, and it lets nobody in', async () => {
-  const socket = await hold(await dial(alice));
+  const socket = await hold(await dial(alice, enclave));
   const [app] = (await world.pods()).find(({ metadata }) => metadata.name === enclave)?.spec.containers ?? [];
   const image = app?.image.replace(/@sha256:.{8}/, '@sha256:00000000');
   const patch = JSON.stringify({ spec: { containers: [{ ...app, image }] } });
