@@ -189,12 +189,12 @@ export async function agentApp(context: Context<typeof AGENT_OPTIONS>): Promise<
     signal,
     connections,
     onEnd: ({ metadata: { uid: podUid = '', namespace = '', name: pod = '' } = {} }, how, reason) => {
-      log.info({ podUid, how, reason }, 'an enclave ends');
+      log.info({ podUid, how, reason }, 'an enclave ends, or begins to');
       connections.end(podUid, how);
       // Not yet while it is being deleted: its sidecar would cut off what is to be served to its end.
       if (how === 'terminating') return;
       const certificate = issued.take(podUid);
-      // Of a pod that is gone nobody can say what it had; its certificates went when it ended, if there were any.
+      // Of a pod that is gone nobody else can say what it had.
       if (how === 'gone' && certificate === undefined) return;
       revoker.revoke({ podUid, certificate: certificate ?? new Uint8Array(0), namespace, pod });
     },

@@ -15,6 +15,8 @@ export const STATUS_OF_CODE = {
   'caller-address': 403,
   'caller-pod-missing': 403,
   'caller-pod-ended': 403,
+  /** Being deleted: it gets trust documents, and nothing else. Its connection stays: the kubelet renews no token of such a pod, so another might not be let in. */
+  'caller-pod-terminating': 409,
   /** It was connected, and is no longer what was said of it: for good. */
   [POD_CHANGED]: 403,
   'caller-mirror-pod': 403,

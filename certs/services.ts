@@ -7,7 +7,7 @@ import { EnrolmentServiceService } from '../proto/gen/enclave_licensing/enrolmen
 import { TrustServiceService } from '../proto/gen/enclave_licensing/trust/v1/trust_service.ts';
 import { enrolmentHandlers } from './enrolment/enrolment-service.ts';
 import type { NodeRegistry } from './enrolment/node-registry.ts';
-import { hasEnded, podsOfEnclave } from './evaluate/living-pod.ts';
+import { launchedEnclaves, podsOfEnclave, runs } from './evaluate/living-pod.ts';
 import { ownerKeys } from './evaluate/owner-keys.ts';
 import type { LeadOptions } from './lead.ts';
 import type { Material } from './start/material.ts';
@@ -45,21 +45,10 @@ export function addServices(
       pod: (namespace, name) => kube.get(PODS, { namespace, name }),
       ownerKeys: async (enclave) => {
         const where = podsOfEnclave(enclave);
-        if (where === undefined) return [];
-        const { items } = await kube.list(PODS, where);
-        return ownerKeys(
-          enclave,
-          items.filter((pod) => !hasEnded(pod)),
-        );
+        return where === undefined ? [] : ownerKeys(enclave, (await kube.list(PODS, where)).items, runs);
       },
-      launchedEnclaves: async () => {
-        const { items } = await kube.list(PODS, { labelSelector: ENCLAVE_LABEL });
-        return new Set(
-          items
-            .filter((pod) => !hasEnded(pod))
-            .map(({ metadata }) => metadata?.labels?.[ENCLAVE_LABEL] ?? ''),
-        );
-      },
+      launchedEnclaves: async () =>
+        launchedEnclaves((await kube.list(PODS, { labelSelector: ENCLAVE_LABEL })).items),
       now: () => unixSeconds(clock),
       holds: term.holds,
     }),

@@ -19,7 +19,7 @@ export interface NodePodsOptions {
   readonly connections: {
     caller(podUid: string): Caller | undefined;
   };
-  /** An enclave's pod is being deleted, has ended, or is no longer what a statement said of it. */
+  /** An enclave's pod is being deleted, has ended, is gone, or is no longer what a statement said of it. */
   onEnd(pod: Pod, how: End, reason: string): void;
   /** The copy was made anew: these are the pods that there are. */
   onListed(podUids: ReadonlySet<string>): void;
@@ -38,12 +38,12 @@ export function watchNodePods(options: NodePodsOptions): WatchHandle<Pod> {
   const { kube, rules, log, metrics, signal, connections, onEnd } = options;
   const look = (pod: Pod, old?: Pod): void => {
     const before = old === undefined ? undefined : judgePod(old, rules);
-    for (const caller of [connections.caller(uidOf(pod)), before?.ok ? before.value : undefined]) {
-      const over = caller === undefined ? undefined : reasonToEnd(caller, pod, rules);
-      if (over === undefined) continue;
-      onEnd(pod, over.how, over.reason);
-      return;
-    }
+    const over = [connections.caller(uidOf(pod)), before?.ok ? before.value : undefined].flatMap(
+      (caller) => (caller && reasonToEnd(caller, pod, rules)) ?? [],
+    );
+    // One of the two may be newer, and know the pod as it was changed.
+    const worst = over.find(({ how }) => how !== 'terminating') ?? over[0];
+    if (worst !== undefined) onEnd(pod, worst.how, worst.reason);
   };
   return kube.watch(PODS, {
     fieldSelector: `spec.nodeName=${rules.node}`,

@@ -29,7 +29,10 @@ export class Revoker {
 
   revoke(subject: RevokedCertificate): void {
     if (this.#pending.size >= MAX_PENDING) return;
-    this.#pending.set(subject.podUid, subject);
+    // Who knows the certificate is believed more than who asks again without.
+    const { certificate } =
+      subject.certificate.length > 0 ? subject : (this.#pending.get(subject.podUid) ?? subject);
+    this.#pending.set(subject.podUid, { ...subject, certificate });
     if (!this.#working) void this.#work();
   }
 
@@ -38,24 +41,31 @@ export class Revoker {
     const backoff = createBackoff(200, 15_000);
     this.#working = true;
     for (const [podUid, subject] of this.#pending) {
+      let result: 'ok' | ReturnType<typeof resultOf> = 'ok';
       try {
         await client.revoke({ subject: { $case: 'certificate', value: subject } }, { signal });
-        this.#pending.delete(podUid);
         backoff.reset();
-        metrics.revocations.inc({ result: 'ok' });
         log.info({ podUid }, 'certificates revoked');
       } catch (error) {
         if (signal.aborted) break;
-        const final =
-          error instanceof RpcRefusal && !['UNAVAILABLE', 'RESOURCE_EXHAUSTED'].includes(error.status);
-        metrics.revocations.inc({ result: final ? 'refused' : 'failed' });
-        log.warn({ error, podUid }, `not revoked: ${explain(error)}`);
-        this.#pending.delete(podUid);
-        // At the end of the line, so that one does not hold up the others.
-        if (!final) this.#pending.set(podUid, subject);
-        await backoff.wait(signal);
+        result = resultOf(error, subject);
+        if (result === 'unknown') log.info({ podUid }, `nothing to revoke: ${explain(error)}`);
+        else log.warn({ error, podUid }, `not revoked: ${explain(error)}`);
       }
+      metrics.revocations.inc({ result });
+      const newest = this.#pending.get(podUid) ?? subject;
+      this.#pending.delete(podUid);
+      // At the end of the line, so that one does not hold up the others.
+      if (result === 'failed' || newest !== subject) this.#pending.set(podUid, newest);
+      if (result === 'failed') await backoff.wait(signal);
     }
     this.#working = false;
   }
+}
+
+/** `failed`: to be tried again; `refused`: never; `unknown`: the pod is gone, and nobody knows of a certificate that it had. */
+function resultOf(error: unknown, { certificate }: RevokedCertificate): 'failed' | 'refused' | 'unknown' {
+  if (!(error instanceof RpcRefusal) || ['UNAVAILABLE', 'RESOURCE_EXHAUSTED'].includes(error.status))
+    return 'failed';
+  return error.code === 'revocation-foreign' && certificate.length === 0 ? 'unknown' : 'refused';
 }

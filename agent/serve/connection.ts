@@ -18,4 +18,4 @@ export interface Connection {
 }
 
 /** A connection whose caller is known. */
-export type CallerConnection = Connection & { readonly caller: Caller };
+export type CallerConnection = Connection & { caller: Caller };

@@ -5,10 +5,13 @@ import type { CallerConnection, Connection } from './connection.ts';
 
 /** A sidecar needs six; the rest is for one that was killed and whose old connections are not yet gone. */
 const PER_POD = 16;
-/** Pods that ended lately: a call that was authenticated from an older view of the pod must not get in behind. */
+/** Pods that lately ended or began to: a call that was authenticated from an older view of the pod must not get in behind. */
 const REMEMBERED = 4096;
 
-/** How far a pod is from what it was: being deleted, its containers ended, its object gone, no longer what was said of it. Each outlives those before it. */
+/**
+ * How far a pod is from what it was: being deleted, its containers ended, its object gone, no longer what was said of it. Each outranks those before it; here
+ * `ended` and `gone` are the same.
+ */
 const ENDS = ['terminating', 'ended', 'gone', 'changed'] as const;
 export type End = (typeof ENDS)[number];
 
@@ -35,7 +38,8 @@ export class Connections {
       );
     all.add(connection);
     this.#byPod.set(uid, all);
-    return { ok: true, value: Object.assign(connection, { caller }) };
+    const terminating = caller.terminating || this.#ended.get(uid) === 'terminating';
+    return { ok: true, value: Object.assign(connection, { caller: { ...caller, terminating } }) };
   }
 
   leave(connection: Connection): void {
@@ -48,18 +52,6 @@ export class Connections {
   caller(podUid: string): Caller | undefined {
     const [any] = this.#byPod.get(podUid) ?? [];
     return any?.caller;
-  }
-
-  /** Why nothing new is said of a caller whose pod is being deleted, by its own view or a newer one; undefined when it is not. */
-  terminating({ caller: { claims, terminating } }: CallerConnection): AgentRefusal | undefined {
-    const { name, uid } = claims.pod;
-    return terminating || this.#ended.get(uid) === 'terminating'
-      ? refuseCall(
-          'caller-pod-ended',
-          `pod ${name} is being deleted: it gets trust documents, and nothing else`,
-          'its successor calls by itself',
-        )
-      : undefined;
   }
 
   /** Closes what is open of all pods but these. They may come again: it is seen then whether they are there. */
@@ -87,18 +79,22 @@ export class Connections {
   }
 
   /**
-   * Closes what a pod has open. One that is being deleted may come back, for trust documents alone; no other is let in any more. One that changed is told so,
-   * also when it ends afterwards: nobody may go on using it meanwhile.
+   * Closes what a pod has open, and lets it in no more; of one that is being deleted it notes that. One that changed is told so, also when it ends afterwards:
+   * nobody may go on using it meanwhile.
    */
   end(podUid: string, how: End): void {
     const before = this.#ended.get(podUid);
-    if (before === undefined || ENDS.indexOf(how) > ENDS.indexOf(before)) this.#ended.set(podUid, how);
+    if (before === undefined || ENDS.indexOf(how) > ENDS.indexOf(before)) {
+      // At the end of the line of those that are forgotten.
+      this.#ended.delete(podUid);
+      this.#ended.set(podUid, how);
+    }
     for (const oldest of this.#ended.keys()) {
       if (this.#ended.size <= REMEMBERED) break;
       this.#ended.delete(oldest);
     }
-    for (const { socket } of this.#byPod.get(podUid) ?? []) socket.destroy();
-    // What comes back is judged by its own view, and not by theirs.
-    this.#byPod.delete(podUid);
+    for (const connection of this.#byPod.get(podUid) ?? [])
+      if (how !== 'terminating') connection.socket.destroy();
+      else if (connection.caller) connection.caller = { ...connection.caller, terminating: true };
   }
 }

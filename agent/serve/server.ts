@@ -176,8 +176,21 @@ async function handle(
     );
   if (request.method !== route.method)
     return refuseCall('request-method', `${request.method} is not allowed here`, `use ${route.method}`);
-  const refusal = route.whileTerminating ? undefined : options.connections.terminating(known.value);
-  return refusal ?? route.handle(request, known.value);
+  const refusal = (): AgentRefusal | undefined =>
+    route.whileTerminating || !known.value.caller.terminating ? undefined : terminating(known.value);
+  const before = refusal();
+  if (before !== undefined) return before;
+  const answer = await route.handle(request, known.value);
+  // What was asked before the deletion began is not answered after.
+  return refusal() ?? answer;
+}
+
+function terminating({ caller }: CallerConnection): AgentRefusal {
+  return refuseCall(
+    'caller-pod-terminating',
+    `pod ${caller.claims.pod.name} is being deleted: it gets trust documents, and nothing else`,
+    'its successor calls by itself',
+  );
 }
 
 /**

@@ -2,14 +2,19 @@ import { ENABLED, ENCLAVE_LABEL, INJECT_LABEL } from '../../names/labels.ts';
 import type { ListOptions } from '../../platform/kube/kube.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 
-/** A pod whose containers have ended for good. One that is being deleted may go on for as long as its grace period. */
-export function hasEnded(pod: Pod): boolean {
-  return ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
+/** A pod that has not ended. One that is being deleted may go on for as long as its grace period. */
+export function runs(pod: Pod): boolean {
+  return !['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
 }
 
-/** A pod that neither ended nor is about to: what it is certified for, and who may have a certificate for it. */
+/** A pod that neither ended nor is about to: only such a one gets certificates, and its users theirs. */
 export function isLiving(pod: Pod): boolean {
-  return pod.metadata?.deletionTimestamp === undefined && !hasEnded(pod);
+  return runs(pod) && pod.metadata?.deletionTimestamp === undefined;
+}
+
+/** Ids of launched enclaves that have a pod that runs. */
+export function launchedEnclaves(pods: readonly Pod[]): ReadonlySet<string> {
+  return new Set(pods.filter(runs).flatMap(({ metadata }) => metadata?.labels?.[ENCLAVE_LABEL] ?? []));
 }
 
 /**

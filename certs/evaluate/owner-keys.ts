@@ -4,12 +4,13 @@ import type { Pod } from '../../platform/kube/resources.ts';
 
 /**
  * The owner keys (lower-case hex SHA-256 of the SPKI) in the sidecars' environment of an enclave's pods.
- * @param pods of those that the API server shows under `podsOfEnclave`: who counts as alive is the caller's to say
+ * @param pods what the API server shows under `podsOfEnclave`
+ * @param counts of which pods: `isLiving` for what is to begin, `runs` for what is to end
  */
-export function ownerKeys(enclave: string, pods: readonly Pod[]): string[] {
+export function ownerKeys(enclave: string, pods: readonly Pod[], counts: (pod: Pod) => boolean): string[] {
   return pods.flatMap((pod) => {
     const identity = enclaveOf(pod, pod.metadata?.namespace ?? '');
-    if (!identity.ok || identity.value?.id !== enclave) return [];
+    if (!counts(pod) || !identity.ok || identity.value?.id !== enclave) return [];
     const sidecar = readSidecar(pod);
     return sidecar.ok && sidecar.value.enclave === enclave && sidecar.value.ownerKeySha256 !== undefined
       ? [sidecar.value.ownerKeySha256]

@@ -99,7 +99,7 @@ export function evaluateUser(
   const { enclave, user, keySha256, grant } = asked;
   if (revocations.isUserRevoked(user))
     return refuseCerts('revoked', `user ${user} is revoked`, 'ask the operator');
-  const owners = ownerKeys(enclave, pods.filter(isLiving));
+  const owners = ownerKeys(enclave, pods, isLiving);
   if (owners.length === 0)
     return refuseCerts(
       'enclave-unknown',

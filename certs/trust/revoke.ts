@@ -11,7 +11,7 @@ import type { ComponentPeer } from '../../platform/tls/component-peer.ts';
 import type { RevokedCertificate, RevokeRequest } from '../../proto/gen/enclave_licensing/trust/v1/trust.ts';
 import { verifyChain } from '../../verify/certificate-chain.ts';
 import { type CertsCode, refuseCerts } from '../code.ts';
-import { hasEnded } from '../evaluate/living-pod.ts';
+import { runs } from '../evaluate/living-pod.ts';
 import { clampNotAfter, LIFETIMES } from '../issue/lifetimes.ts';
 
 /** One entry of the document's revocations, with its kind. */
@@ -85,9 +85,9 @@ function revocationOfPod(
   const end =
     certificate.length > 0
       ? endOfCertificate(node, podUid, certificate, context)
-      : endOfLivingPod(node, podUid, context);
+      : latestEndOf(node, podUid, context);
   const { pod, now } = context;
-  const lives = pod?.metadata?.uid === podUid && !hasEnded(pod);
+  const runsStill = pod?.metadata?.uid === podUid && runs(pod);
   return end === undefined
     ? refuseCerts(
         'revocation-foreign',
@@ -96,7 +96,7 @@ function revocationOfPod(
       )
     : success({
         kind: 'certificates',
-        entry: { podUid, until: lives ? end : Math.min(end, now + ENDED_SECONDS) },
+        entry: { podUid, until: runsStill ? end : Math.min(end, now + ENDED_SECONDS) },
       });
 }
 
@@ -112,7 +112,7 @@ function endOfCertificate(
   return enclaveBinding?.podUid === podUid && enclaveBinding.node === node ? chain.value.notAfter : undefined;
 }
 
-function endOfLivingPod(node: string, podUid: string, { pod, now }: RevocationContext): number | undefined {
+function latestEndOf(node: string, podUid: string, { pod, now }: RevocationContext): number | undefined {
   if (podUid === '' || pod?.metadata?.uid !== podUid || pod.spec?.nodeName !== node) return undefined;
   const sidecar = readSidecar(pod);
   // What is no longer a sidecar of ours may have had any lifetime.

@@ -64,7 +64,7 @@ export function trustHandlers(options: TrustServiceOptions): Handlers<typeof Tru
         throw refuseCall(
           refuseCerts(
             'revocation-foreign',
-            `no pod that runs of enclave ${JSON.stringify(entry.enclave)} has this owner key`,
+            `no pod of enclave ${JSON.stringify(entry.enclave)} that has not ended has this owner key`,
             'there is nothing to revoke while the enclave does not run: send it again when it does',
           ),
         );

@@ -49,8 +49,9 @@ function isInitialized({ role, status }: ContainerReport): boolean {
   return role === 'init' ? status.state.terminated?.exitCode === 0 : true;
 }
 
-function phaseOf(pod: Pod, { containers }: PodReport): string {
-  const policy = pod.spec.restartPolicy;
+function phaseOf(pod: Pod, { containers, terminating }: PodReport): string {
+  // What ends while the pod is being deleted is not started again (kubelets write the last phase before the object goes).
+  const policy = terminating ? 'Never' : pod.spec.restartPolicy;
   const ended = (each: ContainerReport): boolean =>
     each.status.state.terminated !== undefined &&
     !restarts(each.role, policy, each.status.state.terminated.exitCode);
@@ -58,7 +59,9 @@ function phaseOf(pod: Pod, { containers }: PodReport): string {
     ended(each) && each.status.state.terminated?.exitCode !== 0;
   if (containers.some((each) => each.role === 'init' && failed(each))) return 'Failed';
   const apps = containers.filter((each) => each.role === 'app');
-  if (apps.every(ended)) return apps.some(failed) ? 'Failed' : 'Succeeded';
+  // A sidecar that drains keeps the pod from having ended.
+  const over = apps.every(ended) && containers.every(({ status }) => status.state.running === undefined);
+  if (over) return apps.some(failed) ? 'Failed' : 'Succeeded';
   const begun = apps.every(({ status }) => status.containerID !== undefined || status.restartCount > 0);
   return begun ? 'Running' : 'Pending';
 }

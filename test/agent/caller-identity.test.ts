@@ -139,44 +139,52 @@ describe('a pod loses its connections within a second of the API server’s even
   });
 });
 
-test('a pod that is being deleted gets trust documents, and nothing else; its certificates are revoked when it is gone', async () => {
+test('a pod that is being deleted gets trust documents, and nothing else; its certificates are revoked when it has ended', async () => {
   const { world, enclave, from, remove, other } = callers;
-  const { pod, uid, address, token } = await enclave('terminating', ({ metadata }) => {
+  const hold = ({ metadata }: Pod): void => {
     Object.assign(metadata ?? {}, { finalizers: ['example.org/held'] });
-  });
-  const before = from(address, token);
-  const credential = await before.credential();
-  const version = (await before.trust(0))?.version ?? 0;
-  const cut = before.trust(version + 1000).then(
-    () => Promise.reject(new Error('the connection was not cut')),
-    () => undefined,
-  );
-  await remove(pod, 600);
-  await cut;
-  const after = from(address, token);
-  expect((await after.trust(0))?.version).toBeGreaterThanOrEqual(version);
-  const refused = { status: 403, code: 'caller-pod-ended', detail: expect.stringMatching('being deleted') };
+  };
+  const { pod, uid, address, token } = await enclave('terminating', hold);
+  const bare = await enclave('bare', hold);
+  const old = from(address, token);
+  const credential = await old.credential();
+  const held = (await old.trust(0))?.version ?? 0;
+  const poll = from(address, token);
+  await poll.trust(0);
+  const next = poll.trust(held);
+  for (const each of [pod, bare.pod]) await remove(each, 600);
+  const refused = { status: 409, code: 'caller-pod-terminating' };
+  const asksFor = (path: string) => old.call('POST', path);
+  await until('the agent has seen it', async () => (await asksFor(AGENT_PATHS.prove)).status === 409);
+  // No other token comes: a refusal must not end the connection that the next trust document comes by.
   for (const path of [AGENT_PATHS.prove, AGENT_PATHS.certify, AGENT_PATHS.quote])
-    expect(await after.call('POST', path)).toMatchObject(refused);
+    expect(await asksFor(path)).toMatchObject({ ...refused, reusedSocket: true });
+  expect(await old.quoteAnswer(nonce(), credential)).toMatchObject(refused);
   expect(await from(address, token).quoteAnswer(nonce(), credential)).toMatchObject(refused);
+  expect((await old.trust(0))?.version).toBeGreaterThanOrEqual(held);
 
   // What another pod's revocation changes reaches it, and it is not among those revoked.
   const third = await enclave('third');
   await from(third.address, third.token).credential();
   await remove(third.pod, 0);
-  const waiting = from(address, token);
+  expect((await next)?.version).toBeGreaterThan(held);
   const revoked = await until('it hears of the other pod', async () => {
-    const uids = (await waiting.trust(0))?.revoked.certificates.map(({ podUid }) => podUid);
+    const uids = (await poll.trust(0))?.revoked.certificates.map(({ podUid }) => podUid);
     return uids?.includes(third.uid) && uids;
   });
   expect(revoked).not.toContain(uid);
 
-  const ref = { name: 'terminating', namespace: ENCLAVES };
-  await world.kube.patch(PODS, ref, { metadata: { finalizers: null } }, 'merge');
+  // Of the other one the agent knows no certificate: the certificate service looks at what is there.
   const witness = from(other.address, other.token);
-  await until('its certificates are revoked', async () =>
-    (await witness.trust(0))?.revoked.certificates.some(({ podUid }) => podUid === uid),
-  );
+  for (const [name, ended] of [['terminating', uid] as const, ['bare', bare.uid] as const]) {
+    const ref = { name, namespace: ENCLAVES };
+    await world.kube.patch(PODS, ref, { status: { phase: 'Failed' } }, 'merge', 'status');
+    await until(`the certificates of ${name} are revoked`, async () =>
+      (await witness.trust(0))?.revoked.certificates.some(({ podUid }) => podUid === ended),
+    );
+    await world.kube.patch(PODS, ref, { metadata: { finalizers: null } }, 'merge');
+  }
+  expect(await callers.call(address, token)).toMatchObject({ status: 403 });
 });
 
 test('a pod that is deleted as soon as the API server is back loses its connection soon after', async () => {

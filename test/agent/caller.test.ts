@@ -20,6 +20,9 @@ const labelled: Namespace = {
 const address = '127.70.0.7';
 
 describe('who calls', () => {
+  const edited = (edit: (pod: Pod) => void): Pod => storedPod(edit);
+  const with_ = (change: object): Pod => edited((p) => Object.assign(p.metadata ?? {}, change));
+
   test('the pod itself is a caller, and what is said of it is the API server’s view', () => {
     const judged = judgeCaller(token, address, pod, labelled, rules);
     if (!judged.ok) throw new Error(judged.message);
@@ -28,10 +31,16 @@ describe('who calls', () => {
     expect(claims.pod).toMatchObject({ name: 'e1', uid: token.uid, node: 'node-1', enclave: 'e1' });
     expect(claims.pod.images.map(({ container }) => container)).toEqual(['enclave-sidecar', 'app']);
     expect(claims.access).toMatchObject({ mode: 'tcp', auth: 'mtls', ownerKeySha256: 'ab'.repeat(32) });
+    expect(judged.value.terminating).toBe(false);
+    const going = with_({ deletionTimestamp: '2026-01-01T00:00:00Z' });
+    expect(judgeCaller(token, address, going, labelled, rules)).toMatchObject({
+      value: { claims, terminating: true },
+    });
+    expect(judgeCaller(token, '127.70.0.8', going, labelled, rules)).toMatchObject({
+      code: 'caller-address',
+    });
   });
 
-  const edited = (edit: (pod: Pod) => void): Pod => storedPod(edit);
-  const with_ = (change: object): Pod => edited((p) => Object.assign(p.metadata ?? {}, change));
   test.each<
     [string, AgentCode, Pod | undefined, Partial<{ address: string; namespace: Namespace; token: TokenPod }>]
   >([
@@ -51,12 +60,6 @@ describe('who calls', () => {
       'caller-mirror-pod',
       with_({ ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'node-1', uid: 'n' }] }),
       {},
-    ],
-    [
-      'a pod that is being deleted, from another address',
-      'caller-address',
-      with_({ deletionTimestamp: '2026-01-01T00:00:00Z' }),
-      { address: '127.70.0.8' },
     ],
     [
       'a pod that ended',
@@ -193,6 +196,7 @@ describe('a pod that changes', () => {
       Object.assign(p.metadata ?? {}, deletion);
       Object.assign(p.spec?.containers[0] ?? {}, { image });
     });
-    expect(reasonToEnd(going, both, rules)).toMatchObject({ how: 'changed' });
+    for (const each of [said, going])
+      expect(reasonToEnd(each, both, rules)).toMatchObject({ how: 'changed' });
   });
 });

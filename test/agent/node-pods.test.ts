@@ -95,8 +95,10 @@ test.each<[string, Pod[], Pod[], string | undefined]>([
 test('a caller that is newer than the copy: the pod is first seen when it goes', async () => {
   const { socket, ended, watch } = await agentWith();
   watch.write(event('ADDED', at('6', going)));
-  await cut(socket);
+  await until('it is seen', async () => ended.length === 1);
   expect(ended).toEqual([expect.stringContaining('being deleted')]);
+  watch.write(event('DELETED', at('7', going)));
+  await cut(socket);
 });
 
 test('a caller whose pod is as it was stays, whatever else the watch brings', async () => {
@@ -122,44 +124,81 @@ test('a pod that changed is told so for good, also when it has ended since; one 
   connections.end('other', 'ended');
   connections.end('other', 'terminating');
   connections.end('going', 'terminating');
+  connections.end('away', 'gone');
   expect(connections.refusalOf('one')?.code).toBe(POD_CHANGED);
-  expect(connections.refusalOf('other')?.code).toBe('caller-pod-ended');
+  for (const who of ['other', 'away']) expect(connections.refusalOf(who)?.code).toBe('caller-pod-ended');
   for (const who of ['going', 'nobody']) expect(connections.refusalOf(who)).toBeUndefined();
 });
 
-test('a pod that is being deleted is cut off once; what it dials anew stays until it has ended, and is answered less', async () => {
-  const { own: old, socket, ended, watch, dial, connections } = await agentWith(at('4'));
-  expect(connections.terminating(old)).toBeUndefined();
+test('a pod that is being deleted keeps its connections until it has ended, and it is noted of them', async () => {
+  const { own, socket, ended, watch, dial, connections } = await agentWith(at('4'));
+  const ends = () => [own, ...later].map(({ caller }) => caller.terminating);
+  const later: CallerConnection[] = [];
+  expect(ends()).toEqual([false]);
   watch.write(event('MODIFIED', at('6', going)));
-  await cut(socket);
+  await until('it is noted', async () => own.caller.terminating);
   // As the API server was asked just before, and just after.
-  const again = [dial(at('5')), dial(at('6', going))];
-  for (const each of [old, ...again])
-    expect(connections.terminating(each)).toMatchObject({ code: 'caller-pod-ended' });
+  later.push(dial(at('5')), dial(at('6', going)));
   const status = (pod: Pod): void => {
     going(pod);
     Object.assign(pod.status ?? {}, { message: 'on its way' });
   };
-  connections.leave(again[0] as CallerConnection);
+  const stranger = (pod: Pod): void => {
+    Object.assign(pod.metadata ?? {}, { name: 'e2', uid: 'other' });
+  };
   watch.write(event('MODIFIED', at('7', status)));
+  watch.write(event('ADDED', at('8', stranger)) + event('DELETED', at('8', stranger)));
+  await until('all is seen', async () => ended.length === 2);
+  expect(ends()).toEqual([true, true, true]);
+  expect(socket.destroyed).toBe(false);
   const over = (pod: Pod): void => {
     going(pod);
     Object.assign(pod.status ?? {}, { phase: 'Succeeded' });
   };
-  const stranger = (pod: Pod): void => {
-    Object.assign(pod.metadata ?? {}, { name: 'e2', uid: 'other' });
-  };
-  watch.write(event('ADDED', at('8', stranger)) + event('DELETED', at('8', stranger)));
-  await until('all is seen', async () => ended.length === 2);
-  expect(again[1]?.socket.destroyed).toBe(false);
   watch.write(event('MODIFIED', at('9', over)));
-  await cut(again[1]?.socket as Socket);
+  for (const each of [own, ...later]) await cut(each.socket);
   expect(ended).toEqual([
     `${UID}: the pod is being deleted`,
     'other: the pod is gone',
     `${UID}: pod enclaves/e1 has ended`,
   ]);
   expect(connections.refusalOf(UID)).toMatchObject({ code: 'caller-pod-ended' });
+});
+
+test('a caller that knew the pod as it was changed does not hide that it was: the watch was away, and then it is being deleted', async () => {
+  const { own, dial, watch, ended, connections } = await agentWith(at('4'));
+  connections.leave(own);
+  const { socket } = dial(at('6', otherImage));
+  watch.end(event('ERROR', EXPIRED));
+  const changed = at('9', (pod) => {
+    otherImage(pod);
+    going(pod);
+  });
+  (await scripted.next()).answer(200, list('20', changed));
+  await cut(socket);
+  expect(ended).toEqual([`${UID}: what the statement says of the pod changed`]);
+});
+
+test('an agent that was restarted, and 4,096 ends later: a pod that is being deleted is still known as that', async () => {
+  const { own } = await agentWith();
+  const connections = new Connections();
+  const fresh = () => ({ ...own, socket: new Socket() });
+  const seen = connections.join(fresh(), { ...own.caller, terminating: true });
+  connections.end(UID, 'terminating');
+  const behind = connections.join(fresh(), { ...own.caller, terminating: false });
+  for (let i = 0; i < 5000; i += 1) connections.end(`other-${i}`, 'ended');
+  for (const joined of [seen, behind])
+    expect(joined).toMatchObject({ ok: true, value: { caller: { terminating: true } } });
+  expect(connections.caller(UID)?.terminating).toBe(true);
+});
+
+test('who changed long after it was remembered for something else is remembered anew', () => {
+  const connections = new Connections();
+  connections.end('one', 'terminating');
+  for (let i = 0; i < 4090; i += 1) connections.end(`other-${i}`, 'ended');
+  connections.end('one', 'changed');
+  for (let i = 0; i < 100; i += 1) connections.end(`later-${i}`, 'ended');
+  expect(connections.refusalOf('one')?.code).toBe(POD_CHANGED);
 });
 
 test('of pods that are no enclaves little is kept, however large they are; of an enclave all that is judged', async () => {

@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
+import { judgePod } from '../../agent/caller/judge-pod.ts';
 import { agentMetrics } from '../../agent/metrics.ts';
 import { Connections } from '../../agent/serve/connections.ts';
+import type { Route } from '../../agent/serve/router.ts';
 import { type AgentServer, type ServeOptions, serve } from '../../agent/serve/server.ts';
 import { encodePem } from '../../formats/x509/pem.ts';
 import { liveValue } from '../../platform/run/live.ts';
@@ -11,18 +13,22 @@ import { recordingLogger } from '../support/recording-logger.ts';
 import { recordingMetrics } from '../support/recording-metrics.ts';
 import { createTestAuthority } from '../support/test-authority.ts';
 import { until } from '../support/until.ts';
+import { rules, storedPod } from './pods.ts';
 
 const NAME = 'agent.test';
 const authority = createTestAuthority();
 let server: AgentServer | undefined;
 afterEach(async () => server?.close());
 
-async function agentWith(authenticate: ServeOptions['authenticate']): Promise<number> {
+async function agentWith(
+  authenticate: ServeOptions['authenticate'],
+  routes: ServeOptions['routes'] = new Map(),
+): Promise<number> {
   server = await serve({
     bind: '127.0.0.1',
     port: 0,
     credential: liveValue(authority.issue({ dns: [NAME] })),
-    routes: new Map(),
+    routes,
     connections: new Connections(),
     authenticate,
     log: recordingLogger().log,
@@ -112,4 +118,32 @@ test('a handshake that never ends does not hold up the end', async () => {
   // The drain is 3 s, a handshake's own limit 10 s.
   expect(performance.now() - begun).toBeLessThan(8_000);
   hanging.destroy();
+});
+
+test('what was asked before the pod’s deletion began is not answered after, but for trust documents', async () => {
+  const judged = judgePod(storedPod(), rules);
+  if (!judged.ok) throw new Error(judged.message);
+  const route = (whileTerminating: boolean): Route => ({
+    method: 'GET',
+    whileTerminating,
+    handle: async (_, connection) => {
+      connection.caller = { ...connection.caller, terminating: true };
+      return { ok: true, value: { status: 204 } };
+    },
+  });
+  const port = await agentWith(
+    async () => judged,
+    new Map([
+      ['/v1/quote', route(false)],
+      ['/v1/trust', route(true)],
+    ]),
+  );
+  const get = (path: string, how = '') => `GET ${path} HTTP/1.1\r\nhost: ${NAME}\r\n${how}\r\n`;
+  const close = 'connection: close\r\n';
+  expect(await send(port, get('/v1/quote') + get('/v1/trust', close))).toMatch(
+    /^HTTP\/1.1 409 [\s\S]*"code":"caller-pod-terminating"[\s\S]*HTTP\/1.1 204 /,
+  );
+  expect(await send(port, get('/v1/trust') + get('/v1/quote', close))).toMatch(
+    /^HTTP\/1.1 204 [\s\S]*HTTP\/1.1 409 /,
+  );
 });

@@ -132,7 +132,7 @@ test('revoking the same twice is no new document, but for its end', async () => 
   expect(await revoke('mallory')).toBe(once);
 });
 
-test('a grant is revoked by the owner key of a living enclave only, and by itself at its end', async () => {
+test('a grant is revoked by the owner key of an enclave that runs only, and by itself at its end', async () => {
   const { handlers, call, living, publisher, clock } = await service();
   const owner = generateKey();
   const keySha256 = 'ab'.repeat(32);

@@ -160,7 +160,7 @@ describe('how a pod is', () => {
     containerID: 'c',
     state: { terminated: { exitCode, reason: '', finishedAt: 't' } },
   });
-  const of = (policy: string, init: ContainerStatus, app: ContainerStatus) =>
+  const of = (policy: string, init: ContainerStatus, app: ContainerStatus, terminating = false) =>
     podStatus(
       { ...POD, spec: { ...POD.spec, restartPolicy: policy } },
       {
@@ -173,7 +173,7 @@ describe('how a pod is', () => {
         startTime: 't',
         now: 't',
         sandboxReady: true,
-        terminating: false,
+        terminating,
       },
     );
   const summary = (policy: string, init: ContainerStatus, app: ContainerStatus): string[] => {
@@ -207,7 +207,14 @@ describe('how a pod is', () => {
     expect(summary('Always', status('s', ready), status('a', ended(0)))[0]).toBe('Running');
     expect(summary('Never', status('s', ended(143)), status('a', ended(0)))[0]).toBe('Succeeded');
     expect(summary('OnFailure', status('s', ready), status('a', ended(1)))[0]).toBe('Running');
-    expect(summary('Never', status('s', ready), status('a', ended(1)))[0]).toBe('Failed');
+    expect(summary('Never', status('s', ended(143)), status('a', ended(1)))[0]).toBe('Failed');
+    // A sidecar that drains is part of it; of a pod that is being deleted nothing is started again.
+    expect(summary('Never', status('s', ready), status('a', ended(1)))[0]).toBe('Running');
+    const going = (init: ContainerStatus, app: ContainerStatus) => of('Always', init, app, true).phase;
+    expect(going(status('s', ready), status('a', ended(0)))).toBe('Running');
+    expect(going(status('s', ended(143)), status('a', ended(0)))).toBe('Succeeded');
+    expect(going(status('s', ended(0)), status('a', ended(137)))).toBe('Failed');
+    expect(going(status('s', ended(0)), status('a', {}))).toBe('Pending');
   });
 
   test('restarts', () => {
