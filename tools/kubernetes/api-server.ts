@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pki } from './pki.ts';
 
 const READY_MS = 60_000;
+/** GOGC of Kubernetes’ programs in tests: a third of what an API server computes until it is ready is garbage collection, and memory is there. */
+export const SELDOM_COLLECTED = '400';
 
 /** Flags of an etcd that is thrown away with its cluster: it never waits for the disk. */
 export function etcdFlags(of: {

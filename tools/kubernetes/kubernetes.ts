@@ -5,7 +5,7 @@ import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Warden } from '../../devcluster/node/warden.ts';
 import { freePorts } from '../cluster/free-ports.ts';
-import { apiServerFlags, etcdFlags, untilReady } from './api-server.ts';
+import { apiServerFlags, etcdFlags, SELDOM_COLLECTED, untilReady } from './api-server.ts';
 import { writePki } from './pki.ts';
 
 export interface Kubernetes {
@@ -40,7 +40,11 @@ export async function startKubernetes(
   const warden = new Warden(directory);
   const gone: Promise<unknown>[] = [];
   const start = (name: string, args: readonly string[]) => {
-    const child = spawn(join(bin, name), args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(join(bin, name), args, {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, GOGC: SELDOM_COLLECTED },
+    });
     const log = createWriteStream(join(directory, `${name}.log`), { flags: 'a' });
     child.stdout.pipe(log);
     child.stderr.pipe(log);

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSy
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CommandOptions, mustRun } from '../../cluster/command.ts';
+import { SELDOM_COLLECTED } from '../api-server.ts';
 import { childrenOf, hasEnded, isAlive, readRecord, recordProcess } from './process-record.ts';
 
 /** Where a machine's own processes find its folder, and the programs that build.sh made. */
@@ -89,7 +90,10 @@ export function resumeProgram(machine: Machine, name: string): void {
     detached: true,
     stdio: ['ignore', log, log],
     cwd: '/',
-    env: { PATH: `${PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin` },
+    env: {
+      PATH: `${PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+      GOGC: SELDOM_COLLECTED,
+    },
   });
   child.unref();
   if (child.pid === undefined) throw new Error('nsenter is not installed: Debian package util-linux');
