@@ -20,6 +20,7 @@ import { until } from '../support/until.ts';
 const directory = mkdtempSync(join(tmpdir(), 'relay-'));
 const socket = join(directory, 'tpm.sock');
 const troubles: string[] = [];
+const READ_CLOCK = Buffer.from('80010000000a00000181', 'hex');
 let opened = 0;
 let swtpm: Swtpm;
 let relay: Relay;
@@ -32,6 +33,8 @@ beforeAll(async () => {
     socket,
     open: async () => {
       const tpm = await openTransport(swtpm.address);
+      // Until swtpm has taken this connection: where it gets no turn, two may wait for it, and the third finds no place (EAGAIN).
+      await tpm.transmit(READ_CLOCK);
       opened += 1;
       return {
         transmit: (command) => tpm.transmit(command),
