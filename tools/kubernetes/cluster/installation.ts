@@ -8,7 +8,7 @@ import { applyObjects, frontNodePort, helmOf, kubectlOf, writeRoots } from '../.
 import { profileObject, writeSettings, writeShellEnvironment } from '../../demo/operator.ts';
 import type { Settings } from '../../demo/people.ts';
 import { builtCatalogue } from './images.ts';
-import { untilRolledOut } from './until-rolled-out.ts';
+import { untilReplaced, untilRolledOut } from './until-rolled-out.ts';
 
 const IMAGES = resolve('dist/images');
 
@@ -43,6 +43,7 @@ export async function install(options: InstallationOptions): Promise<Settings> {
   say('helm: release installed');
   await untilRolledOut(kubectl, DEFAULT_RELEASE_NAMESPACE, say, signal);
   say(`everything Ready ${((performance.now() - begun) / 1000).toFixed(1)} s after helm was called`);
+  await untilReplaced(kubectl, DEFAULT_RELEASE_NAMESPACE, signal);
   const catalogue = builtCatalogue(IMAGES);
   await kubectl(['label', '--overwrite', 'namespace', ENCLAVE_NAMESPACE, `${INJECTION_LABEL}=${ENABLED}`]);
   await applyObjects(kubectl, [profileObject({ catalogue })]);

@@ -58,6 +58,27 @@ export async function untilRolledOut(
   }
 }
 
+/**
+ * Until the pods are gone in whose place others are Ready. A webhook that drains still answers on the API server's open connections: what it injects is of
+ * the release before, which this one's launcher need not know.
+ */
+export async function untilReplaced(kubectl: Kubectl, namespace: string, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + READY_MS;
+  for (;;) {
+    signal.throwIfAborted();
+    const { items } = JSON.parse(await kubectl(['get', 'pods', '-n', namespace, '-o', 'json'])) as {
+      items: { metadata: { name: string; deletionTimestamp?: string } }[];
+    };
+    const old = items.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+    if (old.length === 0) return;
+    if (performance.now() > deadline)
+      throw new Error(
+        `not gone after ${READY_MS / 1000} s: ${old.map(({ metadata }) => metadata.name).join(', ')}`,
+      );
+    await sleep(500);
+  }
+}
+
 async function whatIsWrong(
   kubectl: Kubectl,
   namespace: string,
