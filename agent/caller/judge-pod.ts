@@ -1,5 +1,6 @@
 import type { Crypto } from '../../formats/crypto/crypto.ts';
 import { compareSidecar } from '../../injection/compare-sidecar.ts';
+import { hasEnded } from '../../platform/kube/pod-phase.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import { type AgentResult, refuseCall } from '../code.ts';
 import type { Caller } from './caller.ts';
@@ -24,7 +25,7 @@ const AGAIN = 'create the pod again where the webhook injects';
  * at each change of the pod, keeps it one. Pure.
  */
 export function judgePod(pod: Pod, rules: PodRules): AgentResult<Caller> {
-  const { metadata = {}, spec, status } = pod;
+  const { metadata = {}, spec } = pod;
   const name = `pod ${metadata.namespace}/${metadata.name}`;
   if (spec?.nodeName !== rules.node)
     return refuseCall(
@@ -39,7 +40,7 @@ export function judgePod(pod: Pod, rules: PodRules): AgentResult<Caller> {
       `${name} mirrors a static pod: the kubelet started it, no admission saw it`,
       AGAIN,
     );
-  if (['Succeeded', 'Failed'].includes(status?.phase ?? ''))
+  if (hasEnded(pod))
     return refuseCall('caller-pod-ended', `${name} has ended`, 'its successor calls by itself');
   if ([rules.releaseNamespace, 'kube-system'].includes(metadata.namespace ?? ''))
     return refuseCall('caller-namespace', `namespace ${metadata.namespace} never holds enclaves`, AGAIN);

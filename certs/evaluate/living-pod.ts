@@ -1,10 +1,11 @@
 import { ENABLED, ENCLAVE_LABEL, INJECT_LABEL } from '../../names/labels.ts';
 import type { ListOptions } from '../../platform/kube/kube.ts';
+import { hasEnded } from '../../platform/kube/pod-phase.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 
-/** A pod that has not ended. One that is being deleted may go on for as long as its grace period. */
+/** A pod that has not ended; it may be about to. */
 export function runs(pod: Pod): boolean {
-  return !['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
+  return !hasEnded(pod);
 }
 
 /** A pod that neither ended nor is about to: only such a one gets certificates, and its users theirs. */

@@ -4,6 +4,7 @@ import { compareSidecar } from '../../injection/compare-sidecar.ts';
 import { type InjectedSidecar, readSidecar } from '../../injection/read-sidecar.ts';
 import { parseUpstream } from '../../injection/upstream.ts';
 import { ENCLAVE_LABEL, INJECT_LABEL } from '../../names/labels.ts';
+import { hasEnded } from '../../platform/kube/pod-phase.ts';
 import type { Pod } from '../../platform/kube/resources.ts';
 import type { KubeObject } from '../../platform/kube/wire.ts';
 import { explain } from '../../platform/run/explain.ts';
@@ -64,7 +65,7 @@ export function enclavePodReader(release: SidecarRelease): (pod: Pod) => Enclave
       },
       isOverLabelled,
       launched: labels[ENCLAVE_LABEL] !== undefined,
-      ended: ['Succeeded', 'Failed'].includes(pod.status?.phase ?? ''),
+      ended: hasEnded(pod),
       ip: pod.status?.podIP,
       upstreamPort: upstream?.kind === 'tcp' ? upstream.port : undefined,
       roots: compared.ok ? shared(compared.value.roots) : undefined,
