@@ -4,6 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -n "${1:-}" ] || { echo 'usage: make add PKG=name@version [DEV=1]' >&2; exit 2; }
 npm_cli=$(readlink -f "$(command -v npm)")
-node_modules/.bin/node "$npm_cli" install --ignore-scripts --save-exact ${2:+--save-dev} "$1"
+npm_config_globalconfig=$(tools/npm.sh config get globalconfig) node_modules/.bin/node "$npm_cli" install --ignore-scripts --save-exact ${2:+--save-dev} "$1"
 mkdir -p .setup
 sha256sum package-lock.json >.setup/npm

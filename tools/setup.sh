@@ -7,10 +7,9 @@ cd "$(dirname "$0")/.."
 stamp=.setup/npm
 want=$(sha256sum package-lock.json)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$want" ] || [ ! -x node_modules/.bin/node ]; then
-  command -v npm >/dev/null || { echo 'setup: npm is missing: install Node.js 20 or later with npm' >&2; exit 1; }
   echo 'setup: npm ci'
   # npm may be an older Node's and warn of engines; nothing it installs runs on that Node.
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  tools/npm.sh ci --ignore-scripts --no-audit --no-fund --loglevel=error
   if [ ! -x node_modules/.bin/node ] || ! node_modules/.bin/node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 24 ? 0 : 1)'; then
     echo "setup: no Node 24 package for $(uname -sm): install Node.js 24 and link it as node_modules/.bin/node" >&2
     exit 1

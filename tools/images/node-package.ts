@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fetchNpmPackage } from '../npm-package.ts';
 import type { Architecture } from './architecture.ts';
 import { lockedPackage } from './npm-lock.ts';
 
@@ -16,11 +16,7 @@ export function nodePackage(arch: Architecture, cache: string): string {
   mkdirSync(join(cache, 'node'), { recursive: true });
   const folder = mkdtempSync(join(cache, 'node', '.fetch-'));
   try {
-    execFileSync('npm', ['pack', '--silent', `${name}@${version}`, '--pack-destination', folder]);
-    const file = join(folder, `${name}-${version}.tgz`);
-    const found = `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`;
-    if (found !== integrity)
-      throw new Error(`${name}@${version}: npm gave ${found}, package-lock.json has ${integrity}`);
+    const file = fetchNpmPackage({ name, version, integrity }, folder);
     execFileSync('tar', ['--extract', '--no-same-owner', '--file', file, '--directory', folder]);
     renameSync(join(folder, 'package'), kept);
   } finally {
