@@ -8,7 +8,8 @@ export interface CommandResult {
 }
 
 export interface CommandOptions {
-  readonly env?: Readonly<Record<string, string>>;
+  /** All that it sees, besides a PATH of this Node and the system's programs. */
+  readonly env?: Readonly<NodeJS.ProcessEnv>;
   readonly input?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;

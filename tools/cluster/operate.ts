@@ -15,15 +15,23 @@ type Kubectl = Environment['kubectl'];
 /** The cluster's administrator. */
 export type Operator = Pick<Environment, 'kube' | 'kubectl' | 'tryKubectl'>;
 
-/** kubectl with this kubeconfig, and `home` instead of the person's own folder. */
+/**
+ * Without a home, that of whoever runs this, with all of it: a kubeconfig's `exec` needs their programs and credentials, a cluster behind a proxy
+ * its variables.
+ */
+function environmentOf(kubeconfig: string, home: string | undefined): NodeJS.ProcessEnv {
+  return { ...(home === undefined ? process.env : { HOME: home }), KUBECONFIG: kubeconfig };
+}
+
+/** kubectl with this kubeconfig, and `home` instead of the person's own folder: see `environmentOf`. */
 export async function kubectlOf(
   kubeconfig: string,
-  home: string,
+  home: string | undefined,
   signal?: AbortSignal,
 ): Promise<Omit<Operator, 'kube'>> {
   const program = await kubectlPath();
   const options = (input?: string) => ({
-    env: { KUBECONFIG: kubeconfig, HOME: home },
+    env: environmentOf(kubeconfig, home),
     // Longer than any --timeout that is asked of it: what it says then is the reason.
     timeoutMs: 120_000,
     ...(input === undefined ? {} : { input }),
@@ -49,11 +57,11 @@ export async function operatorOf(kubeconfig: string, home: string, signal?: Abor
 /** helm, likewise; up to two minutes. An exit code other than 0 is an error that holds what it said. */
 export async function helmOf(
   kubeconfig: string,
-  home: string,
+  home: string | undefined,
   signal?: AbortSignal,
 ): Promise<(args: readonly string[]) => Promise<string>> {
   const program = await helmPath();
-  const env = { KUBECONFIG: kubeconfig, HOME: home };
+  const env = environmentOf(kubeconfig, home);
   return (args) =>
     mustRun(program, args, { env, timeoutMs: 120_000, ...(signal === undefined ? {} : { signal }) });
 }

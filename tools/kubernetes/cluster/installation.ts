@@ -16,6 +16,8 @@ export interface InstallationOptions {
   /** `.cluster` of the checkout. */
   readonly folder: string;
   readonly kubeconfig: string;
+  /** Of kubectl and helm; undefined: the operator's, with their whole environment. */
+  readonly home: string | undefined;
   /** The chart's values besides the images. */
   readonly values: object;
   /** Values files of the operator's, stronger than `values`. */
@@ -28,10 +30,10 @@ export interface InstallationOptions {
 
 /** Installs or upgrades; resolves when every component is Ready and the demo's profile published. */
 export async function install(options: InstallationOptions): Promise<Settings> {
-  const { folder, kubeconfig, say, signal } = options;
+  const { folder, kubeconfig, home, say, signal } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const { kubectl } = await kubectlOf(kubeconfig, folder, signal);
-  const helm = await helmOf(kubeconfig, folder, signal);
+  const { kubectl } = await kubectlOf(kubeconfig, home, signal);
+  const helm = await helmOf(kubeconfig, home, signal);
   await applyObjects(kubectl, [releaseNamespace(), ...options.objects]);
   const values = join(folder, 'values.json');
   writeFileSync(values, JSON.stringify(options.values, undefined, 2));

@@ -11,6 +11,8 @@ import { progress } from './progress.ts';
 import { pushImages } from './push-images.ts';
 import { chartValues, FRONT_STORAGE, frontVolume } from './values.ts';
 
+const DEFAULT_NODES = 2;
+
 export interface MakeOptions {
   /** `.cluster` of the checkout. */
   readonly folder: string;
@@ -23,12 +25,21 @@ export interface MakeOptions {
  * A cluster of this machine, which stays when the installation fails, to be looked at; when `signal` aborts, nothing stays of what this
  * call started. One that is up already is brought up to date.
  * @param programs folder that build.sh printed
+ * @param nodes undefined: as many as it has, or two
  */
-export async function makeOwnCluster(programs: string, nodes: number, options: MakeOptions): Promise<void> {
+export async function makeOwnCluster(
+  programs: string,
+  nodes: number | undefined,
+  options: MakeOptions,
+): Promise<void> {
   const { folder, signal } = options;
   claimFolder(folder);
   const running = runningCluster(folder);
-  const at = running ?? layout(folder, nodes);
+  if (running !== undefined && nodes !== undefined && nodes !== running.nodes.length)
+    throw new Error(
+      `the cluster is up with ${running.nodes.length} nodes, not ${nodes}: make cluster-down first`,
+    );
+  const at = running ?? layout(folder, nodes ?? DEFAULT_NODES);
   try {
     if (running === undefined) {
       // What an earlier start left, if it could not clean up itself.
@@ -55,6 +66,7 @@ export async function makeOwnCluster(programs: string, nodes: number, options: M
 export function installOn(at: Layout, options: MakeOptions): Promise<Settings> {
   return install({
     ...installation(options, at.kubeconfig),
+    home: options.folder,
     values: chartValues(at),
     objects: [frontVolume(at)],
   });
@@ -65,6 +77,7 @@ export async function useExistingCluster(kubeconfig: string, options: MakeOption
   await pushImages(resolve('dist/images'), options.signal);
   const settings = await install({
     ...installation(options, kubeconfig),
+    home: undefined,
     values: { front: { service: { type: 'NodePort' } } },
     objects: [],
   });

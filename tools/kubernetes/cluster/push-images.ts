@@ -1,5 +1,4 @@
 /** Images of the checkout to a registry, by skopeo: what a cluster that is not ours pulls from. */
-
 import { REGISTRY } from '../../cluster/catalogue.ts';
 import { mustRun } from '../../cluster/command.ts';
 import { builtImages } from './images.ts';
@@ -16,11 +15,7 @@ export async function pushImages(folder: string, signal: AbortSignal): Promise<v
   for (const { archive, tag } of images) {
     // Digests are what pods name: the registry must hold the very bytes. Credentials: skopeo login, as for podman.
     const args = ['copy', '--quiet', '--preserve-digests', `oci-archive:${archive}`, `docker://${tag}`];
-    await mustRun('skopeo', args, {
-      env: { HOME: process.env['HOME'] ?? '/root' },
-      signal,
-      timeoutMs: 600_000,
-    });
+    await mustRun('skopeo', args, { env: process.env, signal, timeoutMs: 600_000 });
     progress(`pushed ${tag}`);
   }
 }
