@@ -18,13 +18,17 @@ if (cluster === undefined || control === undefined) {
   console.error('e2e: no cluster is up in .cluster: run make cluster');
   process.exit(2);
 }
+/** As make cluster was given them. */
+const values = process.env['VALUES'] ? resolve(process.env['VALUES']) : undefined;
 const chosen = process.argv.slice(2);
 const interrupted = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => interrupted.abort());
 
+/** Of the archives that the cluster runs; the others over dist/images need containerd or buildah of their own. */
+const IMAGES = ['test/images/built/archives.test.ts', 'test/images/built/sbom.test.ts'];
 /** Counts what the others made the components ask of the API server. */
 const LAST = 'test/installed/rights.test.ts';
-const suites = installedSuites();
+const suites = [...installedSuites(), ...IMAGES];
 /** First what waits most: in CI others compute meanwhile. */
 const FIRST = 'test/installed/faults.test.ts';
 const rank = (file: string): number => (file === FIRST ? 0 : file === LAST ? 2 : 1);
@@ -44,7 +48,8 @@ for (const file of suites.sort((a, b) => rank(a) - rank(b))) {
   const result = await runSuite(file, {
     env: { ENCLAVE_TEST_INSTALLED: folder },
     signal: interrupted.signal,
-    under: file.includes('outside') ? [] : ['nsenter', `--net=/proc/${control}/ns/net`],
+    under:
+      file.includes('outside') || IMAGES.includes(file) ? [] : ['nsenter', `--net=/proc/${control}/ns/net`],
   });
   passed += result.passed;
   failed += result.failed;
@@ -55,8 +60,7 @@ for (const file of suites.sort((a, b) => rank(a) - rank(b))) {
   const table = result.output.match(/^\|.*\|$/gm)?.join('\n');
   if (result.failed > 0) console.log(result.output);
   else if (table !== undefined) console.log(table);
-  if (APART.includes(file))
-    await installOn(cluster, { folder, values: undefined, signal: interrupted.signal });
+  if (APART.includes(file)) await installOn(cluster, { folder, values, signal: interrupted.signal });
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed > 0 || passed === 0 ? 1 : 0);

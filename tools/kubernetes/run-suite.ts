@@ -14,10 +14,16 @@ export interface SuiteOptions {
   readonly under?: readonly string[];
 }
 
+/** Of tools/run-tests.ts; suites elsewhere need none. */
+const PROJECTS = [
+  ['test/installed/', '--installed'],
+  ['test/images/built/', '--images'],
+] as const;
+
 /** Runs one suite in a process of its own (tools/run-tests.ts). One that says no counts is one failure. */
 export function runSuite(file: string, { env, signal, under = [] }: SuiteOptions): Promise<SuiteResult> {
   return new Promise((resolve, reject) => {
-    const project = file.startsWith('test/installed/') ? ['--installed'] : [];
+    const project = PROJECTS.filter(([folder]) => file.startsWith(folder)).map(([, flag]) => flag);
     const [program = '', ...argv] = [...under, process.execPath, 'tools/run-tests.ts', ...project, file];
     const tests = spawn(program, argv, {
       stdio: ['ignore', 'pipe', 'pipe'],
