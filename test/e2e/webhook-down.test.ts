@@ -1,101 +1,43 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { compareSidecar } from '../../injection/compare-sidecar.ts';
-import type { Pod } from '../../injection/pod.ts';
-import { DEFAULT_ENCLAVE_DOMAIN } from '../../names/components.ts';
-import { ANNOTATIONS, INJECT_LABEL } from '../../names/labels.ts';
 import { PORTS } from '../../names/wire.ts';
 import { imageReference } from '../../tools/cluster/catalogue.ts';
-import { ENCLAVE_NAMESPACE } from '../../tools/cluster/environment.ts';
 import type { Person } from '../../tools/demo/people.ts';
+import { type AuthorPods, authorPods } from '../support/author-pods.ts';
 import { until } from '../support/until.ts';
 import { launch, type PodView, startWorld, type World } from '../support/world.ts';
 
 /** What happens while replicas of the webhook are killed or replaced: pods are refused or injected, never let through bare. */
 let world: World;
 let alice: Person;
-let made = 0;
+let authors: AuthorPods;
 
 beforeAll(async () => {
   world = await startWorld({ nodes: 1 });
   alice = await world.user('alice');
+  const { environment } = world;
+  authors = authorPods(environment, () => [imageReference(environment.catalogue, 'enclave-sidecar')]);
 });
 afterAll(() => world?.stop());
-afterEach(async () => {
-  await world.environment.kubectl([
-    'delete',
-    'pods',
-    '-n',
-    ENCLAVE_NAMESPACE,
-    '-l',
-    INJECT_LABEL,
-    '--wait=false',
-    '--grace-period=0',
-    '--force',
-  ]);
-});
-
-/** A pod of a workload author, new each time; without a node, so that nothing runs it. */
-function wanted(): Pod {
-  made += 1;
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: `author-${made}`,
-      namespace: ENCLAVE_NAMESPACE,
-      labels: { [INJECT_LABEL]: 'enabled' },
-      annotations: { [ANNOTATIONS.upstream]: '8080', [ANNOTATIONS.ownerKey]: '0f'.repeat(32) },
-    },
-    spec: {
-      containers: [{ name: 'app', image: imageReference(world.environment.catalogue, 'demo-app') }],
-      nodeSelector: { 'no-such': 'node' },
-    },
-  };
-}
-
-/** `injected`, or why not. @throws when a pod was let through without its sidecar */
-async function create(): Promise<string> {
-  const { environment } = world;
-  const pod = wanted();
-  const answer = await environment.tryKubectl(['create', '-f', '-', '-o', 'json'], JSON.stringify(pod));
-  if (answer.code !== 0) {
-    const there = await environment.tryKubectl([
-      'get',
-      'pod',
-      pod.metadata?.name ?? '',
-      '-n',
-      ENCLAVE_NAMESPACE,
-    ]);
-    expect(there.code, 'a pod that was refused is not there').not.toBe(0);
-    return answer.stderr.trim();
-  }
-  const sidecar = compareSidecar(JSON.parse(answer.stdout) as Pod, {
-    sidecarImages: [imageReference(environment.catalogue, 'enclave-sidecar')],
-    enclaveDomain: DEFAULT_ENCLAVE_DOMAIN,
-    acceptsRoots: () => true,
-  });
-  expect(sidecar, 'a pod that was created has its sidecar').toMatchObject({ ok: true });
-  return 'injected';
-}
+afterEach(() => authors?.remove());
 
 const REFUSED =
   /Internal error occurred: failed calling webhook "self-deployed\.enclave-licensing\.dev": .{10,}/;
 
 describe('the only replica', () => {
   test('killed with SIGKILL: pods are refused with the reason, none is let through bare, and it comes back', async () => {
-    expect(await create()).toBe('injected');
+    expect(await authors.create()).toBe('injected');
     for (let round = 0; round < 2; round += 1) {
       const [pid = Number.NaN, ...others] = world.environment.processes('webhook');
       expect(others).toEqual([]);
       process.kill(pid, 'SIGKILL');
-      expect(await create()).toMatch(REFUSED);
+      expect(await authors.create()).toMatch(REFUSED);
       const seen: string[] = [];
       await until(
         'pods are created again',
         async () => {
-          seen.push(await create());
+          seen.push(await authors.create());
           return seen.at(-1) === 'injected';
         },
         60_000,
@@ -136,7 +78,7 @@ describe('two replicas', () => {
         expect(outcome.code, outcome.output).toBe(0);
         expect((await alice.enclavectl(['stop', outcome.enclave])).code).toBe(0);
         // As a controller does: what failed is tried again, and the other replica answers.
-        await until('a pod is created', async () => (await create()) === 'injected', 30_000);
+        await until('a pod is created', async () => (await authors.create()) === 'injected', 30_000);
       }
       expect(killed).toBeGreaterThan(1);
     } finally {
@@ -165,7 +107,7 @@ describe('two replicas', () => {
     );
     await once(connect(PORTS.webhook, address), 'connect');
     const seen: string[] = [];
-    while (!over) seen.push(await create());
+    while (!over) seen.push(await authors.create());
     await deletion;
     expect(seen.length).toBeGreaterThan(5);
     expect(seen.filter((each) => each !== 'injected')).toEqual([]);

@@ -3,13 +3,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
-import { type Environment, RELEASE_NAME } from '../../tools/cluster/environment.ts';
+import { SIDECAR_CONTAINER } from '../../names/sidecar.ts';
+import { ENCLAVE_NAMESPACE, type Environment, RELEASE_NAME } from '../../tools/cluster/environment.ts';
 import { helmOf } from '../../tools/cluster/operate.ts';
 import { machineOf, shiftClock, startPart, stopPart } from '../../tools/kubernetes/cluster/faults.ts';
 import type { Layout } from '../../tools/kubernetes/cluster/layout.ts';
+import { powerCut } from '../../tools/kubernetes/cluster/power-cut.ts';
 import { loadRelabelled } from '../../tools/kubernetes/cluster/relabelled-images.ts';
 import { untilRolledOut } from '../../tools/kubernetes/cluster/until-rolled-out.ts';
 import { until } from '../support/until.ts';
+import type { LaunchOutcome } from '../support/world.ts';
 
 export interface Site {
   readonly environment: Environment;
@@ -23,11 +26,15 @@ export interface Site {
   readonly policyFile: string;
   /** References that a pod's sidecar may have. */
   readonly sidecars: Set<string>;
+  launch(saying: (phase: string, enclave: string) => void): Promise<LaunchOutcome>;
+  stop(enclave: string): Promise<unknown>;
 }
 
 export interface Fault {
   readonly what: string;
   inject(site: Site): Promise<void>;
+  /** How many pods of which components start anew. */
+  readonly restarts?: Readonly<Record<string, number>>;
   /** Why the connection cannot live. */
   readonly endsConnection?: string;
 }
@@ -52,21 +59,23 @@ const agentPod = (node: string): string[] => [
 export const FAULTS: readonly Fault[] = [
   {
     what: 'agent pod deleted',
+    restarts: { agent: 1 },
     inject: async (site) => {
       await site.environment.kubectl(['delete', ...agentPod(site.node), ...inRelease(site)]);
     },
   },
   {
     what: 'webhook rolled',
+    restarts: { webhook: 1 },
     inject: async (site) => {
       const { kubectl } = site.environment;
       await kubectl(['rollout', 'restart', 'deployment/enclave-webhook', ...inRelease(site)]);
       await kubectl(['rollout', 'status', 'deployment/enclave-webhook', ...inRelease(site)]);
     },
   },
-  { what: 'certificate service killed', inject: kill('certs') },
-  { what: 'launcher killed', inject: kill('launcher') },
-  { what: 'front killed', inject: kill('front') },
+  { what: 'certificate service killed', inject: kill('certs'), restarts: { certs: 1 } },
+  { what: 'launcher killed', inject: kill('launcher'), restarts: { launcher: 1 } },
+  { what: 'front killed', inject: kill('front'), restarts: { front: 1 } },
   { what: 'kubelet restarted', inject: restart(({ node }) => node, 'kubelet') },
   { what: 'containerd restarted', inject: restart(({ node }) => node, 'containerd') },
   {
@@ -87,6 +96,7 @@ export const FAULTS: readonly Fault[] = [
     // Evidence of the next hour is refused, and connections with it: who has the TPM and the clock could keep it for then.
     what: 'clock of a node’s agent and new sidecars an hour ahead, and back',
     endsConnection: 'its evidence was from the future',
+    restarts: { agent: 1 },
     inject: async (site) => {
       const { kubectl } = site.environment;
       const machine = machineOf(site.at, site.node);
@@ -96,6 +106,7 @@ export const FAULTS: readonly Fault[] = [
         await kubectl(again);
         // Evidence is renewed each 30 s.
         await until('refused', () => site.said().includes('evidence-from-the-future'), 90_000);
+        await launchAhead(site);
       } finally {
         shiftClock(machine, undefined);
         await kubectl(again);
@@ -107,8 +118,41 @@ export const FAULTS: readonly Fault[] = [
     inject: ({ environment, node }) => drain(environment, node),
     endsConnection: 'its pod ended',
   },
+  {
+    what: 'every node and the control plane ended at once, and started',
+    endsConnection: 'its sidecar ended',
+    restarts: { agent: 2, certs: 1, front: 1, launcher: 1, webhook: 1 },
+    inject: ({ at }) => powerCut(at),
+  },
   { what: '`helm upgrade` to new images', inject: upgrade },
 ];
+
+/** A sidecar that starts on the node of which the clock is ahead: what it shows is refused, and the reason said. */
+async function launchAhead({
+  environment: { kubectl, tryKubectl },
+  other,
+  launch,
+  stop,
+}: Site): Promise<void> {
+  await kubectl(['cordon', other]);
+  try {
+    let line: Promise<string> | undefined;
+    const { enclave, code, output } = await launch((phase, id) => {
+      const ask = ['logs', id, '-n', ENCLAVE_NAMESPACE, '-c', SIDECAR_CONTAINER, '--tail=1'];
+      // Refused, the enclave ends at once, and its log with it.
+      if (phase === 'started') line = until('a line', async () => (await tryKubectl(ask)).stdout || false);
+      line?.catch(() => undefined);
+    });
+    await stop(enclave);
+    if (code === 0 || !output.includes('evidence-from-the-future'))
+      throw new Error(`evidence from the future was not refused: ${output}`);
+    const { time } = JSON.parse((await line) ?? '{}') as { time?: string };
+    if (!(Date.parse(time ?? '') > Date.now() + 3000_000))
+      throw new Error(`the sidecar's clock is not ahead: ${time}; the launch said:\n${output}`);
+  } finally {
+    await kubectl(['uncordon', other]);
+  }
+}
 
 async function drain({ kubectl }: Site['environment'], node: string): Promise<void> {
   try {

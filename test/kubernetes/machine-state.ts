@@ -1,5 +1,5 @@
 /** What a cluster could leave on the machine, each as sorted lines. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mustRun } from '../../tools/cluster/command.ts';
 import { CGROUP } from '../../tools/kubernetes/cluster/layout.ts';
 
@@ -32,6 +32,7 @@ export async function machineState(traces: readonly string[]): Promise<MachineSt
     cgroups: (await lines('find', '/sys/fs/cgroup', '-type', 'd'))
       .filter((path) => path.includes(CGROUP) || !SYSTEMD.test(path))
       .sort(),
+    'passed on by the root cgroup': contents('/sys/fs/cgroup/cgroup.subtree_control').split(/\s+/).sort(),
     mounts: readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
       .map((line) => line.split(' ').slice(3).join(' '))
@@ -71,6 +72,11 @@ function processesWith(traces: readonly string[]): string[] {
         return [];
       }
     });
+}
+
+/** Empty where there is no such file: control groups of version 1. */
+function contents(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
 }
 
 function names(folder: string): string[] {

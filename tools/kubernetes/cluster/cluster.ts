@@ -2,17 +2,17 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { command, mustRun } from '../../cluster/command.ts';
+import { command } from '../../cluster/command.ts';
 import type { Environment } from '../../cluster/environment.ts';
 import { kubectlOf } from '../../cluster/operate.ts';
 import { allSettled } from './all-settled.ts';
 import { startControlPlane } from './control-plane.ts';
 import { startEntry } from './entry.ts';
 import { loadBusybox } from './images.ts';
-import { CGROUP, HOST_LINK, type Layout, layout } from './layout.ts';
+import { HOST_LINK, type Layout, layout } from './layout.ts';
 import { endMachine, firstProcess, isRunning, logTail, startMachine } from './machine.ts';
 import { connectMachines } from './network.ts';
-import { startKubelet, startNode } from './node.ts';
+import { removeCgroups, startKubelet, startNode } from './node.ts';
 import { isAlive, readRecord, recordProcess } from './process-record.ts';
 import { startTpms } from './tpm.ts';
 
@@ -94,7 +94,7 @@ export async function stopCluster(folder: string): Promise<void> {
   if (await linkExists())
     // Another checkout's: this one's last cluster has left nothing but its folder.
     return rmSync(folder, { recursive: true, force: true });
-  await mustRun('bash', [join(import.meta.dirname, 'cgroups.sh'), 'remove', CGROUP]);
+  await removeCgroups(folder);
   rmSync(folder, { recursive: true, force: true });
 }
 

@@ -3,7 +3,7 @@
  * process that starts them; every function here finds them again by what is written in the machine's folder.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CommandOptions, mustRun } from '../../cluster/command.ts';
@@ -26,6 +26,8 @@ export interface Machine {
 export async function startMachine(machine: Machine, programs: string): Promise<void> {
   mkdirSync(join(machine.folder, 'log'), { recursive: true, mode: 0o700 });
   mkdirSync(join(machine.folder, 'started'), { recursive: true });
+  rmSync(join(machine.folder, 'ready'), { force: true });
+  writeFileSync(join(machine.folder, 'programs'), programs);
   const log = openSync(join(machine.folder, 'log', 'init'), 'a');
   const child = spawn(
     'unshare',
@@ -45,6 +47,11 @@ export async function startMachine(machine: Machine, programs: string): Promise<
       throw new Error(`no namespaces for ${machine.name}:\n${logTail(machine, 'init')}`);
     await sleep(20);
   }
+}
+
+/** After `endMachine`, with what is on its disk; its programs are still to be started. */
+export function restartMachine(machine: Machine): Promise<void> {
+  return startMachine(machine, readFileSync(join(machine.folder, 'programs'), 'utf8'));
 }
 
 /** Ends every process of the machine at once; its mounts and interfaces go with them. @returns whether there was one */

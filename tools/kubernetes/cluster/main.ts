@@ -5,6 +5,7 @@ import { runningCluster, stopCluster } from './cluster.ts';
 import { machineOf, shiftClock, startPart, stopPart } from './faults.ts';
 import type { Layout } from './layout.ts';
 import { type MakeOptions, makeOwnCluster, useExistingCluster } from './make-cluster.ts';
+import { powerCut } from './power-cut.ts';
 
 const USAGE = `usage: node tools/kubernetes/cluster/main.ts
   up PROGRAMS             bring the cluster up, or the product on it up to date
@@ -13,6 +14,7 @@ const USAGE = `usage: node tools/kubernetes/cluster/main.ts
   down                    end the cluster of \`up\`; nothing of it stays
   stop MACHINE PROGRAM    end one program: control etcd, node1 kubelet, ...
   start MACHINE PROGRAM   start it again
+  power-cut               every node and the control plane end at once, and start again
   clock NODE [+SECONDSs]  agent and sidecars that start on the node are so far ahead
 Environment: NODES (2), VALUES (a values file of your own).`;
 const FOLDER = resolve('.cluster');
@@ -28,8 +30,10 @@ function options(): MakeOptions {
   return { folder: FOLDER, values: values ? resolve(values) : undefined, signal: abort.signal };
 }
 
-function nodes(): number {
-  const count = Number(process.env['NODES'] || '2');
+function nodes(): number | undefined {
+  const given = process.env['NODES'];
+  if (!given) return undefined;
+  const count = Number(given);
   if (!Number.isInteger(count) || count < 1 || count > 9) throw new Error('NODES is a number from 1 to 9');
   return count;
 }
@@ -48,6 +52,7 @@ async function run(): Promise<boolean> {
   else if (verb === 'down') await stopCluster(FOLDER);
   else if (verb === 'stop' && first && second) await stopPart(cluster(), first, second, 'SIGTERM');
   else if (verb === 'start' && first && second) startPart(cluster(), first, second);
+  else if (verb === 'power-cut') await powerCut(cluster());
   else if (verb === 'clock' && first) shiftClock(machineOf(cluster(), first), second);
   else return false;
   return true;

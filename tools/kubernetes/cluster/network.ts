@@ -5,14 +5,19 @@ import { firstProcess, type Machine, runIn } from './machine.ts';
 
 const BRIDGE = 'bridge0';
 
-export async function connectMachines({ control, nodes }: Layout): Promise<void> {
-  const inControl = (...argv: string[]): Promise<string> => runIn(control, ['ip', ...argv]);
+export async function connectMachines(at: Layout): Promise<void> {
+  const inControl = (...argv: string[]): Promise<string> => runIn(at.control, ['ip', ...argv]);
   await inControl('link', 'add', BRIDGE, 'type', 'bridge');
   await inControl('address', 'add', `${CONTROL_ADDRESS}/24`, 'dev', BRIDGE);
   await inControl('link', 'set', BRIDGE, 'up');
-  await addPair(HOST_LINK, undefined, 'host', control);
+  await addPair(HOST_LINK, undefined, 'host', at.control);
   await mustRun('ip', ['address', 'add', `${HOST_ADDRESS}/24`, 'dev', HOST_LINK]);
   await mustRun('ip', ['link', 'set', HOST_LINK, 'up']);
+  await connectNodes(at);
+}
+
+/** Those that have just started: the other end of a pair goes when its node ends, routes stay. */
+export async function connectNodes({ control, nodes }: Layout): Promise<void> {
   for (const node of nodes) {
     await addPair('eth0', node, node.name, control);
     const inNode = (...argv: string[]): Promise<string> => runIn(node, ['ip', ...argv]);
@@ -23,7 +28,7 @@ export async function connectMachines({ control, nodes }: Layout): Promise<void>
   // Pods keep their addresses on the way to other nodes and to the control plane.
   for (const { address, subnet, name } of nodes)
     for (const machine of [control, ...nodes])
-      if (machine.name !== name) await runIn(machine, ['ip', 'route', 'add', subnet, 'via', address]);
+      if (machine.name !== name) await runIn(machine, ['ip', 'route', 'replace', subnet, 'via', address]);
 }
 
 /** `near` in this machine's namespace (undefined: the host's), `far` on the control plane's bridge. */

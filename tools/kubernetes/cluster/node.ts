@@ -1,6 +1,6 @@
 /** What makes a machine a node: containerd, kubelet, kube-proxy, and what enforces network policies. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { mustRun } from '../../cluster/command.ts';
@@ -9,6 +9,7 @@ import { BUSYBOX, CGROUP, type ClusterNode, DNS_ADDRESS, POD_RANGE, SERVICE_RANG
 import { INSIDE, isRunning, logTail, PROGRAMS, runIn, startProgram } from './machine.ts';
 
 const CONTAINERD = '/run/containerd/containerd.sock';
+const CGROUPS = join(import.meta.dirname, 'cgroups.sh');
 const START_MS = 30_000;
 
 export async function startNode(node: ClusterNode, pki: Pki): Promise<void> {
@@ -24,9 +25,23 @@ export async function startNode(node: ClusterNode, pki: Pki): Promise<void> {
   put('containerd.toml', CONTAINERD_TOML);
   put('kubelet.yaml', stringify(kubeletConfiguration(node)));
   put('kube-proxy.yaml', stringify(proxyConfiguration(node)));
-  await mustRun('bash', [join(import.meta.dirname, 'cgroups.sh'), 'make', `${CGROUP}/${node.name}`]);
+  await makeCgroups(node);
   startProgram(node, 'containerd', [`${PROGRAMS}/containerd`, '-c', `${INSIDE}/containerd.toml`]);
   await untilContainerd(node);
+}
+
+/** The parent of those that its kubelet makes. */
+export async function makeCgroups(node: ClusterNode): Promise<void> {
+  await mustRun('bash', [CGROUPS, 'make', `${CGROUP}/${node.name}`, noteIn(dirname(node.folder))]);
+}
+
+/** Of every node of the cluster in this folder; their processes have ended. */
+export async function removeCgroups(folder: string): Promise<void> {
+  await mustRun('bash', [CGROUPS, 'remove', CGROUP, noteIn(folder)]);
+}
+
+function noteIn(folder: string): string {
+  return join(folder, 'cgroups');
 }
 
 /** After the images: the kubelet's first pods need the one of sandboxes. */
@@ -49,7 +64,7 @@ export function ctr(node: ClusterNode, ...args: string[]): Promise<string> {
   return runIn(node, [`${PROGRAMS}/ctr`, `--address=${CONTAINERD}`, '--namespace=k8s.io', ...args]);
 }
 
-async function untilContainerd(node: ClusterNode): Promise<void> {
+export async function untilContainerd(node: ClusterNode): Promise<void> {
   const deadline = performance.now() + START_MS;
   for (;;) {
     const answers = await ctr(node, 'version').then(

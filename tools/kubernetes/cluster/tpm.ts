@@ -3,7 +3,7 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { TpmAuthority } from '../../../devcluster/tpm/tpm-authority.ts';
 import type { Layout } from './layout.ts';
-import { INSIDE, runIn, startProgram } from './machine.ts';
+import { INSIDE, type Machine, runIn, startProgram } from './machine.ts';
 
 /** On the node: the folder that pods mount by hostPath, and the socket's name in it. */
 export const TPM_FOLDER = '/run/enclave-tpm';
@@ -20,7 +20,7 @@ export async function startTpms({ folder, control, nodes }: Layout): Promise<str
     mkdirSync(join(workshop, node.name));
     await authority.manufacture(`${INSIDE}/tpm/${node.name}`, (argv, env) => runIn(control, argv, { env }));
     renameSync(join(workshop, node.name), join(node.folder, 'tpm'));
-    await runIn(node, ['mkdir', TPM_FOLDER]);
+    await makeSocketFolder(node);
     const socket = `${TPM_FOLDER}/${TPM_SOCKET}`;
     startProgram(node, 'swtpm', [
       // A TPM that was killed has left its sockets.
@@ -33,4 +33,9 @@ export async function startTpms({ folder, control, nodes }: Layout): Promise<str
   }
   authority.exportRoots(roots);
   return roots;
+}
+
+/** Gone with the machine that made it. */
+export async function makeSocketFolder(node: Machine): Promise<void> {
+  await runIn(node, ['mkdir', TPM_FOLDER]);
 }
