@@ -81,6 +81,22 @@ test('every target of make that a page names exists', () => {
   expect(named.filter(({ name }) => !targets.has(name))).toEqual([]);
 });
 
+/** Our programs need Node 24, and whoever reads a page may have 20: make starts them, or the node of node_modules. */
+const bareNode = /(?<![\w./-])node\s+(?:-\S+\s+)*[\w./-]+\.[cm]?[jt]s\b/g;
+
+test('a program that is started with whatever node there is would be found', () => {
+  const found = 'A=b node bench/main.ts x; `node --flag dist/a.js`; node_modules/.bin/node bench/main.ts';
+  expect(found.match(bareNode)).toEqual(['node bench/main.ts', 'node --flag dist/a.js']);
+});
+
+test('no page starts a program of ours with whatever node there is', () => {
+  const listed = ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'];
+  const all = execFileSync('git', listed, { encoding: 'utf8' }).trim().split('\n');
+  expect(all.length).toBeGreaterThan(pages.length);
+  const wrong = all.flatMap((page) => (textOf(page).match(bareNode) ?? []).map((line) => `${page}: ${line}`));
+  expect(wrong).toEqual([]);
+});
+
 test('make help names every target', () => {
   const [, declared = ''] = /^\.PHONY: (.*)$/m.exec(textOf('Makefile')) ?? [];
   const told = [...execFileSync('make', ['help'], { encoding: 'utf8' }).matchAll(/^ {2}make (\S+)/gm)];
