@@ -24,7 +24,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const USAGE = `usage: node devcluster/main.ts --dir DIR --catalogue FILE [options]
+export const USAGE = `usage: node_modules/.bin/node devcluster/main.ts --dir DIR --catalogue FILE [options]
 
   --dir DIR          everything the cluster writes; created when missing
   --catalogue FILE   images: {"images": {"<name>": {"digest": "sha256:...", "command": [...]}}}

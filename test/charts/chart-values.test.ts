@@ -160,7 +160,7 @@ test('enclaves do not run in the release’s own namespace', async () => {
 });
 
 test('the README’s table is that of values.yaml', () => {
-  expect(text('README.md'), 'run node tools/make-chart-readme.ts').toBe(
+  expect(text('README.md'), 'run node_modules/.bin/node tools/make-chart-readme.ts').toBe(
     withValuesTable(text('README.md'), text('values.yaml')),
   );
 });

@@ -7,7 +7,7 @@ import { startKubernetes } from './kubernetes.ts';
 const [bin, given] = process.argv.slice(2);
 if (bin === undefined) {
   console.error(
-    'usage: node tools/kubernetes/up.ts BIN [DIR]   (BIN: what tools/kubernetes/build.sh prints)',
+    'usage: node_modules/.bin/node tools/kubernetes/up.ts BIN [DIR]   (BIN: what tools/kubernetes/build.sh prints)',
   );
   process.exit(2);
 }

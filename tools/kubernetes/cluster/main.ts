@@ -7,7 +7,7 @@ import type { Layout } from './layout.ts';
 import { type MakeOptions, makeOwnCluster, useExistingCluster } from './make-cluster.ts';
 import { powerCut } from './power-cut.ts';
 
-const USAGE = `usage: node tools/kubernetes/cluster/main.ts
+const USAGE = `usage: node_modules/.bin/node tools/kubernetes/cluster/main.ts
   up PROGRAMS             bring the cluster up, or the product on it up to date
   existing                the product on the cluster of KUBECONFIG
   is-up                   exit code 0 when it is up
