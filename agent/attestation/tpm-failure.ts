@@ -74,7 +74,7 @@ const KINDS = {
   other: { codes: [], setUpAgain: false, remedy: '' },
 } as const satisfies Record<string, Kind>;
 
-const TPM_FAILURE_KINDS = Object.keys(KINDS) as readonly TpmFailureKind[];
+export const TPM_FAILURE_KINDS = Object.keys(KINDS) as readonly TpmFailureKind[];
 
 /** A failure, judged. */
 export interface TpmFailure {

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { createProgram } from '../../client/command/program.ts';
+import { anchor } from '../support/markdown.ts';
 
 /** What the pages tell people to type exists: commands and flags of enclavectl, targets of make, values of the chart. */
 
@@ -123,15 +124,6 @@ test('every value of the chart that the operator’s pages name exists', () => {
   expect(named.length).toBeGreaterThan(20);
   expect(named.filter(({ path }) => !has(path))).toEqual([]);
 });
-
-/** GitHub's name for a heading. */
-function anchor(heading: string): string {
-  return heading
-    .trim()
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}_\- ]/gu, '')
-    .replaceAll(' ', '-');
-}
 
 test('every link to a heading leads to one', () => {
   const headings = new Map(
