@@ -66,8 +66,7 @@ async function serve(socket: Socket, options: RelayOptions): Promise<void> {
       if (size < HEADER || size > MAX_COMMAND || received.length > size)
         throw new Error('the caller sent what is no command');
       if (received.length < size) continue;
-      if (!isPassedOn(received.readUInt32BE(6)))
-        throw new Error('the caller sent a command that no agent needs');
+      if (!isPassedOn(received)) throw new Error('the caller sent a command that no agent needs');
       const response = await tpm.transmit(received);
       received = Buffer.alloc(0);
       socket.write(response);

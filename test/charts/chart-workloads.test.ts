@@ -26,9 +26,10 @@ interface Workload extends Rendered {
 
 /** What `restricted` forbids and the agent's pod needs: nothing of it is the agent's own container. */
 const NODE = ['hostNetwork', 'volume hostPath'];
-const RELAY = ['runAsUser', 'privileged', 'allowPrivilegeEscalation', 'runAsNonRoot'].map(
-  (field) => `initContainers tpm-relay: ${field}`,
-);
+const LOOPBACK_PROBES = Array.from({ length: 3 }, () => 'a probe or hook with a host');
+const RELAY = [
+  ...['runAsUser', ...LOOPBACK_PROBES, 'privileged', 'allowPrivilegeEscalation', 'runAsNonRoot'],
+].map((field) => `initContainers tpm-relay: ${field}`);
 const AGENT_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   default: [...NODE, ...RELAY],
   ha: [...NODE, ...RELAY],
