@@ -132,6 +132,10 @@ function onTheRealOne(): void {
       }),
     );
     await must(admin().post(`${at}/eviction?dryRun=All`, { metadata: { name } }));
+    // That it has ended says its kubelet, and of a lost node's pods the garbage collector.
+    const ended = (phase: string): object => ({ status: { phase } });
+    await must(kubelet.patch(`${at}/status`, 'strategic-merge', ended('Succeeded')));
+    await must(as('podCollector').patch(`${at}/status`, 'strategic-merge', ended('Failed')));
     await must(kubelet.delete(at, { gracePeriodSeconds: 0 }));
   });
 

@@ -292,6 +292,9 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     address('the node’s address', { hostIP: '10.9.9.9' }),
     address('by who is only in the group', { podIP: '10.9.9.9' }, 'renamed'),
     address('by who has only the name', { podIP: '10.9.9.9' }, 'ungrouped', 'placed'),
+    address('that it succeeded', { phase: 'Succeeded' }),
+    address('that it failed, by who is only in the group', { phase: 'Failed' }, 'renamed'),
+    address('that it failed, by who has only the name', { phase: 'Failed' }, 'ungrouped', 'placed'),
   ],
   ...REFUSED_OF_CLUSTER,
 };

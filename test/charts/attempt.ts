@@ -12,6 +12,7 @@ export const CALLERS = {
   ungrouped: [`system:node:${NODE}`, ['system:masters']],
   scheduler: ['system:kube-scheduler', []],
   collector: ['system:serviceaccount:kube-system:generic-garbage-collector', []],
+  podCollector: ['system:serviceaccount:kube-system:pod-garbage-collector', ['system:masters']],
   replicaSets: ['system:serviceaccount:kube-system:replicaset-controller', []],
   namespaces: ['system:serviceaccount:kube-system:namespace-controller', ['system:masters']],
   jobs: ['system:serviceaccount:kube-system:job-controller', []],

@@ -58,6 +58,12 @@ export const REFUSED: readonly Refused[] = [
     says: /Remove podIP/,
   },
   {
+    what: 'the victim said to have ended, through pods/status',
+    policy: 'addresses',
+    args: status({ status: { phase: 'Succeeded' } }),
+    says: /Delete the pod to end it/,
+  },
+  {
     what: 'image changed after start',
     policy: 'images',
     args: ({ victim, sidecarImage }) => ['set', 'image', `pod/${victim}`, `app=${sidecarImage}`],
