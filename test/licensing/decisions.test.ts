@@ -141,12 +141,17 @@ describe('where a pod stands', () => {
   const standing = (...[of, requests]: [Pod, CertificateSigningRequest[]]) =>
     podStanding(of, requests, 'licensing');
   const ENCLAVES = 'tcsclusterissuer.tcs.intel.com/enclaves';
+  const byAgentOf = (...nodes: string[]) => ({ 'authentication.kubernetes.io/node-name': nodes });
   const request = (name: string, status: object = {}, change: object = {}): CertificateSigningRequest => ({
     metadata: { name, creationTimestamp: '2026-11-22T00:00:00Z' },
-    spec: { signerName: ENCLAVES, username: AGENT, request: '', ...change },
+    spec: { signerName: ENCLAVES, username: AGENT, extra: byAgentOf('node1'), request: '', ...change },
     status,
   });
-  const pod = (status: object): Pod => ({ metadata: { name: 'e1', namespace: 'apps', uid: 'u1' }, status });
+  const pod = (status: object): Pod => ({
+    metadata: { name: 'e1', namespace: 'apps', uid: 'u1' },
+    spec: { nodeName: 'node1', containers: [] },
+    status,
+  });
   const running = { name: 'enclave-sidecar', image: '', imageID: '', ready: false, restartCount: 0 };
 
   test('another pod’s certificate counts for nothing, another signer’s or another requester’s', () => {
@@ -158,6 +163,9 @@ describe('where a pod stands', () => {
       [request('enclave-u1-1', { certificate }, { username: 'mallory' }), 2],
       [request('enclave-u1-1', { certificate }, { username: 'system:serviceaccount:shop:enclave-agent' }), 2],
       [request('enclave-u1-1', { certificate }, { username: undefined }), 2],
+      [request('enclave-u1-1', { certificate }, { extra: byAgentOf('node2') }), 2],
+      [request('enclave-u1-1', { certificate }, { extra: byAgentOf('node1', 'node2') }), 2],
+      [request('enclave-u1-1', { certificate }, { extra: undefined }), 2],
       [request('enclave-u1-1'), 2],
     ] as const)
       expect(standing(pod({}), [other]).phase).toBe(phase);

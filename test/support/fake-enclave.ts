@@ -18,7 +18,7 @@ import {
 } from '../../platform/kube/resources.ts';
 import { serverTlsOptions } from '../../platform/tls/server-options.ts';
 import { fixture } from './evidence.ts';
-import { ENCLAVE_DOMAIN, type LauncherCluster } from './launcher-cluster.ts';
+import { ENCLAVE_DOMAIN, ENCLAVES_NODE, type LauncherCluster } from './launcher-cluster.ts';
 
 const ref = (pod: Pod) => ({ namespace: pod.metadata?.namespace ?? '', name: pod.metadata?.name ?? '' });
 
@@ -27,6 +27,7 @@ export class FakeEnclave {
   readonly #cluster: LauncherCluster;
   readonly pod: Pod;
   readonly address: string;
+  #isScheduled = false;
   #server: ReturnType<typeof createServer> | undefined;
   #cut = (): void => {};
 
@@ -50,6 +51,7 @@ export class FakeEnclave {
   }
 
   async started(): Promise<void> {
+    await this.#scheduled();
     await this.sidecar({ running: { startedAt: now() } }, { started: false });
   }
 
@@ -61,8 +63,21 @@ export class FakeEnclave {
     await certify(this.#cluster, name, der);
   }
 
+  async #scheduled(): Promise<void> {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const target = { apiVersion: 'v1', kind: 'Node', name: ENCLAVES_NODE };
+    await this.#cluster.admin.createSubresource<object>(PODS, ref(this.pod), 'binding', {
+      apiVersion: 'v1',
+      kind: 'Binding',
+      metadata: { name: this.pod.metadata?.name },
+      target,
+    });
+  }
+
   /** The agent's request for this pod; its name. */
   async request(): Promise<string> {
+    await this.#scheduled();
     const name = `enclave-${this.pod.metadata?.uid}-1`;
     await createRequest(this.#cluster, name, SIGNERS.enclaves, ['digital signature', 'server auth']);
     return name;

@@ -17,6 +17,7 @@ import {
   customResource,
   MUTATING_WEBHOOK_CONFIGURATIONS,
   NAMESPACES,
+  PODS,
   SERVICE_ACCOUNTS,
 } from '../../platform/kube/resources.ts';
 import type { KubeObject } from '../../platform/kube/wire.ts';
@@ -40,11 +41,14 @@ export const PROFILES = customResource<KubeObject & { spec: object }>(
   true,
 );
 
+/** Where every enclave of these suites runs. */
+export const ENCLAVES_NODE = 'launcher-1';
+
 export interface LauncherCluster {
   readonly admin: Kube;
   /** With the launcher's own service account and no more rights than it has. */
   readonly launcherKube: Kube;
-  /** With the agents' service account. */
+  /** The agent of `ENCLAVES_NODE`. */
   readonly agentKube: Kube;
   readonly namespace: string;
   readonly authorities: { readonly enclaves: TestAuthority; readonly users: TestAuthority };
@@ -75,12 +79,16 @@ export async function startLauncherCluster(): Promise<LauncherCluster> {
   await ensure(admin, SERVICE_ACCOUNTS, { metadata: { name: 'default', namespace } });
   for (const file of ['crds', 'launcher', 'agent']) await applyFile(admin, file);
   await ensure(admin, resourceOf('RoleBinding'), launcherBinding(namespace, RELEASE) as KubeObject);
-  const kubeOf = async (name: string): Promise<Kube> => {
+  const kubeOf = async (name: string, boundObjectRef?: object): Promise<Kube> => {
     const { status } = await admin.createSubresource<{ status: { token: string } }>(
       SERVICE_ACCOUNTS,
       { namespace: RELEASE, name },
       'token',
-      { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600 } },
+      {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { expirationSeconds: 3600, boundObjectRef },
+      },
     );
     const { server, ca } = connection;
     const kube = createKube({ server, ca, token: () => status.token });
@@ -88,7 +96,7 @@ export async function startLauncherCluster(): Promise<LauncherCluster> {
     return kube;
   };
   const launcherKube = await kubeOf('enclave-launcher');
-  const agentKube = await kubeOf('enclave-agent');
+  const agentKube = await kubeOf('enclave-agent', await agentPod(admin));
   const stopWebhook = await serveWebhook(admin, namespace, roots, undo);
   await until('the CRD is served', async () =>
     admin.list(PROFILES, { namespace }).then(
@@ -100,6 +108,19 @@ export async function startLauncherCluster(): Promise<LauncherCluster> {
     for (const each of undo.splice(0).reverse()) await each();
   };
   return { admin, launcherKube, agentKube, namespace, authorities, roots, api, stopWebhook, close };
+}
+
+/** On the node of the enclaves; what its token is bound to. */
+async function agentPod(admin: Kube): Promise<object> {
+  const pod = await admin.create(PODS, {
+    metadata: { generateName: 'enclave-agent-', namespace: RELEASE },
+    spec: {
+      nodeName: ENCLAVES_NODE,
+      serviceAccountName: 'enclave-agent',
+      containers: [{ name: 'agent', image: 'agent' }],
+    },
+  });
+  return { apiVersion: 'v1', kind: 'Pod', name: pod.metadata?.name, uid: pod.metadata?.uid };
 }
 
 async function findApiServer(undo: (() => unknown)[]) {

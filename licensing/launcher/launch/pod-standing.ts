@@ -6,6 +6,8 @@ import { Phase } from '../../../proto/gen/enclave_licensing/licensing/v1/licensi
 import type { LaunchCode } from '../../codes/launch-code.ts';
 import { type ContainerStatus, containerFailure } from './container-failure.ts';
 
+const NODE_EXTRA = 'authentication.kubernetes.io/node-name';
+
 export interface PodFailure {
   readonly code: LaunchCode;
   readonly reason: string;
@@ -51,7 +53,10 @@ export function podStanding(
   };
 }
 
-/** Certificate requests that the agent made for this pod, oldest first. Others may make some of that name: they say nothing about the pod. */
+/**
+ * Certificate requests that the agent of the pod's node made for it, oldest first. Others may make some of that name, agents of other nodes among
+ * them: they say nothing about the pod.
+ */
 function requestsOf(
   pod: Pod,
   requests: readonly CertificateSigningRequest[],
@@ -61,9 +66,17 @@ function requestsOf(
   return requests
     .filter(
       ({ metadata, spec }) =>
-        spec.signerName === SIGNERS.enclaves && spec.username === agent && metadata?.name?.startsWith(prefix),
+        spec.signerName === SIGNERS.enclaves &&
+        spec.username === agent &&
+        isOfNode(spec.extra?.[NODE_EXTRA], pod.spec?.nodeName) &&
+        metadata?.name?.startsWith(prefix),
     )
     .sort((a, b) => (a.metadata?.creationTimestamp ?? '').localeCompare(b.metadata?.creationTimestamp ?? ''));
+}
+
+/** From the requester's pod-bound token, written by the API server. */
+function isOfNode(extra: readonly string[] = [], node: string | undefined): boolean {
+  return extra.length === 1 && extra[0] === node;
 }
 
 function failureOf(
