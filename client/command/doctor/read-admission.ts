@@ -15,20 +15,31 @@ import type { Admission, PodAnswer } from './snapshot.ts';
 const IMAGE = `registry.invalid/doctor@sha256:${'0'.repeat(64)}`;
 /** The webhook has ten seconds. */
 const LIMIT_MS = 12_000;
+/** Each may take as long. */
+const MOST_TRIED = 8;
 
 /**
- * Asks the API server for pods in the first namespace where enclaves may run, with `dryRun`: all of admission is asked, and nothing is created. So what is seen is what
- * happens, not what is configured.
+ * Asks the API server for pods in a namespace where enclaves may run, with `dryRun`: all of admission is asked, and nothing is created. So what is seen is what
+ * happens, not what is configured. It is the first in which doctor may ask: others may be labelled that its role does not reach.
  */
 export async function readAdmission(
   kube: Kube,
   namespaces: Read<readonly Namespace[]>,
   releaseNamespace: string,
 ): Promise<Admission | undefined> {
-  const namespace = labelledNamespaces(namespaces.ok ? namespaces.value : [])
+  const candidates = labelledNamespaces(namespaces.ok ? namespaces.value : [])
     .filter((name) => name !== releaseNamespace && name !== 'kube-system')
-    .sort()[0];
-  if (namespace === undefined) return undefined;
+    .sort();
+  let first: Admission | undefined;
+  for (const namespace of candidates.slice(0, MOST_TRIED)) {
+    const admission = await tryIn(kube, namespace);
+    if (admission.enclave.ok || admission.forged.ok) return admission;
+    first ??= admission;
+  }
+  return first;
+}
+
+async function tryIn(kube: Kube, namespace: string): Promise<Admission> {
   const create = (pod: Pod): Promise<Read<PodAnswer>> => attempt(() => answer(kube, pod), LIMIT_MS);
   const [enclave, forged] = await Promise.all([
     create(
